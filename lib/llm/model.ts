@@ -1,0 +1,90 @@
+/**
+ * What every model looks like from inside Quintet: one function from a request to a completion.
+ *
+ * @module
+ */
+
+/** One turn of a chat. */
+export interface Message {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string;
+}
+
+/** Everything a caller decides about one call; all of it is part of the completion's key. */
+export interface ModelRequest {
+  readonly messages: readonly Message[];
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** Tokens the completion may have at most. */
+  readonly maxTokens: number;
+  /** Which draw, when the same request is to be answered more than once at temperature > 0. @default {0} */
+  readonly sample?: number;
+}
+
+/** Tokens as the provider counts them. */
+export interface Usage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+}
+
+/** Why a completion ended: by itself, at `maxTokens`, held back by the provider, or something else. */
+export type Finish = "stop" | "length" | "filter" | "other";
+
+/** An answer as it came, trimmed of nothing. */
+export interface Completion {
+  readonly text: string;
+  readonly finish: Finish;
+  /** Null when the provider did not say. */
+  readonly usage: Usage | null;
+}
+
+/** A model behind a provider. Retries are not its business: one `complete` is at most one request on the wire. */
+export interface LanguageModel {
+  /** As on the command line: `local`, `openai:NAME@BASE_URL`, `vertex:NAME`. */
+  readonly name: string;
+  /** What changes its answers beside the request (provider, model, digest of the weights, endpoint); part of the key. */
+  readonly identity: Readonly<Record<string, string>>;
+  /** A bound on the prompt tokens of a request, never below the truth: what the ledger reserves before the call. */
+  promptTokensAtMost(request: ModelRequest): number;
+  /** Sends one request. Throws ProviderError, or the signal's reason. */
+  complete(request: ModelRequest, options?: { signal?: AbortSignal }): Promise<Completion>;
+}
+
+/** Who asks: the budget is shared, the bill is kept apart. */
+export type Role = "primary" | "optimizer" | "evaluator" | "grader";
+
+/** A call that did not give an answer. `retryable` is decided where the error is made. */
+export class ProviderError extends Error {
+  override name = "ProviderError";
+  /** Whether the same request may succeed later: 408, 409, 429, 5xx, a lost connection, an unreadable body. */
+  readonly retryable: boolean;
+  /** HTTP status, or 0 when there was none. */
+  readonly status: number;
+  /** What the server asked to wait, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+  /** Tokens the failed call may have been billed for, when the server said so. */
+  readonly usage: Usage | null;
+
+  constructor(
+    message: string,
+    {
+      status = 0,
+      retryable = status === 0 || [408, 409, 429].includes(status) || status >= 500,
+      retryAfterMs,
+      usage = null,
+      cause,
+    }: {
+      status?: number;
+      retryable?: boolean;
+      retryAfterMs?: number;
+      usage?: Usage | null;
+      cause?: unknown;
+    } = {},
+  ) {
+    super(message, { cause });
+    this.retryable = retryable;
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
+    this.usage = usage;
+  }
+}
