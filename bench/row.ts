@@ -1,0 +1,34 @@
+/**
+ * What a benchmark prints: one figure a row, beside its peer's figure from the same run.
+ *
+ * A benchmark is a file `bench/NAME.ts` that exports `bench`; `deno task bench NAME` runs it.
+ *
+ * @module
+ */
+
+/** One figure. Without a peer, `ratio` compares the figure with its bar. */
+export interface Row {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** Whom it is measured against, with version, in the same run. */
+  readonly peer: string | null;
+  readonly peer_value: number | null;
+  readonly ratio: number | null;
+  /** What must hold, in words: `ratio >= 10`. */
+  readonly bar: string;
+  readonly holds: boolean;
+}
+
+/** What a benchmark is given: it opens nothing of its own. */
+export interface Tools {
+  /** The Python interpreter of `.venv` with the wheels of `requirements/GROUP.txt` in it, installed when they are missing. */
+  python(group: string): Promise<string>;
+  /** An empty folder of this run, removed afterwards. */
+  readonly folder: string;
+  /** Progress, on stderr. */
+  log(line: string): void;
+}
+
+/** A benchmark: real work, measured in one run. */
+export type Bench = (tools: Tools) => Promise<Row[]>;
