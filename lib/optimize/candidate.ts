@@ -1,8 +1,17 @@
 /**
- * A prompt and where it came from.
+ * A prompt, where it came from, and what is known of it.
+ *
+ * ```ts
+ * import { messages } from "./candidate.ts";
+ * import { equal } from "node:assert/strict";
+ *
+ * const prompt = { systemPrompt: "Answer.", outputPrompt: "One word.", demos: [{ question: "2 + 2?", answer: "four" }] };
+ * equal(messages(prompt, "3 + 3?").at(-1)!.content, "3 + 3?\n\nOne word.");
+ * ```
  *
  * @module
  */
+import type { Example } from "../dataset/example.ts";
 import type { Message } from "../llm/model.ts";
 
 /** A worked example, sent as a user turn and an assistant turn. */
@@ -19,7 +28,7 @@ export interface Prompt {
   readonly demos: readonly Demo[];
 }
 
-/** The chat that asks `question` under `prompt`. Demos take the same form as the question, so that they show what is asked. */
+/** The chat that asks `question` under `prompt`. Demos take the question's own form, so that they show what is asked. */
 export function messages(prompt: Prompt, question: string): Message[] {
   const user = (question: string): Message => ({
     role: "user",
@@ -33,3 +42,49 @@ export function messages(prompt: Prompt, question: string): Message[] {
     user(question),
   ];
 }
+
+/** Equal for two prompts that send the same messages, and for no others. */
+export const fingerprint = (prompt: Prompt): string =>
+  JSON.stringify([prompt.systemPrompt, prompt.outputPrompt, prompt.demos.map((d) => [d.question, d.answer])]);
+
+/** What the primary model said to one question under one prompt, and what it was worth. */
+export interface Result {
+  readonly example: Example;
+  readonly answer: string;
+  /** In [0, 1]. */
+  readonly score: number;
+  /** The key of the completion, for whoever keeps it. */
+  readonly completion: string;
+}
+
+/** A prompt in the search: its place in the lineage and every result seen so far. */
+export interface Candidate {
+  /** The number of its trial; 0 is the seed prompt. */
+  readonly index: number;
+  readonly prompt: Prompt;
+  /** The operator that proposed it, or "seed". */
+  readonly operator: string;
+  /** Trials it was made from: none for the seed, two for a recombination. */
+  readonly parents: readonly number[];
+  /** What the operator did, in words. */
+  readonly note: string;
+  /** Results on validation questions, by example id. Grows as the race goes on. */
+  readonly results: Map<string, Result>;
+  /** Results on train questions, by example id: what the optimizer may look at. */
+  readonly practice: Map<string, Result>;
+}
+
+/** Mean score over what a candidate has seen, or 0 when it has seen nothing. */
+export const meanScore = (candidate: Candidate): number =>
+  mean([...candidate.results.values()].map((r) => r.score));
+
+/** Scores of two candidates on the questions that both answered, in the order of `questions`. */
+export function paired(a: Candidate, b: Candidate, questions: readonly Example[]): [number[], number[]] {
+  const common = questions.filter(({ id }) => a.results.has(id) && b.results.has(id));
+  const scores = ({ results }: Candidate) => common.map(({ id }) => results.get(id)!.score);
+  return [scores(a), scores(b)];
+}
+
+/** The arithmetic mean, 0 of nothing. */
+export const mean = (values: readonly number[]): number =>
+  values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;

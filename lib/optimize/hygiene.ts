@@ -1,0 +1,98 @@
+/**
+ * Which proposals are refused before a single question is spent on them, and why.
+ *
+ * Each rule answers a failure that users of other optimizers reported: the same dead mutation bought again, a cut-off
+ * or erroneous reply taken for a prompt, a template variable lost, validation questions pasted into the instruction,
+ * prompts that grow without end. The reason is kept with the trial and shown to the next `reflect`.
+ *
+ * @module
+ */
+import type { Example } from "../dataset/example.ts";
+import { type Candidate, fingerprint, type Prompt } from "./candidate.ts";
+
+/** How long a prompt may become. */
+export interface Limits {
+  /** Worked examples at most. @default {16} */
+  readonly demos: number;
+  /** Characters of system prompt, output prompt and demos together. @default {12000} */
+  readonly characters: number;
+}
+
+/** What the rules need to know. */
+export interface Surroundings {
+  readonly limits: Limits;
+  /** Everything tried or refused so far. */
+  readonly known: readonly Candidate[];
+  readonly seedPrompt: Prompt;
+  readonly validation: readonly Example[];
+}
+
+/** A run of this many words in common with a validation question counts as copied. */
+const COPIED_WORDS = 8;
+
+/** Why `prompt` is not worth a call, or null when nothing speaks against it. */
+export function refusal(
+  prompt: Prompt,
+  { limits, known, seedPrompt, validation }: Surroundings,
+): string | null {
+  const print = fingerprint(prompt);
+  const twin = known.find((candidate) => fingerprint(candidate.prompt) === print);
+  if (twin) return `duplicate of trial ${twin.index}`;
+
+  const instructions = `${prompt.systemPrompt}\n${prompt.outputPrompt}`;
+  const length = instructions.length +
+    sum(prompt.demos.map((demo) => demo.question.length + demo.answer.length));
+  if (length > limits.characters) {
+    return `over-long: ${length} characters where ${limits.characters} are allowed`;
+  }
+  if (prompt.demos.length > limits.demos) {
+    return `over-long: ${prompt.demos.length} demos where ${limits.demos} are allowed`;
+  }
+  if (
+    !prompt.systemPrompt.isWellFormed() || !prompt.outputPrompt.isWellFormed() || instructions.includes("\0")
+  ) {
+    return "unreadable: it holds a NUL or half of a surrogate pair";
+  }
+  const lost = placeholders(`${seedPrompt.systemPrompt}\n${seedPrompt.outputPrompt}`).filter((name) =>
+    !instructions.includes(name)
+  );
+  if (lost.length > 0) return `lost the placeholder ${lost.join(", ")}`;
+  const trouble = TROUBLE.find((pattern) =>
+    pattern.test(instructions) && !pattern.test(seedPrompt.systemPrompt)
+  );
+  if (trouble) return `error text in place of a prompt: ${JSON.stringify(instructions.match(trouble)![0])}`;
+  const copied = validation.find((example) => copies(instructions, example.question)) ??
+    validation.find((example) =>
+      prompt.demos.some((demo) => folded(demo.question) === folded(example.question))
+    );
+  if (copied) return `copied the validation question ${copied.id}`;
+  return null;
+}
+
+/** Template variables in braces, single or double: `{name}`, `{{name}}`. */
+export const placeholders = (
+  text: string,
+): string[] => [...new Set(text.match(/\{\{?[A-Za-z_][\w.]*\}?\}/g) ?? [])];
+
+/** Texts that a model or a server says instead of a prompt. */
+const TROUBLE = [
+  /^\s*(?:\w*Error|Exception|Traceback)\b.*/m,
+  /\b(?:rate limit(?:ed)?|quota) exceeded\b/i,
+  /\b(?:invalid|incorrect) api key\b/i,
+  /\b(?:I'm sorry|I am sorry|I apologize),? (?:but )?I (?:can't|cannot|am unable|am not able)\b/i,
+  /<\/?(?:think|thinking|system_prompt|output_prompt)>/i,
+];
+
+/** Whether `text` holds a run of COPIED_WORDS words of `question`, or the whole of a question of four words or more. */
+function copies(text: string, question: string): boolean {
+  const [where, words] = [` ${folded(text)} `, folded(question).split(" ")];
+  if (words.length < 4) return false;
+  const run = Math.min(COPIED_WORDS, words.length);
+  for (let i = 0; i + run <= words.length; i++) {
+    if (where.includes(` ${words.slice(i, i + run).join(" ")} `)) return true;
+  }
+  return false;
+}
+
+const folded = (text: string): string => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

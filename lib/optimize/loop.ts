@@ -1,0 +1,224 @@
+/**
+ * The five calls, again and again:
+ *
+ * 1. `primary_inference`: the primary model answers validation questions with today's prompt;
+ * 2. `baseline_evaluation`: the answers are scored;
+ * 3. `optimizer_refine`: operators propose better prompts, some with the help of the optimizer model;
+ * 4. `refined_inference`: the primary model answers the same questions with those;
+ * 5. `refined_evaluation`: old and new are compared question by question, and the better one is kept.
+ *
+ * The loop does no I/O and knows no clock: models, scorer, surrogate and policy come in as functions, chance as a seeded
+ * generator. The same options and the same answers give the same trials, in whatever order the answers arrive. That is
+ * why a run is resumed by running it again: the replay finds its answers in the store.
+ *
+ * @module
+ */
+import type { Example } from "../dataset/example.ts";
+import { shuffle } from "../random.ts";
+import { answerSpace } from "./answer_space.ts";
+import { reward } from "./bandit.ts";
+import { type Candidate, mean, meanScore, paired } from "./candidate.ts";
+import { constrainOutput } from "./operators/constrain_output.ts";
+import { demonstrate } from "./operators/demonstrate.ts";
+import { edit } from "./operators/edit.ts";
+import { instruct } from "./operators/instruct.ts";
+import { recombine } from "./operators/recombine.ts";
+import { reflect } from "./operators/reflect.ts";
+import { missing, race, type Verdict } from "./race.ts";
+import { type Proposed, refine } from "./refine.ts";
+import {
+  affordable,
+  candidate,
+  type Options,
+  type Outcome,
+  type Search,
+  Stop,
+  type StopReason,
+  type Trial,
+} from "./search.ts";
+
+/**
+ * Runs the loop: yields each trial once it is decided, returns how it ended.
+ * Throws what `answer`, `ask` or a slot throws, except Stop, which ends the run in good order.
+ */
+export async function* optimize(options: Options): AsyncGenerator<Trial, Outcome> {
+  const search = begin(options);
+  const { course, maxIterations, patience, random, step } = search.options;
+  const order = shuffle(search.options.validation, random.fork("validation"));
+  const end = (stopReason: StopReason, iterations: number): Outcome => ({
+    stopReason,
+    iterations,
+    seed: search.seed,
+    best: search.incumbent,
+    calls: search.calls,
+  });
+
+  yield {
+    candidate: search.seed,
+    iteration: 0,
+    predicted: null,
+    accepted: true,
+    reason: "the prompt to begin with",
+    calls: 0,
+  };
+
+  for (let iteration = 1;; iteration++) {
+    try {
+      if (await onTarget(search, order)) return end("target", iteration - 1);
+      if (iteration > maxIterations) return end("iterations", iteration - 1);
+      if (search.idle >= patience) return end("patience", iteration - 1);
+
+      const questions = rotated(order, (iteration - 1) * course.block); // so that no block decides every first heat
+      const block = questions.slice(0, course.block);
+      if (missing([search.incumbent], block) + block.length > affordable(search)) {
+        return end("budget", iteration - 1);
+      }
+
+      const answers = await step(
+        "primary_inference",
+        iteration,
+        () => inference(search, [search.incumbent], block),
+      );
+      await step("baseline_evaluation", iteration, () => evaluation(search, answers));
+      const proposed = await step(
+        "optimizer_refine",
+        iteration,
+        () => refine(search, random.fork(iteration)),
+      );
+      const verdicts = await race(search.incumbent, entrants(search, proposed), {
+        questions,
+        course,
+        random: random.fork(`race ${iteration}`),
+        affordable: () => affordable(search),
+        heat: async (runners, questions) => {
+          const answers = await step(
+            "refined_inference",
+            iteration,
+            () => inference(search, runners, questions),
+          );
+          await step("refined_evaluation", iteration, () => evaluation(search, answers));
+        },
+      });
+      yield* await step("compare_and_log", iteration, () => settle(search, proposed, verdicts, iteration));
+    } catch (error) {
+      if (error instanceof Stop) return end(error.reason, iteration - 1);
+      throw error;
+    }
+  }
+}
+
+/** Answers to questions a runner has not answered yet. */
+type Answers = { runner: Candidate; example: Example; answer: { text: string; completion: string } | null }[];
+
+/** Calls 1 and 4. All are waited for, also when one fails: what was paid for is kept. */
+async function inference(
+  search: Search,
+  runners: readonly Candidate[],
+  questions: readonly Example[],
+): Promise<Answers> {
+  const open = runners.flatMap((runner) =>
+    questions.filter(({ id }) => !runner.results.has(id)).map((example) => ({ runner, example }))
+  );
+  search.calls += open.length;
+  const settled = await Promise.allSettled(
+    open.map(({ runner, example }) => search.options.answer(runner.prompt, example)),
+  );
+  return settled.map((outcome, i) => {
+    if (outcome.status === "rejected") throw outcome.reason;
+    return { ...open[i]!, answer: outcome.value };
+  });
+}
+
+/** Calls 2 and 5: scores the answers. A question without an answer counts for nobody. */
+function evaluation({ options: { score } }: Search, answers: Answers): void {
+  for (const { runner, example, answer } of answers) {
+    if (answer === null) continue;
+    const { text, completion } = answer;
+    runner.results.set(example.id, { example, answer: text, score: score(text, example), completion });
+  }
+}
+
+/** The sound proposals that the budget lets run the first heat. */
+function entrants(search: Search, proposed: readonly Proposed[]): Candidate[] {
+  const { breadth, course, validation } = search.options;
+  const places = Math.floor(affordable(search) / Math.min(course.block, validation.length));
+  return proposed.filter(({ refused }) => refused === null).slice(0, Math.min(breadth, places)).map((p) =>
+    p.candidate
+  );
+}
+
+/** Takes the verdicts to heart: the winner becomes the incumbent, the operators are rewarded, the reasons remembered. */
+function settle(
+  search: Search,
+  proposed: readonly Proposed[],
+  verdicts: readonly Verdict[],
+  iteration: number,
+): Trial[] {
+  const incumbent = search.incumbent;
+  const trials = proposed.map(({ candidate, refused, predicted, cost }): Trial => {
+    const verdict = verdicts.find((verdict) => verdict.candidate === candidate);
+    const accepted = verdict?.won ?? false;
+    const reason = refused ?? verdict?.reason ?? "not raced: others promised more";
+    const [before, after] = paired(incumbent, candidate, search.options.validation);
+    const gain = Math.max(0, mean(after) - mean(before)) * after.length /
+      (after.length + search.options.course.block);
+    search.arms = reward(search.arms, candidate.operator, gain / (cost + Math.max(1, after.length)));
+    if (verdict) search.pool.push(candidate);
+    if (!accepted) search.rejected.push({ prompt: candidate.prompt, reason });
+    if (accepted) search.incumbent = candidate;
+    return { candidate, iteration, predicted, accepted, reason, calls: search.calls };
+  });
+  search.idle = search.incumbent === incumbent ? search.idle + 1 : 0;
+  return trials.sort((a, b) => a.candidate.index - b.candidate.index);
+}
+
+/** Whether the incumbent reaches the target on the whole split; the rest is asked when what was seen gives hope. */
+async function onTarget(search: Search, questions: readonly Example[]): Promise<boolean> {
+  const { incumbent, options: { target } } = search;
+  if (incumbent.results.size === 0 || meanScore(incumbent) < target) return false;
+  if (missing([incumbent], questions) > affordable(search)) return false;
+  evaluation(search, await inference(search, [incumbent], questions));
+  return meanScore(incumbent) >= target;
+}
+
+/** Fills in the defaults. */
+function begin(options: Options): Search {
+  if (options.validation.length === 0) {
+    throw new RangeError("Cannot optimize as there are no validation questions");
+  }
+  const seed = candidate(0, {
+    prompt: options.seedPrompt,
+    operator: "seed",
+    parents: [],
+    note: "the prompt to begin with",
+  });
+  return {
+    options: {
+      operators: [demonstrate, constrainOutput, recombine, edit(options.policy), instruct, reflect],
+      advice: [],
+      maxCalls: Infinity,
+      target: 0.9,
+      maxIterations: 10,
+      patience: 3,
+      breadth: 6,
+      course: { block: 10, alpha: 0.1 },
+      limits: { demos: 16, characters: 12_000 },
+      step: async (_name, _iteration, work) => await work(),
+      ...options,
+    },
+    space: answerSpace(options.train),
+    seed,
+    known: [seed],
+    pool: [seed],
+    rejected: [],
+    incumbent: seed,
+    arms: new Map(),
+    calls: 0,
+    idle: 0,
+  };
+}
+
+const rotated = <T>(items: readonly T[], by: number): T[] => {
+  const at = by % items.length;
+  return [...items.slice(at), ...items.slice(0, at)];
+};

@@ -1,0 +1,186 @@
+/**
+ * Chooses and orders worked examples from train. For a small model this is most of what a prompt can do.
+ *
+ * Fresh sets are drawn balanced over the answers (an unbalanced set teaches a majority answer: Zhao et al., 2021), from
+ * questions that differ from one another, or from questions the parent gets wrong; later sets are small steps from the
+ * parent's: one demo more, one swapped, another order, fewer of the label that the model says too often.
+ *
+ * @module
+ */
+import type { Example } from "../../dataset/example.ts";
+import { integer, pick, type Random, sample, shuffle } from "../../random.ts";
+import type { Candidate, Demo } from "../candidate.ts";
+import type { Context, Operator, Proposal } from "./operator.ts";
+
+/** Sizes of a fresh set, as far as the limit and the train split allow. */
+const SIZES = [4, 8, 12, 16, 24];
+
+/** A set of demos and what was done, or null where the way does not apply. */
+type Way = (context: Context) => { demos: Demo[]; note: string } | null;
+
+/** Chooses demos: a fresh set, or a step away from the parent's. */
+export const demonstrate: Operator = {
+  name: "demonstrate",
+  calls: 0,
+  applies: ({ train, limits }) => train.length > 0 && limits.demos > 0,
+  propose(context: Context): Promise<Proposal> {
+    const { parent, random } = context;
+    const ways = parent.prompt.demos.length === 0 ? FRESH : random() < FRESH_AGAIN ? FRESH : STEPS;
+    for (const way of shuffle(ways, random)) {
+      const made = way(context);
+      if (made === null) continue;
+      const prompt = { ...parent.prompt, demos: made.demos };
+      return Promise.resolve({ prompt, parents: [parent.index], note: made.note });
+    }
+    return Promise.resolve({ refused: "no other choice of demos" });
+  },
+};
+
+/** How often a parent that has demos gets a wholly new set. */
+const FRESH_AGAIN = 0.35;
+
+const balancedSet: Way = ({ train, limits, random }) => {
+  const demos = balanced(train, size(train, limits.demos, random), random);
+  return { demos: demos.map(toDemo), note: `${demos.length} demos balanced over the answers` };
+};
+
+const diverseSet: Way = ({ train, limits, random }) => {
+  const demos = shuffle(spread(train, size(train, limits.demos, random), random), random);
+  return { demos: demos.map(toDemo), note: `${demos.length} demos unlike one another` };
+};
+
+/** Half from questions the parent gets wrong, half from those it gets right: what it does not know, and what it does. */
+const difficultSet: Way = ({ parent, train, limits, random }) => {
+  const answered = train.filter(({ id }) => parent.practice.has(id));
+  const wrong = answered.filter(({ id }) => parent.practice.get(id)!.score < 0.5);
+  if (wrong.length < 2) return null;
+  const total = size(train, limits.demos, random);
+  const hard = sample(wrong, Math.ceil(total / 2), random);
+  const rest = balanced(train.filter((example) => !hard.includes(example)), total - hard.length, random);
+  return {
+    demos: shuffle([...hard, ...rest], random).map(toDemo),
+    note: `${total} demos, ${hard.length} of them questions it got wrong`,
+  };
+};
+
+const swapOne: Way = ({ parent, train, random }) => {
+  const demos = [...parent.prompt.demos];
+  const others = unused(parent, train);
+  if (others.length === 0) return null;
+  const at = integer(demos.length, random);
+  const label = demos[at]!.answer;
+  const same = others.filter((example) => example.references[0] === label);
+  demos[at] = toDemo(pick(same.length > 0 && random() < 0.5 ? same : others, random));
+  return { demos, note: `demo ${at + 1} of ${demos.length} swapped` };
+};
+
+const addSome: Way = ({ parent, train, limits, random }) => {
+  const room = limits.demos - parent.prompt.demos.length;
+  const others = unused(parent, train);
+  if (room <= 0 || others.length === 0) return null;
+  const added = balanced(others, Math.min(room, 1 + integer(4, random)), random).map(toDemo);
+  const demos = [...parent.prompt.demos];
+  for (const demo of added) demos.splice(integer(demos.length + 1, random), 0, demo);
+  return { demos, note: `${added.length} more demos` };
+};
+
+const dropOne: Way = ({ parent, random }) => {
+  if (parent.prompt.demos.length < 3) return null;
+  const at = integer(parent.prompt.demos.length, random);
+  return { demos: parent.prompt.demos.filter((_, i) => i !== at), note: `demo ${at + 1} dropped` };
+};
+
+const reorder: Way = ({ parent, random }) => {
+  if (parent.prompt.demos.length < 2) return null;
+  return { demos: shuffle(parent.prompt.demos, random), note: "demos in another order" };
+};
+
+/**
+ * Trades a demo of the label that the model says too often for one of the label it says too seldom. "Too often" is
+ * against the balance of train, counted on the model's own answers: no validation reference is looked at.
+ */
+const calibrate: Way = ({ parent, train, space, random }) => {
+  if (space.kind !== "labels" || parent.results.size === 0) return null;
+  const said = counts([...parent.results.values()].map(({ answer }) => answer.trim().toLowerCase()));
+  const known = counts(train.map((example) => example.references[0]!.toLowerCase()));
+  const excess = (label: string) =>
+    (said.get(label.toLowerCase()) ?? 0) / parent.results.size -
+    known.get(label.toLowerCase())! / train.length;
+  const labels = [...space.labels].sort((a, b) => excess(b) - excess(a));
+  const often = labels.find((label) => parent.prompt.demos.some((demo) => demo.answer === label));
+  const seldom = labels.at(-1)!;
+  const spare = unused(parent, train).filter((example) => example.references[0] === seldom);
+  if (often === undefined || often === seldom || spare.length === 0) return null;
+  const demos = [...parent.prompt.demos];
+  const at = pick(demos.flatMap((demo, i) => demo.answer === often ? [i] : []), random);
+  demos[at] = toDemo(pick(spare, random));
+  return {
+    demos,
+    note: `said ${JSON.stringify(often)} too often, ${JSON.stringify(seldom)} too seldom: one demo traded`,
+  };
+};
+
+const FRESH: readonly Way[] = [balancedSet, balancedSet, diverseSet, difficultSet];
+const STEPS: readonly Way[] = [swapOne, swapOne, addSome, addSome, dropOne, reorder, calibrate, calibrate];
+
+/** `k` examples with as equal a share of each answer as there can be, in random order. */
+export function balanced(examples: readonly Example[], k: number, random: Random): Example[] {
+  const groups = new Map<string, Example[]>();
+  for (const example of shuffle(examples, random)) {
+    const answer = example.references[0]!;
+    groups.set(answer, [...(groups.get(answer) ?? []), example]);
+  }
+  const queues = shuffle([...groups.values()], random);
+  const chosen: Example[] = [];
+  for (let round = 0; chosen.length < Math.min(k, examples.length); round++) {
+    for (const queue of queues) {
+      if (chosen.length < k && queue[round]) chosen.push(queue[round]!);
+    }
+  }
+  return shuffle(chosen, random);
+}
+
+/** `k` examples far from one another: each next one is the least like those chosen (Gonzalez, 1985), answers balanced. */
+export function spread(examples: readonly Example[], k: number, random: Random): Example[] {
+  const grams = new Map(examples.map((example) => [example, trigrams(example.question)]));
+  const chosen = examples.length === 0 ? [] : [pick(examples, random)];
+  while (chosen.length < Math.min(k, examples.length)) {
+    const shown = counts(chosen.map((example) => example.references[0]!));
+    const rest = examples.filter((example) => !chosen.includes(example));
+    const least = Math.min(...rest.map((example) => shown.get(example.references[0]!) ?? 0));
+    const next = rest.filter((example) => (shown.get(example.references[0]!) ?? 0) === least);
+    const closeness = (example: Example) =>
+      Math.max(...chosen.map((other) => jaccard(grams.get(example)!, grams.get(other)!)));
+    chosen.push(next.reduce((best, example) => closeness(example) < closeness(best) ? example : best));
+  }
+  return chosen;
+}
+
+const toDemo = ({ question, references }: Example): Demo => ({ question, answer: references[0]! });
+
+function size(train: readonly Example[], most: number, random: Random): number {
+  const sizes = SIZES.filter((k) => k <= Math.min(most, train.length));
+  return sizes.length > 0 ? pick(sizes, random) : Math.min(most, train.length);
+}
+
+function unused({ prompt }: Candidate, train: readonly Example[]): Example[] {
+  const shown = new Set(prompt.demos.map((demo) => demo.question));
+  return train.filter((example) => !shown.has(example.question));
+}
+
+function counts(values: readonly string[]): Map<string, number> {
+  const table = new Map<string, number>();
+  for (const value of values) table.set(value, (table.get(value) ?? 0) + 1);
+  return table;
+}
+
+function trigrams(text: string): Set<string> {
+  const padded = `  ${text.toLowerCase()} `;
+  return new Set(Array.from({ length: padded.length - 2 }, (_, i) => padded.slice(i, i + 3)));
+}
+
+function jaccard(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
+  let common = 0;
+  for (const gram of a) if (b.has(gram)) common++;
+  return common / (a.size + b.size - common);
+}

@@ -1,0 +1,51 @@
+/**
+ * An operator makes a new prompt from a known one. What it may look at is its context and nothing else.
+ *
+ * @module
+ */
+import type { Example } from "../../dataset/example.ts";
+import type { Completion, Message } from "../../llm/model.ts";
+import type { Random } from "../../random.ts";
+import type { AnswerSpace } from "../answer_space.ts";
+import type { Candidate, Prompt, Result } from "../candidate.ts";
+import type { Limits } from "../hygiene.ts";
+
+/** What an operator knows. */
+export interface Situation {
+  /** The candidate to start from. */
+  readonly parent: Candidate;
+  /** Every candidate that has been raced, the parent among them. */
+  readonly pool: readonly Candidate[];
+  /** The examples it may read, quote and learn from. */
+  readonly train: readonly Example[];
+  readonly space: AnswerSpace;
+  readonly limits: Limits;
+  /** Trials that did not help, newest last, each with why. */
+  readonly rejected: readonly { readonly prompt: Prompt; readonly reason: string }[];
+  /** Hints of the surrogate and the policy for the optimizer model, in words. */
+  readonly advice: readonly string[];
+  readonly random: Random;
+}
+
+/** What an operator works with: the situation, and the models. */
+export interface Context extends Situation {
+  /** Asks the optimizer model. */
+  ask(messages: readonly Message[]): Promise<Completion>;
+  /** Has the primary model answer train questions under a candidate; what was answered before costs nothing. */
+  practise(candidate: Candidate, examples: readonly Example[]): Promise<Result[]>;
+}
+
+/** A prompt worth a race, or the reason why there is none. */
+export type Proposal =
+  | { readonly prompt: Prompt; readonly parents: readonly number[]; readonly note: string }
+  | { readonly refused: string };
+
+/** A way to make a prompt. */
+export interface Operator {
+  readonly name: string;
+  /** Calls that one proposal may make, of all roles. */
+  readonly calls: number;
+  /** Whether there is anything for it to do. */
+  applies(situation: Situation): boolean;
+  propose(context: Context): Promise<Proposal>;
+}

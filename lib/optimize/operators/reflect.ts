@@ -1,0 +1,73 @@
+/**
+ * The optimizer model rewrites the instruction from what went wrong (Pryzant et al., 2023; GEPA's reflection), and is
+ * told which rewrites were tried and refused, so that the same dead end is not bought twice.
+ *
+ * Only train questions are shown: validation selects, it does not teach.
+ *
+ * @module
+ */
+import { sample } from "../../random.ts";
+import { described } from "./instruct.ts";
+import { readReply, REPLY_FORM, shown } from "./reply.ts";
+import type { Context, Operator, Proposal } from "./operator.ts";
+
+/** Train questions answered for a reflection: three hold a telling failure in a third of all cases, eight in two thirds. */
+const PRACTISED = 8;
+/** Successes shown beside the failures, so that the rewrite keeps what works. */
+const SUCCESSES = 2;
+/** Rejected attempts shown (AdalFlow keeps 5 and finds it effective). */
+const REMEMBERED = 5;
+
+/** Rewrites the parent's instruction and keeps its demos. */
+export const reflect: Operator = {
+  name: "reflect",
+  calls: PRACTISED + 1,
+  applies: ({ train }) => train.length > 0,
+  async propose(
+    { parent, train, space, rejected, advice, random, ask, practise }: Context,
+  ): Promise<Proposal> {
+    const demonstrated = new Set(parent.prompt.demos.map((demo) => demo.question));
+    const unseen = train.filter((example) => !demonstrated.has(example.question));
+    const results = await practise(parent, sample(unseen, PRACTISED, random));
+    const failures = results.filter((result) => result.score < 1).sort((a, b) => a.score - b.score);
+    if (failures.length === 0) {
+      return { refused: `nothing to learn from: all ${results.length} train answers were right` };
+    }
+    const successes = results.filter((result) => result.score === 1).slice(0, SUCCESSES);
+    const line = ({ example, answer, score }: (typeof results)[number]) =>
+      JSON.stringify({
+        question: example.question,
+        wanted: example.references[0],
+        got: answer.slice(0, 300),
+        score,
+      });
+    const earlier = rejected.slice(-REMEMBERED).map(({ prompt, reason }) => `${shown(prompt)} - ${reason}`);
+    const completion = await ask([
+      {
+        role: "system",
+        content:
+          "You improve prompts for a language model. First find the rule behind the failures, then write a prompt " +
+          "that prevents them without losing what works. Write rules that hold for questions not shown; " +
+          `do not quote the questions. Keep every {placeholder} of the current prompt.\n\n${REPLY_FORM}`,
+      },
+      {
+        role: "user",
+        content: [
+          `The current prompt:\n${shown(parent.prompt)}`,
+          `Failures, one JSON object a line:\n${failures.map(line).join("\n")}`,
+          successes.length > 0 ? `Successes:\n${successes.map(line).join("\n")}` : "",
+          earlier.length > 0 ? `Tried before without success:\n${earlier.join("\n")}` : "",
+          advice.length > 0 ? `Hints from measurement:\n${advice.join("\n")}` : "",
+          described(space),
+        ].filter((part) => part !== "").join("\n\n"),
+      },
+    ]);
+    const reply = readReply(completion);
+    if ("refused" in reply) return reply;
+    return {
+      prompt: { ...parent.prompt, ...reply },
+      parents: [parent.index],
+      note: `rewritten from ${failures.length} failures of ${results.length}`,
+    };
+  },
+};

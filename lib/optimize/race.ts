@@ -1,0 +1,125 @@
+/**
+ * A race: challengers meet the incumbent block by block of validation questions, losers leave early, few see the
+ * whole split (successive halving, Jamieson & Talwalkar, 2016, with the paired drops of F-Race, Birattari et al., 2002).
+ *
+ * Every runner answers the same questions, so each comparison is paired. What was answered in an earlier race is not
+ * asked again. The race is bold: it may keep a prompt that is better by luck. A claim is made elsewhere, on test.
+ *
+ * @module
+ */
+import type { Example } from "../dataset/example.ts";
+import type { Random } from "../random.ts";
+import { signFlip } from "../statistics/mod.ts";
+import { type Candidate, mean, paired } from "./candidate.ts";
+
+/** How a race is run. */
+export interface Course {
+  /** Questions of the first heat; each later one doubles what was seen. @default {10} */
+  readonly block: number;
+  /** One-sided level at which a runner is dropped as worse than the best other. @default {0.1} */
+  readonly alpha: number;
+}
+
+/** Sign flips drawn where they are too many to count; a race need not know the third digit. */
+const FLIPS = 999;
+
+/** How a challenger left the race. */
+export interface Verdict {
+  readonly candidate: Candidate;
+  readonly won: boolean;
+  readonly reason: string;
+}
+
+/** What the race needs done: answers and scores for all `questions` that a runner has not seen yet. */
+export type Heat = (runners: readonly Candidate[], questions: readonly Example[]) => Promise<void>;
+
+/**
+ * Races `challengers` against `incumbent` on `questions` in their order. At most one challenger wins: the best one, when
+ * its mean is above the incumbent's on all they both saw. `affordable` says how many more answers may be asked for; a
+ * heat that costs more is not begun, and the race is decided by what was seen.
+ */
+export async function race(
+  incumbent: Candidate,
+  challengers: readonly Candidate[],
+  { questions, course, random, heat, affordable }: {
+    questions: readonly Example[];
+    course: Course;
+    random: Random;
+    heat: Heat;
+    affordable: () => number;
+  },
+): Promise<Verdict[]> {
+  const verdicts: Verdict[] = [];
+  let running = [...challengers];
+  const drop = (candidate: Candidate, reason: string) => {
+    running = running.filter((other) => other !== candidate);
+    verdicts.push({ candidate, won: false, reason });
+  };
+
+  for (const seen of heats(questions.length, course.block)) {
+    const asked = questions.slice(0, seen);
+    if (missing([incumbent, ...running], asked) > affordable()) break;
+    await heat([incumbent, ...running], asked);
+
+    const against = (a: Candidate, b: Candidate) => difference(a, b, asked);
+    const best = [...running].sort((a, b) => against(b, a) || a.index - b.index)[0]!;
+    const rival = against(best, incumbent) > 0 ? best : incumbent;
+    for (const runner of running.filter((runner) => runner !== rival)) {
+      const [theirs, own] = paired(rival, runner, asked);
+      const differences = own.map((score, i) => score - theirs[i]!);
+      if (mean(differences) < 0 && signFlip(differences, { random, resamples: FLIPS }) / 2 < course.alpha) {
+        drop(
+          runner,
+          `behind trial ${rival.index} by ${points(-mean(differences))} on ${differences.length} questions`,
+        );
+      }
+    }
+    const ranked = [...running].sort((a, b) => against(b, a) || a.index - b.index);
+    for (const runner of ranked.slice(Math.ceil(challengers.length / 2 ** (rung(seen, course.block) + 1)))) {
+      const gap = against(ranked[0]!, runner);
+      drop(
+        runner,
+        `out of the better half after ${asked.length} questions, ${points(gap)} behind trial ${
+          ranked[0]!.index
+        }`,
+      );
+    }
+    if (running.length === 0) return verdicts;
+  }
+
+  const [winner, ...others] = [...running].sort((a, b) =>
+    difference(b, a, questions) || b.results.size - a.results.size || a.index - b.index
+  );
+  for (const other of others) drop(other, `not ahead of trial ${winner!.index}`);
+  const [before, after] = paired(incumbent, winner!, questions);
+  const gain = mean(after) - mean(before);
+  const on = `on ${after.length} questions`;
+  if (after.length === 0) drop(winner!, "not raced: the budget ended");
+  else if (gain <= 0) drop(winner!, `no better than trial ${incumbent.index} ${on}`);
+  else {verdicts.push({
+      candidate: winner!,
+      won: true,
+      reason: `better than trial ${incumbent.index} by ${points(gain)} ${on}`,
+    });}
+  return verdicts;
+}
+
+/** How many questions have been seen after each heat: the block doubled until the split is through. */
+export function heats(questions: number, block: number): number[] {
+  const sizes: number[] = [];
+  for (let seen = Math.min(block, questions); seen < questions; seen *= 2) sizes.push(seen);
+  return [...sizes, questions];
+}
+
+/** Answers still to be asked for when `runners` are to see all `questions`. */
+export const missing = (runners: readonly Candidate[], questions: readonly Example[]): number =>
+  runners.reduce((sum, { results }) => sum + questions.filter(({ id }) => !results.has(id)).length, 0);
+
+/** Mean paired difference a - b. */
+function difference(a: Candidate, b: Candidate, questions: readonly Example[]): number {
+  const [x, y] = paired(a, b, questions);
+  return mean(x) - mean(y);
+}
+
+const rung = (seen: number, block: number): number => Math.max(0, Math.ceil(Math.log2(seen / block)));
+const points = (difference: number): string => `${(100 * difference).toFixed(1)} points`;

@@ -1,0 +1,131 @@
+/**
+ * Call 3, refinement: operators, chosen by the bandit, propose prompts; hygiene refuses the hopeless ones; the surrogate,
+ * when there is one, puts the most promising first.
+ *
+ * @module
+ */
+import { pick, type Random } from "../random.ts";
+import { choose } from "./bandit.ts";
+import type { Candidate, Result } from "./candidate.ts";
+import { refusal } from "./hygiene.ts";
+import type { Operator, Proposal, Situation } from "./operators/operator.ts";
+import { affordable, candidate, type Search } from "./search.ts";
+
+/** A proposal with its place in the lineage. */
+export interface Proposed {
+  readonly candidate: Candidate;
+  /** Why it is not raced, or null. */
+  readonly refused: string | null;
+  /** What the surrogate expects, when there is one. */
+  readonly predicted: number | null;
+  /** Calls the operator made for it. */
+  readonly cost: number;
+}
+
+/** How often the incumbent is the parent; else one that wins some question. */
+const FROM_INCUMBENT = 0.6;
+/** Proposals for each place in the race when a surrogate can choose among them. */
+const FOR_EACH_PLACE = 2;
+
+/** Proposals for one race of iteration's stream `random`: the most promising first, refused ones last. */
+export async function refine(search: Search, random: Random): Promise<Proposed[]> {
+  const { breadth, surrogate } = search.options;
+  const places = Array.from({ length: breadth * (surrogate ? FOR_EACH_PLACE : 1) }, (_, i) => random.fork(i));
+  const made = await Promise.all(assigned(search, places).map((place) => propose(search, place)));
+
+  const proposed = made.map(({ place, proposal, practised, cost }): Proposed => { // in the order of places, not of arrival
+    const { parent, operator: { name: operator } } = place;
+    for (const result of practised) parent.practice.set(result.example.id, result);
+    search.calls += cost;
+    const nothing = { prompt: parent.prompt, parents: [parent.index], note: "made no proposal" };
+    const refused = "refused" in proposal
+      ? proposal.refused
+      : refusal(proposal.prompt, { ...search.options, known: search.known });
+    const made = candidate(search.known.length, { operator, ..."refused" in proposal ? nothing : proposal });
+    search.known.push(made);
+    return { candidate: made, refused, predicted: null, cost };
+  });
+
+  const sound = proposed.filter(({ refused }) => refused === null);
+  const expected = surrogate && sound.length > 0
+    ? await surrogate(sound.map(({ candidate }) => candidate.prompt))
+    : null;
+  const ranked = sound.map((proposal, i) => ({ ...proposal, predicted: expected?.[i] ?? null }))
+    .sort((a, b) => (b.predicted ?? 0) - (a.predicted ?? 0) || a.candidate.index - b.candidate.index);
+  return [...ranked, ...proposed.filter(({ refused }) => refused !== null)];
+}
+
+/** Who works on a proposal, on what, with which draws. */
+interface Place {
+  readonly operator: Operator;
+  readonly parent: Candidate;
+  readonly situation: Situation;
+}
+
+/** An operator and a parent for each place, within what can be paid for beside the race's first block. */
+function assigned(search: Search, places: readonly Random[]): Place[] {
+  const { options: { operators, train, limits, advice, breadth, course }, arms, pool, rejected, space } =
+    search;
+  let purse = affordable(search) - breadth * course.block;
+  return places.flatMap((random): Place[] => {
+    const parent = random() < FROM_INCUMBENT ? search.incumbent : winner(pool, random);
+    const situation = { parent, pool, train, space, limits, rejected, advice, random };
+    const able = operators.filter((operator) =>
+      operator.calls <= Math.max(purse, 0) && operator.applies(situation)
+    );
+    if (able.length === 0) return [];
+    const name = choose(arms, able.map(({ name }) => name), random);
+    const operator = able.find((operator) => operator.name === name)!;
+    purse -= operator.calls;
+    return [{ operator, parent, situation }];
+  });
+}
+
+/** What one operator made, and what it asked for on the way. */
+async function propose(search: Search, place: Place) {
+  const { answer, score, ask } = search.options;
+  const practised: Result[] = [];
+  let cost = 0;
+  const proposal: Proposal = await place.operator.propose({
+    ...place.situation,
+    ask(messages) {
+      cost++;
+      return ask(messages);
+    },
+    async practise({ prompt, practice }, examples) {
+      const open = examples.filter(({ id }) => !practice.has(id));
+      cost += open.length;
+      const fresh = await Promise.all(open.map(async (example): Promise<Result[]> => {
+        const given = await answer(prompt, example);
+        if (given === null) return [];
+        return [{
+          example,
+          answer: given.text,
+          score: score(given.text, example),
+          completion: given.completion,
+        }];
+      }));
+      practised.push(...fresh.flat());
+      const all = new Map([...practice, ...practised.map((result) => [result.example.id, result] as const)]);
+      return examples.flatMap(({ id }) => all.get(id) ?? []);
+    },
+  });
+  return { place, proposal, practised, cost };
+}
+
+/**
+ * A candidate drawn by the number of validation questions on which nobody did better: one that solves what no other
+ * does stays a parent although its mean is low (the instance front of GEPA, Agrawal et al., 2025).
+ */
+function winner(pool: readonly Candidate[], random: Random): Candidate {
+  const best = new Map<string, { score: number; holders: Candidate[] }>();
+  for (const holder of pool) {
+    for (const [id, { score }] of holder.results) {
+      const front = best.get(id);
+      if (!front || score > front.score) best.set(id, { score, holders: [holder] });
+      else if (score === front.score) front.holders.push(holder);
+    }
+  }
+  const tickets = [...best.values()].flatMap(({ score, holders }) => score > 0 ? holders : []);
+  return tickets.length > 0 ? pick(tickets, random) : pool[0]!;
+}

@@ -1,0 +1,140 @@
+/**
+ * What a run depends on, and what it knows so far.
+ *
+ * @module
+ */
+import type { Example } from "../dataset/example.ts";
+import type { Completion, Message } from "../llm/model.ts";
+import type { Random } from "../random.ts";
+import type { AnswerSpace } from "./answer_space.ts";
+import type { Arms } from "./bandit.ts";
+import type { Candidate, Prompt } from "./candidate.ts";
+import type { Limits } from "./hygiene.ts";
+import type { Policy } from "./operators/edit.ts";
+import type { Operator } from "./operators/operator.ts";
+import type { Course } from "./race.ts";
+
+/** An answer and the key under which it is kept. */
+export interface Answer {
+  readonly text: string;
+  readonly completion: string;
+}
+
+/** The calls by name. */
+export type StepName =
+  | "primary_inference"
+  | "baseline_evaluation"
+  | "optimizer_refine"
+  | "refined_inference"
+  | "refined_evaluation"
+  | "compare_and_log";
+
+/** What runs around each call: progress, spans, task runs. It must run `work` and return its result. */
+export type Step = <T>(name: StepName, iteration: number, work: () => T | Promise<T>) => Promise<T>;
+
+/** Predicts the validation score of prompts; the most promising are raced. */
+export type Surrogate = (prompts: readonly Prompt[]) => Promise<readonly number[]>;
+
+/** Why a run ended. */
+export type StopReason = "target" | "patience" | "iterations" | "budget" | "interrupted";
+
+/** Thrown by `answer` or `ask` to end the run in good order: the money is spent, or the user wants it to end. */
+export class Stop extends Error {
+  override name = "Stop";
+  /** What the run then ends with. */
+  readonly reason: "budget" | "interrupted";
+  constructor(reason: "budget" | "interrupted", message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+/** Everything a run depends on. */
+export interface Options {
+  readonly seedPrompt: Prompt;
+  readonly train: readonly Example[];
+  readonly validation: readonly Example[];
+  readonly random: Random;
+  /** The primary model's answer, or null when there is none (the question then counts for nobody). */
+  readonly answer: (prompt: Prompt, example: Example) => Promise<Answer | null>;
+  /** What an answer is worth, in [0, 1]. */
+  readonly score: (answer: string, example: Example) => number;
+  /** Asks the optimizer model. */
+  readonly ask: (messages: readonly Message[]) => Promise<Completion>;
+  readonly surrogate?: Surrogate;
+  readonly policy?: Policy;
+  /** Ways to make prompts. @default the six of this room */
+  readonly operators?: readonly Operator[];
+  /** Hints for the optimizer model, such as the surrogate's strongest features. @default {[]} */
+  readonly advice?: readonly string[];
+  /** Answers the search may ask for, of all roles, whether paid for now or read back. @default {Infinity} */
+  readonly maxCalls?: number;
+  /** Validation score, on the whole split, at which the search ends. @default {0.9} */
+  readonly target?: number;
+  /** @default {10} */
+  readonly maxIterations?: number;
+  /** Iterations without a better prompt after which the search ends. @default {3} */
+  readonly patience?: number;
+  /** Challengers in a race. @default {6} */
+  readonly breadth?: number;
+  /** @default {{ block: 10, alpha: 0.1 }} */
+  readonly course?: Course;
+  /** @default {{ demos: 16, characters: 12000 }} */
+  readonly limits?: Limits;
+  /** @default runs the work and nothing else */
+  readonly step?: Step;
+}
+
+/** One prompt that was proposed, and what became of it. */
+export interface Trial {
+  readonly candidate: Candidate;
+  /** 0 for the seed prompt. */
+  readonly iteration: number;
+  /** What the surrogate expected, when there is one. */
+  readonly predicted: number | null;
+  /** Whether it became the incumbent. */
+  readonly accepted: boolean;
+  readonly reason: string;
+  /** Answers the search had asked for when this was decided, of all roles. */
+  readonly calls: number;
+}
+
+/** How a search ended. */
+export interface Outcome {
+  readonly stopReason: StopReason;
+  /** Iterations that were decided. */
+  readonly iterations: number;
+  readonly seed: Candidate;
+  readonly best: Candidate;
+  /** Answers asked for, of all roles. */
+  readonly calls: number;
+}
+
+/** The options with every default filled in; the two slots may stay empty. */
+export type Settled = Required<Omit<Options, "surrogate" | "policy">> & Pick<Options, "surrogate" | "policy">;
+
+/** A run in progress. */
+export interface Search {
+  readonly options: Settled;
+  readonly space: AnswerSpace;
+  readonly seed: Candidate;
+  /** Everything proposed, in the order of trials: refused ones too. */
+  readonly known: Candidate[];
+  /** Everything that was raced, and the seed. */
+  readonly pool: Candidate[];
+  readonly rejected: { prompt: Prompt; reason: string }[];
+  incumbent: Candidate;
+  arms: Arms;
+  calls: number;
+  /** Iterations since the incumbent last changed. */
+  idle: number;
+}
+
+/** Answers the search may still ask for. */
+export const affordable = ({ options, calls }: Search): number => options.maxCalls - calls;
+
+/** A candidate that nothing is known of yet. */
+export const candidate = (
+  index: number,
+  made: { prompt: Prompt; operator: string; parents: readonly number[]; note: string },
+): Candidate => ({ index, ...made, results: new Map(), practice: new Map() });
