@@ -2,8 +2,9 @@
  * Which operator to try next: Thompson sampling on gain per call (Thompson, 1933; Russo et al., 2018, §4).
  *
  * Each operator's gain per call is taken as normal with unknown mean; a draw from the posterior of that mean stands
- * for the operator, the highest draw is chosen. The prior is one imagined trial with the mean gain of all, so that an
- * operator nobody has tried is as likely as any, and one that failed a few times is rarely drawn but never forgotten.
+ * for the operator, and the highest draw is chosen. The prior is one imagined trial with a gain that is the same for all,
+ * spread over the calls such a trial takes: an operator that asks models must gain more to be worth as much. One that
+ * failed a few times is rarely drawn, but never forgotten.
  *
  * ```ts
  * import { type Arms, choose, reward } from "./bandit.ts";
@@ -12,7 +13,7 @@
  *
  * let arms: Arms = new Map();
  * for (let i = 0; i < 20; i++) arms = reward(reward(arms, "good", 0.02), "bad", 0);
- * equal(choose(arms, ["good", "bad"], random(1)), "good");
+ * equal(choose(arms, [{ name: "good", calls: 10 }, { name: "bad", calls: 10 }], random(1)).name, "good");
  * ```
  *
  * @module
@@ -29,30 +30,38 @@ export interface Arm {
 /** The arms by operator; one without trials may be absent. */
 export type Arms = ReadonlyMap<string, Arm>;
 
+/** The gain of the imagined trial: what a good step of a search brings. */
+const IMAGINED_GAIN = 0.05;
 /** The least spread of gain per call that is believed: keeps exploring after a few equal rewards. */
 const LEAST_DEVIATION = 0.002;
 
 /** `arms` after `operator` earned `gain` score per call. */
 export function reward(arms: Arms, operator: string, gain: number): Arms {
-  const { n, sum, squares } = arms.get(operator) ?? { n: 0, sum: 0, squares: 0 };
+  const { n, sum, squares } = arms.get(operator) ?? NOTHING;
   return new Map(arms).set(operator, { n: n + 1, sum: sum + gain, squares: squares + gain ** 2 });
 }
 
-/** One of `operators`, drawn by Thompson sampling. */
-export function choose(arms: Arms, operators: readonly string[], random: Random): string {
+/** One of `operators`, drawn by Thompson sampling; `calls` is what a trial of it takes. */
+export function choose<Operator extends { readonly name: string; readonly calls: number }>(
+  arms: Arms,
+  operators: readonly Operator[],
+  random: Random,
+): Operator {
   if (operators.length === 0) throw new RangeError("Cannot choose an operator as there is none");
-  const total = [...arms.values()].reduce(
-    (all, arm) => ({ n: all.n + arm.n, sum: all.sum + arm.sum, squares: all.squares + arm.squares }),
-    { n: 0, sum: 0, squares: 0 },
-  );
-  const overall = total.n === 0 ? 0 : total.sum / total.n;
-  const variance = total.n === 0 ? 0 : total.squares / total.n - overall ** 2;
-  const deviation = Math.max(Math.sqrt(Math.max(variance, 0)), LEAST_DEVIATION);
-  let best = { operator: operators[0]!, draw: -Infinity };
-  for (const operator of operators) {
-    const { n, sum } = arms.get(operator) ?? { n: 0, sum: 0 };
-    const draw = (sum + overall) / (n + 1) + normal(random) * deviation / Math.sqrt(n + 1);
-    if (draw > best.draw) best = { operator, draw };
-  }
-  return best.operator;
+  const deviation = Math.max(LEAST_DEVIATION, spread([...arms.values()]));
+  const draws = operators.map((operator) => {
+    const { n, sum } = arms.get(operator.name) ?? NOTHING;
+    const mean = (sum + IMAGINED_GAIN / operator.calls) / (n + 1);
+    return { operator, draw: mean + normal(random) * deviation / Math.sqrt(n + 1) };
+  });
+  return draws.reduce((best, other) => other.draw > best.draw ? other : best).operator;
+}
+
+const NOTHING: Arm = { n: 0, sum: 0, squares: 0 };
+
+/** Standard deviation of gain per call within the arms, pooled. */
+function spread(arms: readonly Arm[]): number {
+  const trials = arms.reduce((total, { n }) => total + n, 0);
+  const within = arms.reduce((total, { n, sum, squares }) => total + squares - sum ** 2 / n, 0);
+  return trials > arms.length ? Math.sqrt(Math.max(0, within) / (trials - arms.length)) : 0;
 }

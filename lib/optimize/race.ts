@@ -49,6 +49,7 @@ export async function race(
     affordable: () => number;
   },
 ): Promise<Verdict[]> {
+  if (challengers.length === 0) return [];
   const verdicts: Verdict[] = [];
   let running = [...challengers];
   const drop = (candidate: Candidate, reason: string) => {

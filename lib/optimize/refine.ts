@@ -74,8 +74,12 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
       operator.calls <= Math.max(purse, 0) && operator.applies(situation)
     );
     if (able.length === 0) return [];
-    const name = choose(arms, able.map(({ name }) => name), random);
-    const operator = able.find((operator) => operator.name === name)!;
+    const trial = able.map((operator) => ({
+      name: operator.name,
+      operator,
+      calls: operator.calls + course.block,
+    }));
+    const { operator } = choose(arms, trial, random);
     purse -= operator.calls;
     return [{ operator, parent, situation }];
   });

@@ -41,7 +41,8 @@ export const reflect: Operator = {
         got: answer.slice(0, 300),
         score,
       });
-    const earlier = rejected.slice(-REMEMBERED).map(({ prompt, reason }) => `${shown(prompt)} - ${reason}`);
+    const rewrites = rejected.filter(({ prompt }) => prompt.systemPrompt !== parent.prompt.systemPrompt);
+    const earlier = rewrites.slice(-REMEMBERED).map(({ prompt, reason }) => `${shown(prompt)} - ${reason}`);
     const completion = await ask([
       {
         role: "system",

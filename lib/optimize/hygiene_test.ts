@@ -1,0 +1,63 @@
+import { equal, match } from "node:assert/strict";
+import type { Prompt } from "./candidate.ts";
+import { placeholders, refusal } from "./hygiene.ts";
+import { candidate } from "./search.ts";
+
+const seedPrompt: Prompt = { systemPrompt: "Answer for {name}.", outputPrompt: "", demos: [] };
+const validation = [
+  {
+    id: "v1",
+    question: "Which river flows through the old town of the capital of Bohemia today?",
+    references: ["x"],
+  },
+  { id: "v2", question: "Why not?", references: ["x"] },
+];
+const known = [candidate(0, { prompt: seedPrompt, operator: "seed", parents: [], note: "" })];
+const limits = { demos: 2, characters: 400 };
+const check = (change: Partial<Prompt>) =>
+  refusal({ ...seedPrompt, ...change }, { limits, known, seedPrompt, validation });
+const demo = (question: string) => ({ question, answer: "a" });
+
+Deno.test("refusal() has nothing against a sound prompt", () => {
+  const rows: Partial<Prompt>[] = [
+    { systemPrompt: "Answer for {name} in one word." },
+    { outputPrompt: "One word." },
+    { demos: [demo("Which river flows through Vienna?")] },
+    { systemPrompt: "{name}: an Error is a mistake; why not?" },
+    { systemPrompt: "{name}, you know every river that flows through an old town." },
+  ];
+  for (const row of rows) equal(check(row), null, JSON.stringify(row));
+});
+
+Deno.test("refusal() names the reason", () => {
+  const rows: [Partial<Prompt>, RegExp][] = [
+    [{}, /^duplicate of trial 0$/],
+    [{ systemPrompt: "{name} " + "very ".repeat(100) }, /^over-long: \d+ characters where 400 are allowed$/],
+    [{ demos: [demo("a?"), demo("b?"), demo("c?")] }, /^over-long: 3 demos where 2 are allowed$/],
+    [{ systemPrompt: "Answer." }, /^lost the placeholder \{name\}$/],
+    [{ systemPrompt: "{name}\0" }, /^unreadable/],
+    [{ systemPrompt: "{name} \ud800" }, /^unreadable/],
+    [{ systemPrompt: "{name}\nTypeError: x is not a function" }, /^error text/],
+    [{ systemPrompt: "{name} Rate limit exceeded, retry later" }, /^error text/],
+    [{ systemPrompt: "{name} I'm sorry, but I can't help with that." }, /^error text/],
+    [{ systemPrompt: "{name} <think>So the user wants" }, /^error text/],
+    [
+      {
+        systemPrompt:
+          "{name}: if asked which river flows through the old town of the capital of Bohemia, say Vltava.",
+      },
+      /^copied the validation question v1$/,
+    ],
+    [{ demos: [demo("why NOT")] }, /^copied the validation question v2$/],
+  ];
+  for (const [change, reason] of rows) match(check(change) ?? "nothing", reason, JSON.stringify(change));
+});
+
+Deno.test("placeholders() finds single and double braces once", () => {
+  const rows: [string, string][] = [
+    ["{a} {{b}} {a}", "{a} {{b}}"],
+    ["{ a } {1} {}", ""],
+    ["{user.name}", "{user.name}"],
+  ];
+  for (const [text, expected] of rows) equal(placeholders(text).join(" "), expected);
+});

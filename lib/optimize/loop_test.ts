@@ -1,0 +1,214 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import fc from "fast-check";
+import type { Example } from "../dataset/example.ts";
+import { random } from "../random.ts";
+import { demonstrate } from "./operators/demonstrate.ts";
+import { reflect } from "./operators/reflect.ts";
+import { optimize, type Options, type Outcome, type Prompt, Stop, type Trial } from "./mod.ts";
+
+const COLOURS = ["red", "green", "blue", "grey"];
+const examples = (n: number, from = 0): Example[] =>
+  Array.from({ length: n }, (_, i) => {
+    const colour = COLOURS[(from + i) % COLOURS.length]!;
+    return {
+      id: `q${from + i}`,
+      question: `Which colour has thing number ${from + i}?`,
+      references: [colour],
+    };
+  });
+
+/** Right on a share of questions that grows with the demos, the same for the same prompt and question. */
+function learner(prompt: Prompt, { id, references: [right] }: Example): string {
+  const knows = Math.min(0.9, prompt.demos.length / 16) + (prompt.outputPrompt === "" ? 0 : 0.05);
+  return random(`${id}/${prompt.demos.length % 3}`)() < knows ? right! : "Well, it depends.";
+}
+
+const base: Options = {
+  seedPrompt: { systemPrompt: "You are a helpful assistant.", outputPrompt: "", demos: [] },
+  train: examples(40),
+  validation: examples(60, 100),
+  random: random(1),
+  answer: (prompt, example) => Promise.resolve({ text: learner(prompt, example), completion: example.id }),
+  score: (answer, { references }) => references.includes(answer) ? 1 : 0,
+  ask: () =>
+    Promise.resolve({ text: "<system_prompt>Be exact.</system_prompt>", finish: "stop", usage: null }),
+};
+
+async function run(options: Partial<Options> = {}): Promise<{ trials: Trial[]; outcome: Outcome }> {
+  const search = optimize({ ...base, ...options });
+  const trials: Trial[] = [];
+  for (;;) {
+    const next = await search.next();
+    if (next.done) return { trials, outcome: next.value };
+    trials.push(next.value);
+  }
+}
+
+/** What two runs must have in common to be the same run. */
+const essence = ({ trials, outcome }: Awaited<ReturnType<typeof run>>) => ({
+  ...outcome,
+  seed: outcome.seed.index,
+  best: outcome.best.prompt,
+  trials: trials.map(({ candidate: { prompt, operator, parents, results }, accepted, reason, calls }) => (
+    { prompt, operator, parents, seen: [...results.keys()].sort(), accepted, reason, calls }
+  )),
+});
+
+Deno.test("optimize() finds a better prompt and keeps its lineage", async () => {
+  const { trials, outcome } = await run({ target: 1 });
+  const share = ({ results }: Trial["candidate"]) =>
+    [...results.values()].reduce((sum, { score }) => sum + score, 0) / results.size;
+  ok(share(outcome.best) > share(outcome.seed) + 0.3, `${share(outcome.seed)} -> ${share(outcome.best)}`);
+  deepEqual(trials.map(({ candidate }) => candidate.index), trials.map((_, i) => i));
+  for (const { candidate } of trials.slice(1)) {
+    ok(candidate.parents.every((parent) => parent < candidate.index));
+  }
+  equal(trials.filter(({ accepted }) => accepted).at(-1)!.candidate, outcome.best);
+});
+
+Deno.test("optimize() gives the same trials in whatever order the answers arrive", async () => {
+  const jitter = random("jitter");
+  const late = async <T>(value: Promise<T>): Promise<T> => {
+    for (let turns = Math.floor(jitter() * 20); turns > 0; turns--) await null;
+    return await value;
+  };
+  deepEqual(
+    essence(
+      await run({
+        answer: (...args) => late(base.answer(...args)),
+        ask: (...args) => late(base.ask(...args)),
+      }),
+    ),
+    essence(await run()),
+  );
+});
+
+Deno.test("optimize() gives other trials for another seed", async () => {
+  const [a, b] = [await run(), await run({ random: random(2) })];
+  ok(JSON.stringify(essence(a).trials) !== JSON.stringify(essence(b).trials));
+});
+
+Deno.test("optimize() ends for the reason that comes first", async () => {
+  const rows: [Partial<Options>, string][] = [
+    [{ target: 0.5 }, "target"],
+    [{ target: 1, maxIterations: 1 }, "iterations"],
+    [{ target: 1, maxIterations: 0 }, "iterations"],
+    [{ target: 1, maxIterations: 50, patience: 2 }, "patience"],
+    [{ target: 1, maxCalls: 100 }, "budget"],
+    [{ target: 1, maxCalls: 0 }, "budget"],
+  ];
+  for (const [options, reason] of rows) {
+    equal((await run(options)).outcome.stopReason, reason, JSON.stringify(options));
+  }
+});
+
+Deno.test("optimize() says target only when the whole split was seen", async () => {
+  const { outcome } = await run({ target: 0.6 });
+  equal(outcome.stopReason, "target");
+  equal(outcome.best.results.size, base.validation.length);
+});
+
+Deno.test("optimize() never asks for more answers than maxCalls", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat(600), fc.integer({ min: 1, max: 90 }), fc.nat(), async (maxCalls, size, seed) => {
+      let asked = 0;
+      const { outcome } = await run({
+        maxCalls,
+        target: 1,
+        validation: examples(size, 100),
+        random: random(seed),
+        answer: (...args) => (asked++, base.answer(...args)),
+        ask: (...args) => (asked++, base.ask(...args)),
+      });
+      ok(asked <= maxCalls, `${asked} of ${maxCalls}`);
+      equal(outcome.calls, asked);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+Deno.test("optimize() ends in good order when a call is stopped, and keeps the best so far", async () => {
+  for (const reason of ["budget", "interrupted"] as const) {
+    let left = 200;
+    const { outcome } = await run({
+      target: 1,
+      answer: (...args) => left-- > 0 ? base.answer(...args) : Promise.reject(new Stop(reason, "enough")),
+    });
+    equal(outcome.stopReason, reason);
+    ok(outcome.best.index > 0);
+  }
+});
+
+Deno.test("optimize() waits for all answers of a heat before it passes an error on", async () => {
+  let [begun, ended] = [0, 0];
+  await rejects(
+    run({
+      answer: async (prompt, example) => {
+        begun++;
+        if (begun === 3) throw new Error("no such model");
+        for (let turns = 0; turns < 50; turns++) await null;
+        ended++;
+        return { text: learner(prompt, example), completion: "" };
+      },
+    }),
+    /no such model/,
+  );
+  equal(ended, begun - 1);
+});
+
+Deno.test("optimize() leaves a question out for those who have no answer to it", async () => {
+  const { trials } = await run({
+    answer: (prompt, example) => example.id === "q100" ? Promise.resolve(null) : base.answer(prompt, example),
+  });
+  ok(trials.every(({ candidate }) => !candidate.results.has("q100")));
+});
+
+Deno.test("optimize() shows earlier rejections to the optimizer model", async () => {
+  const asked: string[] = [];
+  await run({
+    target: 1,
+    maxIterations: 4,
+    patience: 4,
+    operators: [reflect],
+    ask: (messages) => {
+      asked.push(messages.at(-1)!.content);
+      return Promise.resolve({
+        text: `<system_prompt>Try ${asked.length}.</system_prompt>`,
+        finish: "stop",
+        usage: null,
+      });
+    },
+  });
+  ok(asked.some((text) => text.includes("Tried before without success") && /Try \d+\./.test(text)));
+});
+
+Deno.test("optimize() races what the surrogate promises most", async () => {
+  const { trials } = await run({
+    maxIterations: 1,
+    target: 1,
+    operators: [demonstrate],
+    surrogate: (prompts) => Promise.resolve(prompts.map(({ demos }) => demos.length / 16)),
+  });
+  const raced = trials.filter(({ candidate, predicted }) => predicted !== null && candidate.results.size > 0);
+  const passedOver = trials.filter(({ reason }) => reason.startsWith("not raced"));
+  ok(raced.length > 0 && passedOver.length > 0);
+  ok(Math.min(...raced.map((t) => t.predicted!)) >= Math.max(...passedOver.map((t) => t.predicted!)));
+});
+
+Deno.test("optimize() lets the policy edit", async () => {
+  const { trials } = await run({
+    target: 1,
+    policy: ({ prompt }) =>
+      Promise.resolve({
+        prompt: { ...prompt, systemPrompt: `${prompt.systemPrompt} Only one word.` },
+        actions: ["add_constraint"],
+      }),
+  });
+  const edited = trials.find(({ candidate }) => candidate.operator === "edit")!;
+  equal(edited.candidate.note, "add_constraint");
+  ok(edited.candidate.prompt.systemPrompt.endsWith("Only one word."));
+});
+
+Deno.test("optimize() needs validation questions", async () => {
+  await rejects(run({ validation: [] }), RangeError);
+});

@@ -1,0 +1,111 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import type { Example } from "../dataset/example.ts";
+import { random } from "../random.ts";
+import type { Candidate } from "./candidate.ts";
+import { heats, missing, race } from "./race.ts";
+import { candidate } from "./search.ts";
+
+const questions = (n: number): Example[] =>
+  Array.from({ length: n }, (_, i) => ({ id: `${i}`, question: `${i}?`, references: ["yes"] }));
+
+/** A runner that is right on the questions whose number `right` accepts. */
+const runner = (
+  index: number,
+  right: (i: number) => boolean,
+): Candidate & { right: (i: number) => boolean } => ({
+  ...candidate(index, {
+    prompt: { systemPrompt: `${index}`, outputPrompt: "", demos: [] },
+    operator: "test",
+    parents: [],
+    note: "",
+  }),
+  right,
+});
+
+async function run(runners: ReturnType<typeof runner>[], n: number, most = Infinity) {
+  let asked = 0;
+  const all = questions(n);
+  const [incumbent, ...challengers] = runners;
+  const verdicts = await race(incumbent!, challengers, {
+    questions: all,
+    course: { block: 10, alpha: 0.1 },
+    random: random(1),
+    affordable: () => most - asked,
+    heat: (running, questions) => {
+      asked += missing(running, questions);
+      for (const { results, right } of running as typeof runners) {
+        for (const example of questions) {
+          results.set(example.id, {
+            example,
+            answer: "",
+            score: right(Number(example.id)) ? 1 : 0,
+            completion: "",
+          });
+        }
+      }
+      return Promise.resolve();
+    },
+  });
+  return {
+    asked,
+    verdicts,
+    of: (index: number) => verdicts.find(({ candidate }) => candidate.index === index)!,
+  };
+}
+
+const never = () => false;
+const always = () => true;
+const third = (i: number) => i % 3 === 0;
+
+Deno.test("heats() doubles the block until the split is through", () => {
+  const rows: [number, number, number[]][] = [
+    [100, 10, [10, 20, 40, 80, 100]],
+    [80, 10, [10, 20, 40, 80]],
+    [10, 10, [10]],
+    [7, 10, [7]],
+    [1, 10, [1]],
+    [21, 10, [10, 20, 21]],
+  ];
+  for (const [n, block, expected] of rows) deepEqual(heats(n, block), expected);
+});
+
+Deno.test("race() drops the hopeless after one block and sees the winner through", async () => {
+  const { of } = await run([runner(0, third), runner(1, never), runner(2, always), runner(3, never)], 80);
+  equal(of(2).won, true);
+  match(of(2).reason, /^better than trial 0 by 66\.\d points on 80 questions$/);
+  for (const loser of [1, 3]) {
+    equal(of(loser).won, false);
+    equal(of(loser).candidate.results.size, 10);
+  }
+});
+
+Deno.test("race() keeps the incumbent when nobody is ahead", async () => {
+  const { verdicts } = await run([runner(0, third), runner(1, third), runner(2, third)], 40);
+  deepEqual(verdicts.map(({ won }) => won), [false, false]);
+});
+
+Deno.test("race() costs far less than seeing everything", async () => {
+  const runners = [
+    runner(0, third),
+    ...Array.from({ length: 8 }, (_, i) => runner(i + 1, (q) => (q + i) % 4 === 0)),
+  ];
+  const { asked } = await run(runners, 160);
+  equal(asked < 9 * 160 / 2, true, `${asked} answers`);
+});
+
+Deno.test("race() begins no heat it cannot pay for, and decides by what was seen", async () => {
+  const { asked, of } = await run([runner(0, never), runner(1, always), runner(2, third)], 100, 45);
+  equal(asked <= 45, true);
+  equal(of(1).won, true);
+});
+
+Deno.test("race() without a single affordable heat says so", async () => {
+  const { verdicts } = await run([runner(0, never), runner(1, always)], 100, 5);
+  deepEqual(verdicts.map(({ won, reason }) => ({ won, reason })), [
+    { won: false, reason: "not raced: the budget ended" },
+  ]);
+});
+
+Deno.test("race() without challengers has nothing to say", async () => {
+  deepEqual((await run([runner(0, never)], 20)).verdicts, []);
+});
