@@ -43,7 +43,7 @@ import {
  */
 export async function* optimize(options: Options): AsyncGenerator<Trial, Outcome> {
   const search = begin(options);
-  const { course, maxIterations, patience, random, step } = search.options;
+  const { callsEach, course, maxIterations, patience, random, step } = search.options;
   const order = shuffle(search.options.validation, random.fork("validation"));
   const end = (stopReason: StopReason, iterations: number): Outcome => ({
     stopReason,
@@ -70,7 +70,7 @@ export async function* optimize(options: Options): AsyncGenerator<Trial, Outcome
 
       const questions = rotated(order, (iteration - 1) * course.block); // so that no block decides every first heat
       const block = questions.slice(0, course.block);
-      if (missing([search.incumbent], block) + block.length > affordable(search)) {
+      if ((missing([search.incumbent], block) + block.length) * callsEach > affordable(search)) {
         return end("budget", iteration - 1);
       }
 
@@ -89,7 +89,7 @@ export async function* optimize(options: Options): AsyncGenerator<Trial, Outcome
         questions,
         course,
         random: random.fork(`race ${iteration}`),
-        affordable: () => affordable(search),
+        affordable: () => affordable(search) / callsEach,
         heat: async (runners, questions) => {
           const answers = await step(
             "refined_inference",
@@ -119,7 +119,7 @@ async function inference(
   const open = runners.flatMap((runner) =>
     questions.filter(({ id }) => !runner.results.has(id)).map((example) => ({ runner, example }))
   );
-  search.calls += open.length;
+  search.calls += open.length * search.options.callsEach;
   const settled = await Promise.allSettled(
     open.map(({ runner, example }) => search.options.answer(runner.prompt, example)),
   );
@@ -129,19 +129,24 @@ async function inference(
   });
 }
 
-/** Calls 2 and 5: scores the answers. A question without an answer counts for nobody. */
-function evaluation({ options: { score } }: Search, answers: Answers): void {
-  for (const { runner, example, answer } of answers) {
-    if (answer === null) continue;
+/** Calls 2 and 5: scores the answers. A question without an answer, or without a score, counts for nobody. */
+async function evaluation({ options: { score } }: Search, answers: Answers): Promise<void> {
+  const scored = await Promise.allSettled(
+    answers.map(({ answer, example }) => answer && score(answer.text, example)),
+  );
+  answers.forEach(({ runner, example, answer }, i) => {
+    const outcome = scored[i]!;
+    if (outcome.status === "rejected") throw outcome.reason;
+    if (answer === null || outcome.value === null) return;
     const { text, completion } = answer;
-    runner.results.set(example.id, { example, answer: text, score: score(text, example), completion });
-  }
+    runner.results.set(example.id, { example, answer: text, score: outcome.value, completion });
+  });
 }
 
 /** The sound proposals that the budget lets run the first heat. */
 function entrants(search: Search, proposed: readonly Proposed[]): Candidate[] {
-  const { breadth, course, validation } = search.options;
-  const places = Math.floor(affordable(search) / Math.min(course.block, validation.length));
+  const { breadth, course, validation, callsEach } = search.options;
+  const places = Math.floor(affordable(search) / (callsEach * Math.min(course.block, validation.length)));
   return proposed.filter(({ refused }) => refused === null).slice(0, Math.min(breadth, places)).map((p) =>
     p.candidate
   );
@@ -174,10 +179,10 @@ function settle(
 
 /** Whether the incumbent reaches the target on the whole split; the rest is asked when what was seen gives hope. */
 async function onTarget(search: Search, questions: readonly Example[]): Promise<boolean> {
-  const { incumbent, options: { target } } = search;
+  const { incumbent, options: { callsEach, target } } = search;
   if (incumbent.results.size === 0 || meanScore(incumbent) < target) return false;
-  if (missing([incumbent], questions) > affordable(search)) return false;
-  evaluation(search, await inference(search, [incumbent], questions));
+  if (missing([incumbent], questions) * callsEach > affordable(search)) return false;
+  await evaluation(search, await inference(search, [incumbent], questions));
   return meanScore(incumbent) >= target;
 }
 
@@ -197,6 +202,7 @@ function begin(options: Options): Search {
       operators: [demonstrate, constrainOutput, recombine, edit(options.policy), instruct, reflect],
       advice: [],
       maxCalls: Infinity,
+      callsEach: 1,
       target: 0.9,
       maxIterations: 10,
       patience: 3,

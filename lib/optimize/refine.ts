@@ -7,7 +7,7 @@
 import { pick, type Random } from "../random.ts";
 import { choose } from "./bandit.ts";
 import type { Candidate, Result } from "./candidate.ts";
-import { refusal } from "./hygiene.ts";
+import { readable, refusal, UNREADABLE } from "./hygiene.ts";
 import type { Operator, Proposal, Situation } from "./operators/operator.ts";
 import { affordable, candidate, type Search } from "./search.ts";
 
@@ -38,10 +38,11 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
     for (const result of practised) parent.practice.set(result.example.id, result);
     search.calls += cost;
     const nothing = { prompt: parent.prompt, parents: [parent.index], note: "made no proposal" };
-    const refused = "refused" in proposal
-      ? proposal.refused
-      : refusal(proposal.prompt, { ...search.options, known: search.known });
-    const made = candidate(search.known.length, { operator, ..."refused" in proposal ? nothing : proposal });
+    const sound = "refused" in proposal || readable(proposal.prompt) ? proposal : { refused: UNREADABLE };
+    const refused = "refused" in sound
+      ? sound.refused
+      : refusal(sound.prompt, { ...search.options, known: search.known });
+    const made = candidate(search.known.length, { operator, ..."refused" in sound ? nothing : sound });
     search.known.push(made);
     return { candidate: made, refused, predicted: null, cost };
   });
@@ -64,30 +65,36 @@ interface Place {
 
 /** An operator and a parent for each place, within what can be paid for beside the race's first block. */
 function assigned(search: Search, places: readonly Random[]): Place[] {
-  const { options: { operators, train, limits, advice, breadth, course }, arms, pool, rejected, space } =
-    search;
-  let purse = affordable(search) - breadth * course.block;
+  const {
+    options: { operators, train, limits, advice, breadth, course, callsEach },
+    arms,
+    pool,
+    rejected,
+    space,
+  } = search;
+  const priceOf = ({ practises, asks }: Operator) => practises * callsEach + asks;
+  let purse = affordable(search) - breadth * course.block * callsEach;
   return places.flatMap((random): Place[] => {
     const parent = random() < FROM_INCUMBENT ? search.incumbent : winner(pool, random);
     const situation = { parent, pool, train, space, limits, rejected, advice, random };
     const able = operators.filter((operator) =>
-      operator.calls <= Math.max(purse, 0) && operator.applies(situation)
+      priceOf(operator) <= Math.max(purse, 0) && operator.applies(situation)
     );
     if (able.length === 0) return [];
     const trial = able.map((operator) => ({
       name: operator.name,
       operator,
-      calls: operator.calls + course.block,
+      calls: priceOf(operator) + course.block * callsEach,
     }));
     const { operator } = choose(arms, trial, random);
-    purse -= operator.calls;
+    purse -= priceOf(operator);
     return [{ operator, parent, situation }];
   });
 }
 
 /** What one operator made, and what it asked for on the way. */
 async function propose(search: Search, place: Place) {
-  const { answer, score, ask } = search.options;
+  const { answer, score, ask, callsEach } = search.options;
   const practised: Result[] = [];
   let cost = 0;
   const proposal: Proposal = await place.operator.propose({
@@ -98,16 +105,12 @@ async function propose(search: Search, place: Place) {
     },
     async practise({ prompt, practice }, examples) {
       const open = examples.filter(({ id }) => !practice.has(id));
-      cost += open.length;
+      cost += open.length * callsEach;
       const fresh = await Promise.all(open.map(async (example): Promise<Result[]> => {
         const given = await answer(prompt, example);
-        if (given === null) return [];
-        return [{
-          example,
-          answer: given.text,
-          score: score(given.text, example),
-          completion: given.completion,
-        }];
+        const worth = given && await score(given.text, example);
+        if (given === null || worth === null) return [];
+        return [{ example, answer: given.text, score: worth, completion: given.completion }];
       }));
       practised.push(...fresh.flat());
       const all = new Map([...practice, ...practised.map((result) => [result.example.id, result] as const)]);

@@ -57,8 +57,8 @@ export interface Options {
   readonly random: Random;
   /** The primary model's answer, or null when there is none (the question then counts for nobody). */
   readonly answer: (prompt: Prompt, example: Example) => Promise<Answer | null>;
-  /** What an answer is worth, in [0, 1]. */
-  readonly score: (answer: string, example: Example) => number;
+  /** What an answer is worth, in [0, 1], or null when nobody can tell (the question then counts for nobody). */
+  readonly score: (answer: string, example: Example) => number | null | Promise<number | null>;
   /** Asks the optimizer model. */
   readonly ask: (messages: readonly Message[]) => Promise<Completion>;
   readonly surrogate?: Surrogate;
@@ -69,6 +69,8 @@ export interface Options {
   readonly advice?: readonly string[];
   /** Answers the search may ask for, of all roles, whether paid for now or read back. @default {Infinity} */
   readonly maxCalls?: number;
+  /** Calls that one answered and scored question takes: 2 where a model grades. @default {1} */
+  readonly callsEach?: number;
   /** Validation score, on the whole split, at which the search ends. @default {0.9} */
   readonly target?: number;
   /** @default {10} */

@@ -43,7 +43,8 @@ export function outputPrompts(space: AnswerSpace): string[] {
 /** Replaces the output prompt by another way to say the form of an answer. */
 export const constrainOutput: Operator = {
   name: "constrain_output",
-  calls: 0,
+  practises: 0,
+  asks: 0,
   applies: () => true,
   propose({ parent, space, random }: Context): Promise<Proposal> {
     const others = outputPrompts(space).filter((text) => text !== parent.prompt.outputPrompt);

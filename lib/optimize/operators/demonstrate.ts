@@ -21,7 +21,8 @@ type Way = (context: Context) => { demos: Demo[]; note: string } | null;
 /** Chooses demos: a fresh set, or a step away from the parent's. */
 export const demonstrate: Operator = {
   name: "demonstrate",
-  calls: 0,
+  practises: 0,
+  asks: 0,
   applies: ({ train, limits }) => train.length > 0 && limits.demos > 0,
   propose(context: Context): Promise<Proposal> {
     const { parent, random } = context;

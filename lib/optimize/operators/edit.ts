@@ -16,7 +16,8 @@ export type Policy = (
 /** The operator that asks `policy`. */
 export const edit = (policy: Policy | undefined): Operator => ({
   name: "edit",
-  calls: 0,
+  practises: 0,
+  asks: 0,
   applies: () => policy !== undefined,
   async propose({ parent, random }: Context): Promise<Proposal> {
     const { prompt, actions } = await policy!(parent, random);

@@ -24,7 +24,8 @@ const AIMS = [
 /** Writes a new instruction and keeps the parent's demos. */
 export const instruct: Operator = {
   name: "instruct",
-  calls: 1,
+  practises: 0,
+  asks: 1,
   applies: ({ train }) => train.length > 0,
   async propose({ parent, train, space, random, ask }: Context): Promise<Proposal> {
     const aim = pick(AIMS, random);

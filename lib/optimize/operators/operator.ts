@@ -43,8 +43,10 @@ export type Proposal =
 /** A way to make a prompt. */
 export interface Operator {
   readonly name: string;
-  /** Calls that one proposal may make, of all roles. */
-  readonly calls: number;
+  /** Train questions that one proposal may have answered. */
+  readonly practises: number;
+  /** Calls of the optimizer model that one proposal may make. */
+  readonly asks: number;
   /** Whether there is anything for it to do. */
   applies(situation: Situation): boolean;
   propose(context: Context): Promise<Proposal>;

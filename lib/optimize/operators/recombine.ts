@@ -14,7 +14,8 @@ const MATES = 4;
 /** Crosses the parent with one of the best other candidates. */
 export const recombine: Operator = {
   name: "recombine",
-  calls: 0,
+  practises: 0,
+  asks: 0,
   applies: ({ parent, pool }) => mates(parent, pool).length > 0,
   propose({ parent, pool, limits, random }: Context): Promise<Proposal> {
     const mate = pick(mates(parent, pool), random);

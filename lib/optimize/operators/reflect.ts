@@ -21,7 +21,8 @@ const REMEMBERED = 5;
 /** Rewrites the parent's instruction and keeps its demos. */
 export const reflect: Operator = {
   name: "reflect",
-  calls: PRACTISED + 1,
+  practises: PRACTISED,
+  asks: 1,
   applies: ({ train }) => train.length > 0,
   async propose(
     { parent, train, space, rejected, advice, random, ask, practise }: Context,
