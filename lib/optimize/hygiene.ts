@@ -48,11 +48,6 @@ export function refusal(
   if (prompt.demos.length > limits.demos) {
     return `over-long: ${prompt.demos.length} demos where ${limits.demos} are allowed`;
   }
-  if (
-    !prompt.systemPrompt.isWellFormed() || !prompt.outputPrompt.isWellFormed() || instructions.includes("\0")
-  ) {
-    return "unreadable: it holds a NUL or half of a surrogate pair";
-  }
   const lost = placeholders(`${seedPrompt.systemPrompt}\n${seedPrompt.outputPrompt}`).filter((name) =>
     !instructions.includes(name)
   );
@@ -68,6 +63,14 @@ export function refusal(
   if (copied) return `copied the validation question ${copied.id}`;
   return null;
 }
+
+/** Why a prompt that is not `readable` is refused: no database could keep it. */
+export const UNREADABLE = "unreadable: it holds a NUL or half of a surrogate pair";
+
+/** Whether a prompt is text that can be kept. */
+export const readable = ({ systemPrompt, outputPrompt, demos }: Prompt): boolean =>
+  [systemPrompt, outputPrompt, ...demos.flatMap(({ question, answer }) => [question, answer])]
+    .every((text) => text.isWellFormed() && !text.includes("\0"));
 
 /** Template variables in braces, single or double: `{name}`, `{{name}}`. */
 export const placeholders = (

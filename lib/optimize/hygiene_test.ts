@@ -1,6 +1,6 @@
 import { equal, match } from "node:assert/strict";
 import type { Prompt } from "./candidate.ts";
-import { placeholders, refusal } from "./hygiene.ts";
+import { placeholders, readable, refusal } from "./hygiene.ts";
 import { candidate } from "./search.ts";
 
 const seedPrompt: Prompt = { systemPrompt: "Answer for {name}.", outputPrompt: "", demos: [] };
@@ -35,8 +35,6 @@ Deno.test("refusal() names the reason", () => {
     [{ systemPrompt: "{name} " + "very ".repeat(100) }, /^over-long: \d+ characters where 400 are allowed$/],
     [{ demos: [demo("a?"), demo("b?"), demo("c?")] }, /^over-long: 3 demos where 2 are allowed$/],
     [{ systemPrompt: "Answer." }, /^lost the placeholder \{name\}$/],
-    [{ systemPrompt: "{name}\0" }, /^unreadable/],
-    [{ systemPrompt: "{name} \ud800" }, /^unreadable/],
     [{ systemPrompt: "{name}\nTypeError: x is not a function" }, /^error text/],
     [{ systemPrompt: "{name} Rate limit exceeded, retry later" }, /^error text/],
     [{ systemPrompt: "{name} I'm sorry, but I can't help with that." }, /^error text/],
@@ -60,4 +58,15 @@ Deno.test("placeholders() finds single and double braces once", () => {
     ["{user.name}", "{user.name}"],
   ];
   for (const [text, expected] of rows) equal(placeholders(text).join(" "), expected);
+});
+
+Deno.test("readable() is what a database can keep", () => {
+  const rows: [Partial<Prompt>, boolean][] = [
+    [{}, true],
+    [{ systemPrompt: "a\0" }, false],
+    [{ outputPrompt: "\ud800" }, false],
+    [{ demos: [{ question: "?", answer: "\udc00" }] }, false],
+    [{ systemPrompt: "😀" }, true],
+  ];
+  for (const [change, expected] of rows) equal(readable({ ...seedPrompt, ...change }), expected);
 });
