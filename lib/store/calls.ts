@@ -1,0 +1,179 @@
+/**
+ * The journal of the ledger: calls and completions, durable before anybody uses them.
+ *
+ * A commit waits for the disk, so rows are written in groups: what arrives while one group is being committed goes into
+ * the next one. A lone caller waits for one commit, sixty-four callers share one.
+ *
+ * @module
+ */
+import type { History, Intent, Journal, Settlement } from "../llm/ledger.ts";
+import type { Completion, Finish } from "../llm/model.ts";
+import type { Queryable } from "./db.ts";
+
+/** The journal of one experiment. */
+export function journal(db: Queryable, experimentId: string): Journal {
+  return {
+    history: () => history(db, experimentId),
+    find: grouped((keys: string[]) => find(db, keys)),
+    intend: grouped((intents: Intent[]) => intend(db, experimentId, intents)),
+    settle: grouped((settlements: Settlement[]) => settle(db, settlements)),
+  };
+}
+
+/** What an experiment spent in earlier processes; a lost call with all that was reserved for it. */
+async function history(db: Queryable, experimentId: string): Promise<History> {
+  const { rows: [spent] } = await db.query<{ calls: number; tokens: number; cost: string }>(
+    `select count(*) as calls,
+            coalesce(sum(case state when 'sent' then reserved_tokens else prompt_tokens + completion_tokens end), 0)::bigint
+              as tokens,
+            coalesce(sum(coalesce(cost_usd, reserved_usd)), 0) as cost
+       from calls
+      where experiment_id = $1`,
+    [experimentId],
+  );
+  const { rows } = await db.query<{ key: string }>(
+    "select distinct key from calls where experiment_id = $1 and state = 'answered'",
+    [experimentId],
+  );
+  return {
+    spent: { calls: spent!.calls, tokens: spent!.tokens, cost: picodollars(spent!.cost) },
+    keys: new Set(rows.map(({ key }) => key)),
+  };
+}
+
+interface CompletionRow {
+  key: string;
+  text: string;
+  finish: Finish;
+  prompt_tokens: number | null;
+  completion_tokens: number | null;
+}
+
+async function find(db: Queryable, keys: readonly string[]): Promise<(Completion | null)[]> {
+  const { rows } = await db.query<CompletionRow>(
+    "select key, text, finish, prompt_tokens, completion_tokens from completions where key = any($1)",
+    [keys],
+  );
+  const found = new Map(rows.map((row) => [row.key, row]));
+  return keys.map((key) => {
+    const row = found.get(key);
+    if (!row) return null;
+    const { text, finish, prompt_tokens, completion_tokens } = row;
+    const counted = prompt_tokens !== null && completion_tokens !== null;
+    return {
+      text,
+      finish,
+      usage: counted ? { promptTokens: prompt_tokens, completionTokens: completion_tokens } : null,
+    };
+  });
+}
+
+async function intend(db: Queryable, experimentId: string, intents: readonly Intent[]): Promise<void[]> {
+  const rows = intents.map(({ id, role, model, key, attempt, reserved }) => ({
+    id,
+    role,
+    model,
+    key,
+    attempt,
+    reserved_tokens: reserved.tokens,
+    reserved_usd: usd(reserved.cost),
+  }));
+  await db.query(
+    `insert into calls (id, experiment_id, role, model, key, attempt, reserved_tokens, reserved_usd)
+     select id, $1, role, model, key, attempt, reserved_tokens, reserved_usd
+       from jsonb_to_recordset($2) as row
+            (id uuid, role text, model text, key text, attempt int, reserved_tokens bigint, reserved_usd numeric)
+     on conflict (id) do nothing`,
+    [experimentId, JSON.stringify(rows)],
+  );
+  return intents.map(() => undefined);
+}
+
+/** Answer and bill in one statement: there is never one without the other. */
+async function settle(db: Queryable, settlements: readonly Settlement[]): Promise<void[]> {
+  const rows = settlements.map(({ id, usage, cost, ms, outcome }) => ({
+    id,
+    state: outcome.kind,
+    prompt_tokens: usage.promptTokens,
+    completion_tokens: usage.completionTokens,
+    cost_usd: usd(cost),
+    ms: Math.max(0, ms),
+    error: outcome.kind === "failed" ? outcome.error : null,
+    completion_key: outcome.kind === "answered" ? outcome.completion.key : null,
+  }));
+  const completions = settlements.flatMap(({ outcome }) => {
+    if (outcome.kind === "failed") return [];
+    const { key, model, identity, request, text, finish, usage } = outcome.completion;
+    return [{
+      key,
+      model,
+      identity,
+      request,
+      text,
+      finish,
+      prompt_tokens: usage?.promptTokens ?? null,
+      completion_tokens: usage?.completionTokens ?? null,
+    }];
+  });
+  await db.query(
+    `with stored as (
+       insert into completions (key, model, identity, request, text, finish, prompt_tokens, completion_tokens)
+       select distinct on (key) key, model, identity, request, text, finish, prompt_tokens, completion_tokens
+         from jsonb_to_recordset($2) as row
+              (key text, model text, identity jsonb, request jsonb, text text, finish text, prompt_tokens int,
+               completion_tokens int)
+       on conflict (key) do nothing
+     )
+     update calls
+        set state = row.state, prompt_tokens = row.prompt_tokens, completion_tokens = row.completion_tokens,
+            cost_usd = row.cost_usd, ms = row.ms, error = row.error, completion_key = row.completion_key, ended_at = now()
+       from jsonb_to_recordset($1) as row
+            (id uuid, state text, prompt_tokens bigint, completion_tokens bigint, cost_usd numeric, ms float8, error text,
+             completion_key text)
+      where calls.id = row.id`,
+    [JSON.stringify(rows), JSON.stringify(completions)],
+  );
+  return settlements.map(() => undefined);
+}
+
+/** Items of one statement at most. */
+const GROUP = 500;
+
+/** Group commit: `work` gets all that arrived while its last group was under way. */
+export function grouped<Item, Result>(
+  work: (items: Item[]) => Promise<Result[]>,
+): (item: Item) => Promise<Result> {
+  let waiting: { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void }[] = [];
+  let working = false;
+  const run = async () => {
+    working = true;
+    await Promise.resolve(); // lets all that is asked in the same turn join
+    while (waiting.length > 0) {
+      const group = waiting.slice(0, GROUP);
+      waiting = waiting.slice(GROUP);
+      try {
+        const results = await work(group.map(({ item }) => item));
+        group.forEach(({ resolve }, i) => resolve(results[i]!));
+      } catch (error) {
+        group.forEach(({ reject }) => reject(error));
+      }
+    }
+    working = false;
+  };
+  return (item) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ item, resolve, reject });
+      if (!working) void run();
+    });
+}
+
+const PICO = 1_000_000_000_000n;
+
+/** Picodollars as PostgreSQL's numeric dollars. */
+export const usd = (cost: bigint): string => `${cost / PICO}.${String(cost % PICO).padStart(12, "0")}`;
+
+/** PostgreSQL's numeric dollars as picodollars. */
+export function picodollars(text: string): bigint {
+  const [whole = "0", fraction = ""] = text.split(".");
+  return BigInt(whole) * PICO + BigInt(fraction.slice(0, 12).padEnd(12, "0"));
+}

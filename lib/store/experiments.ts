@@ -1,0 +1,110 @@
+/**
+ * Experiments: begun, kept alive, ended, read back.
+ *
+ * @module
+ */
+import type { StopReason } from "../optimize/search.ts";
+import type { Queryable } from "./db.ts";
+
+/** How an experiment stands. */
+export type Status = "running" | "finished" | "interrupted" | "failed";
+
+/** What an experiment is begun with: all it depends on beside the completions. */
+export interface Plan {
+  /** A fresh uuid. */
+  readonly id: string;
+  readonly kind: "optimize" | "evaluate";
+  readonly datasetId: string;
+  readonly seed: number;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** An experiment as it is kept. */
+export interface Experiment extends Plan {
+  readonly status: Status;
+  /** Seconds of running, over all resumptions. */
+  readonly seconds: number;
+}
+
+/** Begins an experiment. */
+export async function beginExperiment(
+  db: Queryable,
+  { id, kind, datasetId, seed, config }: Plan,
+): Promise<void> {
+  await db.query(
+    `insert into experiments (id, kind, dataset_id, seed, config)
+     values ($1, $2, $3, $4, $5)
+     on conflict (id) do nothing`,
+    [id, kind, datasetId, seed, config],
+  );
+}
+
+/** Sets an experiment running again; its configuration may be changed where the replay allows it (caps). */
+export async function resumeExperiment(
+  db: Queryable,
+  id: string,
+  config: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  await db.query(
+    `update experiments
+        set status = 'running', stop_reason = null, error = null, ended_at = null, heartbeat_at = now(), config = $2
+      where id = $1`,
+    [id, config],
+  );
+}
+
+/** An experiment by its id, the beginning of its id (8 characters or more), or `latest`; a RangeError when there is none. */
+export async function findExperiment(db: Queryable, id: string): Promise<Experiment> {
+  const { rows } = await db.query<Experiment>(
+    `select id, kind, dataset_id as "datasetId", seed, config, status, seconds
+       from experiments
+      where ($1 = 'latest' and kind = 'optimize') or (length($1) >= 8 and starts_with(id::text, lower($1)))
+      order by started_at desc
+      limit 2`,
+    [id],
+  );
+  if (rows.length === 0) {
+    throw new RangeError(
+      `Cannot find experiment ${JSON.stringify(id)}: \`deno task show\` lists what there is`,
+    );
+  }
+  if (rows.length > 1 && id !== "latest") {
+    throw new RangeError(
+      `Cannot tell which experiment ${JSON.stringify(id)} is as several begin like that: give more of it`,
+    );
+  }
+  return rows[0]!;
+}
+
+/** Says that the experiment is still running, for how long in all, and what it read back from others. */
+export async function heartbeat(
+  db: Queryable,
+  id: string,
+  { seconds, cached }: { seconds: number; cached: number },
+): Promise<void> {
+  await db.query("update experiments set heartbeat_at = now(), seconds = $2, cached = $3 where id = $1", [
+    id,
+    seconds,
+    cached,
+  ]);
+}
+
+/** Ends an experiment. */
+export async function endExperiment(
+  db: Queryable,
+  id: string,
+  { status, stopReason = null, error = null, seconds, cached }: {
+    status: Exclude<Status, "running">;
+    stopReason?: StopReason | null;
+    error?: string | null;
+    seconds: number;
+    cached: number;
+  },
+): Promise<void> {
+  await db.query(
+    `update experiments
+        set status = $2, stop_reason = $3, error = $4, seconds = $5, cached = $6, ended_at = now()
+      where id = $1`,
+    [id, status, stopReason, error, seconds, cached],
+  );
+}

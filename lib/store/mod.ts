@@ -1,0 +1,46 @@
+/**
+ * Everything durable: the PostgreSQL server, its schema, and one file for each group of tables.
+ *
+ * ```ts
+ * import { listExperiments, migrate, openDatabase } from "./mod.ts";
+ * import { deepEqual } from "node:assert/strict";
+ *
+ * const home = await Deno.makeTempDir();
+ * {
+ *   await using db = await openDatabase({ home });
+ *   await migrate(db, "sql");
+ *   deepEqual(await listExperiments(db), []);
+ * }
+ * await Deno.remove(home, { recursive: true });
+ * ```
+ *
+ * @module
+ */
+export { journal, picodollars, usd } from "./calls.ts";
+export { DatabaseError } from "./database_error.ts";
+export { loadDataset, saveDataset } from "./datasets.ts";
+export { type Database, type DatabaseOptions, openDatabase, type Queryable } from "./db.ts";
+export {
+  beginExperiment,
+  endExperiment,
+  type Experiment,
+  findExperiment,
+  heartbeat,
+  type Plan,
+  resumeExperiment,
+  type Status,
+} from "./experiments.ts";
+export { migrate, type MigrationStatus, status } from "./migrate.ts";
+export {
+  type AnswerRow,
+  type BillRow,
+  type ExperimentRecord,
+  type ExperimentRow,
+  listExperiments,
+  type MetricRow,
+  readExperiment,
+  type TrialRow,
+} from "./overview.ts";
+export { openServer, type Server, type ServerOptions } from "./server.ts";
+export { storable } from "./storable.ts";
+export { promptId, saveComparison, saveMeasurement, savePrompt, saveScores, saveTrial } from "./trials.ts";

@@ -1,0 +1,193 @@
+/**
+ * Prompts, trials and scores. Ids are made from experiment and version, so that a replay writes the same rows again
+ * and changes nothing.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { Example } from "../dataset/example.ts";
+import type { Prompt, Result } from "../optimize/candidate.ts";
+import type { Trial } from "../optimize/search.ts";
+import type { Comparison } from "../statistics/mod.ts";
+import type { Database, Queryable } from "./db.ts";
+
+/** The id of a version of an experiment's prompt: the same whenever it is asked for. */
+export const promptId = (experimentId: string, version: number): string =>
+  uuid(`${experimentId}/prompt/${version}`);
+
+/** A result with the version of the prompt it belongs to. */
+export type VersionResult = Result & { readonly version: number };
+
+/** Keeps a decided trial with its prompt. `incumbent` is the best version once its iteration had ended. */
+export async function saveTrial(
+  db: Database,
+  experimentId: string,
+  trial: Trial,
+  incumbent: number,
+): Promise<void> {
+  const {
+    candidate: { index, prompt, operator, parents, note },
+    iteration,
+    predicted,
+    accepted,
+    reason,
+    calls,
+  } = trial;
+  await db.transaction(async (tx) => {
+    await savePrompt(tx, experimentId, { version: index, prompt, operator, parents, note });
+    await tx.query(
+      `insert into iterations (id, experiment_id, index, incumbent_id)
+       values ($1, $2, $3, $4)
+       on conflict (id) do update set incumbent_id = excluded.incumbent_id`,
+      [
+        uuid(`${experimentId}/iteration/${iteration}`),
+        experimentId,
+        iteration,
+        promptId(experimentId, incumbent),
+      ],
+    );
+    await tx.query(
+      `insert into trials (id, experiment_id, iteration_id, index, prompt_id, predicted, accepted, reason, calls)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+       on conflict (id) do update
+          set predicted = excluded.predicted, accepted = excluded.accepted, reason = excluded.reason,
+              calls = excluded.calls`,
+      [
+        uuid(`${experimentId}/trial/${index}`),
+        experimentId,
+        uuid(`${experimentId}/iteration/${iteration}`),
+        index,
+        promptId(experimentId, index),
+        predicted,
+        accepted,
+        reason,
+        calls,
+      ],
+    );
+  });
+}
+
+/** Keeps a prompt of an experiment under its version. */
+export async function savePrompt(
+  db: Queryable,
+  experimentId: string,
+  { version, prompt, operator, parents, note }: {
+    version: number;
+    prompt: Prompt;
+    operator: string;
+    parents: readonly number[];
+    note: string;
+  },
+): Promise<string> {
+  const id = promptId(experimentId, version);
+  await db.query(
+    `insert into prompts (id, experiment_id, version, parent_id, operator, system_prompt, output_prompt, demos, metadata)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     on conflict (id) do update
+        set parent_id = excluded.parent_id, operator = excluded.operator, system_prompt = excluded.system_prompt,
+            output_prompt = excluded.output_prompt, demos = excluded.demos, metadata = excluded.metadata`,
+    [
+      id,
+      experimentId,
+      version,
+      parents[0] === undefined ? null : promptId(experimentId, parents[0]),
+      operator,
+      prompt.systemPrompt,
+      prompt.outputPrompt,
+      JSON.stringify(prompt.demos),
+      { parents, note },
+    ],
+  );
+  return id;
+}
+
+/** Keeps what answers were worth. The prompts must have been kept before; the examples are found by their key. */
+export async function saveScores(
+  db: Queryable,
+  { experimentId, datasetId, results }: {
+    experimentId: string;
+    datasetId: string;
+    results: readonly VersionResult[];
+  },
+): Promise<void> {
+  if (results.length === 0) return;
+  const rows = results.map(({ version, example, completion, score }) => ({
+    prompt_id: promptId(experimentId, version),
+    example: example.id,
+    completion,
+    value: score,
+  }));
+  await db.query(
+    `insert into scores (prompt_id, example_id, completion_key, value)
+     select row.prompt_id, example.id, row.completion, row.value
+       from jsonb_to_recordset($2) as row (prompt_id uuid, example text, completion text, value float8)
+       join examples example on example.dataset_id = $1 and example.key = row.example
+     on conflict (prompt_id, example_id) do update
+        set completion_key = excluded.completion_key, value = excluded.value`,
+    [datasetId, JSON.stringify(rows)],
+  );
+}
+
+/** Keeps what a prompt scored on a split. */
+export async function saveMeasurement(
+  db: Queryable,
+  { experimentId, version, split, metric, signature, value, n }: {
+    experimentId: string;
+    version: number;
+    split: string;
+    metric: string;
+    signature: string;
+    value: number;
+    n: number;
+  },
+): Promise<void> {
+  await db.query(
+    `insert into metrics_records (experiment_id, prompt_id, split, metric, signature, value, n)
+     values ($1, $2, $3, $4, $5, $6, $7)
+     on conflict (experiment_id, prompt_id, split, metric) do update
+        set signature = excluded.signature, value = excluded.value, n = excluded.n`,
+    [experimentId, promptId(experimentId, version), split, metric, signature, value, n],
+  );
+}
+
+/** Keeps the claim of an experiment: version `after` against version `before` on the test split. */
+export async function saveComparison(
+  db: Queryable,
+  { experimentId, before, after, comparison }: {
+    experimentId: string;
+    before: number;
+    after: number;
+    comparison: Comparison;
+  },
+): Promise<void> {
+  const { mean, ci95: [low, high], pValue, significant, test, n } = comparison;
+  await db.query(
+    `insert into comparisons (experiment_id, before_id, after_id, mean, ci_low, ci_high, p_value, significant, test, n)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+     on conflict (experiment_id) do update
+        set before_id = excluded.before_id, after_id = excluded.after_id, mean = excluded.mean, ci_low = excluded.ci_low,
+            ci_high = excluded.ci_high, p_value = excluded.p_value, significant = excluded.significant,
+            test = excluded.test, n = excluded.n`,
+    [
+      experimentId,
+      promptId(experimentId, before),
+      promptId(experimentId, after),
+      mean,
+      low,
+      high,
+      pValue,
+      significant,
+      test,
+      n,
+    ],
+  );
+}
+
+/** A uuid (version 8, RFC 9562) made from a name. */
+function uuid(name: string): string {
+  const hex = createHash("sha256").update(name).digest("hex");
+  const variant = (parseInt(hex[16]!, 16) & 3 | 8).toString(16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${
+    hex.slice(20, 32)
+  }`;
+}
