@@ -1,0 +1,246 @@
+/**
+ * The page in a real browser, without a network. Needs Chromium, as Debian's package `chromium` installs it.
+ *
+ * `deno test -A lib/report -- --screenshots DIR` keeps pictures of the page.
+ */
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { testDatabase } from "../store/testing.ts";
+import { HOSTILE } from "./hostile.ts";
+import { htmlReport } from "./page.ts";
+import { measuredRecord, MIGRATIONS, RECORD, trial } from "./testing.ts";
+import { visible } from "./text.ts";
+
+const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const ARGUMENTS = [
+  ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+  ...["--disable-component-update", "--disable-sync"],
+];
+const WIDE: BrowserContextOptions = { viewport: { width: 1280, height: 800 }, colorScheme: "light" };
+
+const screenshots = Deno.args.includes("--screenshots")
+  ? Deno.args[Deno.args.indexOf("--screenshots") + 1]
+  : undefined;
+
+let browser: Browser;
+Deno.test.beforeAll(async () => {
+  const executablePath = PLACES.find((path) => {
+    try {
+      return Deno.statSync(path).isFile;
+    } catch {
+      return false;
+    }
+  });
+  if (executablePath === undefined) {
+    throw new Error(
+      `Cannot test the page as there is no browser at ${
+        PLACES.join(", ")
+      }: \`apt-get install chromium\` brings one`,
+    );
+  }
+  browser = await chromium.launch({ executablePath, args: ARGUMENTS });
+});
+Deno.test.afterAll(async () => await browser?.close());
+
+/** Opens a page from a file, offline; fails on anything the browser complains about, and on any request. */
+async function opened(
+  html: string,
+  options: BrowserContextOptions,
+  use: (page: Page) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const context = await browser.newContext({ ...options, offline: true });
+  try {
+    const file = `${folder}/report.html`;
+    await Deno.writeTextFile(file, html);
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`));
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("dialog", (dialog) => complaints.push(`dialog: ${dialog.message()}`));
+    page.on(
+      "request",
+      (request) =>
+        request.url().startsWith("file:") || request.url() === "data:," ||
+        complaints.push(`request: ${request.url()}`),
+    );
+    await page.goto(`file://${file}`);
+    await use(page);
+    equal(await page.evaluate("typeof window.__pwned"), "undefined");
+    equal(page.url().split("#")[0], `file://${file}`);
+    deepEqual(complaints, []);
+  } finally {
+    await context.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const browserTest = (name: string, run: () => Promise<void>) =>
+  Deno.test({ name, fn: run, sanitizeOps: false, sanitizeResources: false }); // the browser's pipes outlive a test
+
+/** Rows of the table of questions that are shown. */
+const shown = (page: Page) => page.locator("#question-table tbody tr:not([hidden])").count();
+
+browserTest("the page opens offline without a complaint; search, filter and theme work", async () => {
+  await opened(htmlReport(RECORD), WIDE, async (page) => {
+    equal(await page.title(), "kinds: No significant improvement");
+    equal(await shown(page), 6);
+    equal(await page.locator("#found").textContent(), "6 of 6");
+    await page.fill("#search", "QUESTION 3");
+    equal(await shown(page), 1);
+    equal(await page.locator("#found").textContent(), "1 of 6");
+    await page.fill("#search", "no such thing");
+    equal(await shown(page), 0);
+    await page.fill("#search", "");
+    await page.selectOption("#outcome", "won");
+    equal(await shown(page), 3);
+
+    const paper = () => page.evaluate("getComputedStyle(document.documentElement).backgroundColor");
+    const light = await paper();
+    await page.click("#theme");
+    equal(await page.getAttribute("#theme", "aria-pressed"), "true");
+    const dark = await paper();
+    ok(dark !== light);
+    await page.click("#theme");
+    equal(await paper(), light);
+  });
+  await opened(htmlReport(RECORD), { ...WIDE, colorScheme: "dark" }, async (page) => {
+    equal(await page.getAttribute("#theme", "aria-pressed"), "true");
+  });
+});
+
+browserTest("the page is whole without script", async () => {
+  await opened(htmlReport(RECORD), { ...WIDE, javaScriptEnabled: false }, async (page) => {
+    equal(await shown(page), 6);
+    equal(await page.locator("#theme").isVisible(), false);
+    equal(await page.locator(".controls").isVisible(), false);
+  });
+});
+
+browserTest("the page can be walked by keyboard", async () => {
+  await opened(htmlReport(RECORD), WIDE, async (page) => {
+    const focus = () =>
+      page.evaluate(
+        "document.activeElement.id || document.activeElement.getAttribute('href') || document.activeElement.getAttribute('aria-label')",
+      );
+    const seen = [];
+    await page.keyboard.press("Tab");
+    equal(await focus(), "#result");
+    ok((await page.locator(".skip").boundingBox())!.x >= 0, "the skip link is shown when it has the focus");
+    await page.keyboard.press("Enter");
+    match(page.url(), /#result$/);
+    for (let i = 0; i < 60; i++) {
+      await page.keyboard.press("Tab");
+      seen.push(await focus());
+    }
+    for (const wanted of ["All trials", "search", "outcome", "Every test question"]) {
+      ok(seen.includes(wanted), `${wanted} in ${seen}`);
+    }
+  });
+});
+
+browserTest("forty hostile texts at once execute nothing, make nothing, and can be read", async () => {
+  const text = (i: number) => HOSTILE[i % HOSTILE.length]!;
+  const answers = HOSTILE.flatMap((payload, i) =>
+    [0, 5].map((version) => ({
+      ...RECORD.answers[0]!,
+      example: `q${i}`,
+      version,
+      question: payload,
+      reference_texts: [payload],
+      answer: payload,
+    }))
+  );
+  const html = htmlReport({
+    experiment: {
+      ...RECORD.experiment,
+      dataset: text(1),
+      error: HOSTILE.slice(0, 39).join("\n"),
+      config: Object.fromEntries(HOSTILE.map((payload) => [payload, payload])),
+    },
+    trials: HOSTILE.map((payload, i) =>
+      trial(i, {
+        ...RECORD.trials[i % 6],
+        index: i,
+        iteration: i,
+        operator: payload,
+        reason: payload,
+        metadata: { note: payload },
+        system_prompt: text(i + 1),
+        output_prompt: text(i + 2),
+        demos: HOSTILE.map((question) => ({ question, answer: payload })),
+      })
+    ),
+    bill: HOSTILE.map((payload) => ({ ...RECORD.bill[0]!, model: payload })),
+    metrics: HOSTILE.map((payload, i) => ({
+      ...RECORD.metrics[i % 2]!,
+      metric: payload,
+      signature: payload,
+    })),
+    answers,
+  });
+  await opened(html, WIDE, async (page) => {
+    const table = await page.locator("#question-table").textContent();
+    for (const payload of HOSTILE) ok(table!.includes(visible(payload).slice(0, 100)), payload.slice(0, 80));
+    equal(await page.locator("script").count(), 1);
+    equal(await page.locator("style").count(), 1);
+    const made =
+      "img, iframe, object, embed, video, audio, form, base, math, foreignObject, animate, image, use, template, [onload], [onerror], [style]";
+    equal(await page.locator(made).count(), 0);
+    const names =
+      "[...document.querySelectorAll('*')].flatMap((e) => e.getAttributeNames()).filter((name) => name.startsWith('on'))";
+    deepEqual(await page.evaluate(names), []);
+    for (const summary of await page.locator("summary").all()) await summary.evaluate("(e) => e.click()");
+    await page.mouse.move(640, 400);
+    await page.fill("#search", "<script>");
+    ok(await shown(page) > 5);
+  });
+});
+
+browserTest("the page fits a phone, a desk and paper, with nothing cut off", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const record = await measuredRecord(db);
+  const html = htmlReport(record);
+  const shoot = async (page: Page, name: string) => {
+    if (screenshots !== undefined) {
+      await page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true });
+    }
+  };
+  const wider = "document.documentElement.scrollWidth > innerWidth";
+  const outside =
+    "[...document.querySelectorAll('svg text')].filter((e) => { const r = e.getBoundingClientRect(); " +
+    "return r.width > 0 && (r.left < 0 || r.right > innerWidth); }).map((e) => e.textContent)";
+  for (
+    const [name, width, colorScheme] of [["light", 1280, "light"], ["dark", 1280, "dark"], [
+      "mobile",
+      360,
+      "light",
+    ]] as const
+  ) {
+    await opened(html, { viewport: { width, height: 800 }, colorScheme }, async (page) => {
+      equal(await page.evaluate(wider), false, name);
+      deepEqual(await page.evaluate(outside), [], name);
+      equal(await page.locator(width < 700 ? ".wide" : ".narrow").first().isVisible(), false);
+      await shoot(page, name);
+    });
+  }
+  await opened(html, { viewport: { width: 700, height: 990 }, colorScheme: "dark" }, async (page) => {
+    await page.emulateMedia({ media: "print" });
+    equal(await page.evaluate(wider), false);
+    equal(
+      await page.evaluate("getComputedStyle(document.documentElement).backgroundColor"),
+      "rgb(255, 255, 255)",
+    );
+    const hidden =
+      "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1).length";
+    equal(await page.evaluate(hidden), 0);
+    const folded =
+      "[...document.querySelectorAll('details > dl')].every((e) => e.getBoundingClientRect().height > 0 && e.checkVisibility())";
+    equal(await page.evaluate(folded), true);
+    const pdf = await page.pdf({
+      format: "A4",
+      ...screenshots === undefined ? {} : { path: `${screenshots}/print.pdf` },
+    });
+    equal(new TextDecoder().decode(pdf.subarray(0, 5)), "%PDF-");
+  });
+});

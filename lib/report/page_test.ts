@@ -1,0 +1,293 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { parseHTML } from "linkedom";
+import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
+import { HOSTILE } from "./hostile.ts";
+import { htmlReport } from "./page.ts";
+import { RECORD, trial } from "./testing.ts";
+import { visible } from "./text.ts";
+
+const parsed = (page: string): Document => parseHTML(page).document;
+const rendered = (row: Partial<ExperimentRow> = {}, rest: Partial<ExperimentRecord> = {}): string =>
+  htmlReport({ ...RECORD, ...rest, experiment: { ...RECORD.experiment, ...row } });
+const words = (element: Element | null): string => element?.textContent?.replace(/\s+/g, " ").trim() ?? "";
+
+Deno.test("htmlReport() says on its first screen what came of it", () => {
+  const document = parsed(htmlReport(RECORD));
+  const first = words(document.querySelector("#result"));
+  for (
+    const said of [
+      "which prompt makes local score highest on kinds, by exact match?",
+      "No significant improvement",
+      "from 16.7 % to 50.0 %",
+      "+33.3 points",
+      "95 % interval−30.0 to +80.0",
+      "p = 0.63",
+      "exact McNemar test, n = 6",
+      "408 primary4 optimizer4 more answers were known",
+      "94,000 read2,100 written",
+      "$0.012",
+      "1 min 00 s",
+      "3 iterations in a row brought nothing better",
+      "test split is locked",
+      "10 train, 80 validation, 6 test",
+    ]
+  ) ok(first.includes(said), `${said} is missing in: ${first}`);
+});
+
+Deno.test("htmlReport() has every section, each with a heading, and links that lead somewhere", () => {
+  const document = parsed(htmlReport(RECORD));
+  for (const section of document.querySelectorAll("section")) {
+    const label = document.getElementById(section.getAttribute("aria-labelledby")!);
+    ok(label && /^H[12]$/.test(label.tagName), `${section.id} has no heading`);
+  }
+  deepEqual(
+    [...document.querySelectorAll("nav a")].map((a) => a.getAttribute("href")),
+    ["#prompt", "#lineage", "#questions", "#cost", "#reproduce"],
+  );
+  for (const a of document.querySelectorAll("a")) {
+    ok(document.getElementById(a.getAttribute("href")!.slice(1)), `${a.getAttribute("href")} leads nowhere`);
+  }
+  equal(document.querySelectorAll("h1").length, 1);
+  for (const th of document.querySelectorAll("th")) match(th.getAttribute("scope")!, /^(col|row)$/);
+  for (const svg of document.querySelectorAll("svg")) {
+    equal(svg.getAttribute("role"), "img");
+    ok(svg.getAttribute("aria-label"));
+  }
+});
+
+Deno.test("htmlReport() shows prompt, trials, questions, bill and command", () => {
+  const document = parsed(htmlReport(RECORD));
+  match(
+    words(document.querySelector("#prompt")),
+    /You are a helpful assistant\.Say what is asked for\..*One word\..*1 added/,
+  );
+  equal(words(document.querySelector("#prompt .demos li")), "Who?personadded");
+  const trials = [...document.querySelectorAll("#trials tbody tr")].map(words);
+  equal(trials.length, 6);
+  match(trials[4]!, /#4.*recombine.*mixed.*#1, #3.*−5\.0.*45\.0.*30\.0 to 61\.0.*40.*dropped.*a reason/);
+  const questions = [...document.querySelectorAll("#question-table tbody tr")].map(words);
+  equal(questions.length, 6);
+  match(questions[0]!, /^lostQuestion 0\?person or somebodyWell, 0 …rightperson 0wrong$/);
+  match(words(document.querySelector("#bill")), /primarylocal408.*110 ms260 ms.*optimizer/);
+  equal(
+    document.querySelector("pre")!.textContent,
+    "deno task optimize \\\n  --dataset kinds.jsonl \\\n  --metric exact_match \\\n  --patience 3 \\\n  --primary local \\\n" +
+      "  --threshold 0.9 \\\n  --seed 7",
+  );
+  match(words(document.querySelector("#reproduce")), new RegExp(`${"ab".repeat(32)}.*exact_match\\|case:lc`));
+});
+
+Deno.test("htmlReport() renders whatever state an experiment is in", () => {
+  const none = {
+    before: null,
+    after: null,
+    improvement: null,
+    ci_low: null,
+    ci_high: null,
+    p_value: null,
+    significant: null,
+    test: null,
+    test_n: null,
+    stop_reason: null,
+  } as const;
+  const empty = { trials: [], bill: [], metrics: [], answers: [] };
+  const unanswered = { metrics: [], answers: [] };
+  const check = (page: string, title: string, sections: string[]) => {
+    const document = parsed(page);
+    equal(words(document.querySelector("h1")), title);
+    deepEqual([...document.querySelectorAll("main > section")].map(({ id }) => id), sections);
+    deepEqual(page.match(/.{40}(?:NaN|undefined|\[object|Infinity).{20}/g), null);
+  };
+  const all = [
+    "result",
+    "prompt",
+    "lineage",
+    "score",
+    "operators",
+    "trials-section",
+    "questions",
+    "cost",
+    "reproduce",
+  ];
+  const unclaimed = all.filter((id) => id !== "questions");
+  check(rendered({ significant: true }), "The new prompt is better", all);
+  check(rendered({ before: 0, after: 0, improvement: 0 }), "No better prompt was found", all);
+  check(
+    rendered({ ...none, status: "running", ended_at: null }, unanswered),
+    "Still running: no claim yet",
+    unclaimed,
+  );
+  check(
+    rendered({ ...none, status: "interrupted", stop_reason: "interrupted" }, unanswered),
+    "Interrupted before the claim",
+    unclaimed,
+  );
+  check(
+    rendered({ ...none, status: "failed", error: "Cannot go on" }, unanswered),
+    "The run failed",
+    unclaimed,
+  );
+  check(
+    rendered({ ...none, status: "running", splits: {}, config: {} }, empty),
+    "Still running: no claim yet",
+    ["result", "reproduce"],
+  );
+  check(
+    rendered({ ...none, status: "running" }, { ...empty, trials: [trial(0)] }),
+    "Still running: no claim yet",
+    ["result", "prompt", "lineage", "trials-section", "reproduce"],
+  );
+  check(
+    rendered({ ...none, kind: "evaluate" }, {
+      trials: [],
+      metrics: RECORD.metrics.slice(0, 1),
+      answers: RECORD.answers.filter((a) => a.version === 0),
+    }),
+    "Exact match: 16.7 %",
+    ["result", "questions", "cost", "reproduce"],
+  );
+  match(rendered({ ...none, status: "failed", error: "Cannot go on" }), /Cannot go on/);
+});
+
+Deno.test("htmlReport() is a function of its rows", () => {
+  equal(htmlReport(RECORD), htmlReport(structuredClone(RECORD)));
+  ok(!htmlReport(RECORD).includes("Written "));
+  match(
+    htmlReport(RECORD, { generatedAt: new Date(Date.UTC(2027, 0, 2, 3, 4)) }),
+    /Written 2027-01-02 03:04 UTC/,
+  );
+});
+
+Deno.test("htmlReport() allows itself its own script and style and nothing else", () => {
+  const page = rendered({}, { bill: RECORD.bill.slice(0, 1) });
+  const document = parsed(page);
+  const policy = document.querySelector("meta[http-equiv]")!.getAttribute("content")!;
+  for (const [name, tag] of [["script-src", "script"], ["style-src", "style"]] as const) {
+    const text = page.match(new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`))![1]!;
+    const hash = createHash("sha256").update(text).digest("base64");
+    ok(policy.includes(`${name} 'sha256-${hash}'`), name);
+    equal(document.querySelectorAll(tag).length, 1);
+  }
+  match(policy, /^default-src 'none'; /);
+  equal(document.querySelectorAll("[style], [src]").length, 0);
+  ok(!/https?:/.test(page.replaceAll(/http:\/\/www\.w3\.org\/[^"]*/g, "")));
+});
+
+Deno.test("htmlReport() shows no secret", () => {
+  const page = rendered({
+    error: "Cannot reach https://user:canary@host/v1?key=canary with sk-canary0123456789abcdef",
+    status: "failed",
+    config: {
+      database: "postgresql://reader:canary@localhost/quintet",
+      primary: "openai:small@https://user:canary@host/v1?key=canary",
+      openai_api_key: "canary",
+      nested: { apiKey: "canary", headers: ["Authorization: Bearer canary.canary"] },
+      max_tokens: 5000,
+      system_prompt: "It's a test",
+    },
+  }, { bill: [{ ...RECORD.bill[0]!, model: "openai:small@https://user:canary@host/v1" }] });
+  deepEqual(page.match(/.{60}canary.{20}/g), null);
+  const command = parsed(page).querySelector("pre")!.textContent!;
+  match(command, /--max-tokens 5000/);
+  match(command, /--primary openai:small@https:\/\/host\/v1/);
+  match(command, /--system-prompt 'It'\\''s a test'/);
+});
+
+Deno.test("htmlReport() stays under 2 MB for 2,000 test questions and 300 trials", () => {
+  const long = 'A long <b>answer</b> with "quotes" & 漢字. '.repeat(200);
+  const page = rendered({}, {
+    trials: Array.from({ length: 300 }, (_, i) =>
+      trial(i, {
+        iteration: Math.ceil(i / 6),
+        parent: i === 0 ? null : i - 1,
+        accepted: i % 6 === 0,
+        validation: 0.5,
+        validation_low: 0.4,
+        validation_high: 0.6,
+        questions_seen: 20,
+        gain: 0,
+        reason: long,
+        metadata: { parents: [i - 1, 0], note: long },
+        system_prompt: long.repeat(i === 0 ? 1 : 20),
+        demos: Array.from({ length: 16 }, () => ({ question: long, answer: long })),
+      })),
+    answers: Array.from({ length: 2000 }, (_, i) =>
+      [0, 5].map((version) => ({
+        ...RECORD.answers[0]!,
+        example: `q${i}`,
+        version,
+        question: long,
+        reference_texts: [long, long, long],
+        answer: long,
+        score: (i + version) % 2,
+      }))).flat(),
+  });
+  const size = new TextEncoder().encode(page).length;
+  ok(size < 2_000_000, `${size} bytes`);
+  equal(parsed(page).querySelectorAll("#question-table tbody tr").length, 2000);
+});
+
+/** `record` with every text that is not one of a few fixed words replaced. */
+function filled<Value>(value: Value, text: string): Value {
+  const FIXED = ["id", "kind", "status", "stop_reason", "test", "split", "role"];
+  if (Array.isArray(value)) return value.map((item) => filled(item, text)) as Value;
+  if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  return Object.fromEntries(
+    Object.entries(value).map((
+      [key, item],
+    ) => [key, typeof item === "string" && !FIXED.includes(key) ? text : filled(item, text)]),
+  ) as Value;
+}
+
+/** How many elements of each kind a page has. */
+const census = (document: Document): Map<string, number> => {
+  const counts = new Map<string, number>();
+  for (const { tagName } of document.querySelectorAll("*")) {
+    counts.set(tagName, (counts.get(tagName) ?? 0) + 1);
+  }
+  return counts;
+};
+
+const OWN = parsed(htmlReport(RECORD)).querySelector("script")!.textContent;
+
+for (const [i, payload] of HOSTILE.entries()) {
+  Deno.test(`htmlReport() shows hostile text as text: ${i + 1}, ${JSON.stringify(visible(payload).slice(0, 60))}`, () => {
+    const hostile = (text: string) => {
+      const record = filled(RECORD, text);
+      return htmlReport({
+        ...record,
+        experiment: {
+          ...record.experiment,
+          status: "failed",
+          error: text,
+          config: { [text]: text, dataset: text },
+        },
+      });
+    };
+    const page = hostile(payload);
+    const document = parsed(page);
+    // The same page with harmless letters of the same weight has the same elements: none is made from the payload.
+    const harmless = parsed(hostile("x".repeat(new TextEncoder().encode(escaped(visible(payload))).length)));
+    deepEqual(census(document), census(harmless));
+
+    deepEqual([...document.querySelectorAll("script")].map((s) => s.textContent), [OWN]);
+    for (const element of document.querySelectorAll("*")) {
+      for (const { name, value } of element.attributes) {
+        ok(!name.startsWith("on"), `${element.tagName} has ${name}`);
+        ok(!/^\s*javascript:/i.test(value) || !["href", "src", "action"].includes(name), `${name}=${value}`);
+      }
+    }
+    for (const a of document.querySelectorAll("[href]")) match(a.getAttribute("href")!, /^(#|data:,$)/);
+    const shown = visible(payload);
+    const text = document.querySelector("#question-table")!.textContent!;
+    ok(text.includes(payload.length < 1000 ? shown : shown.slice(0, 100)), text.slice(0, 300));
+    if (payload.length > 1_000_000) match(text, /\([\d,]+ characters\)/);
+    // deno-lint-ignore no-control-regex
+    ok(!/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\p{Cs}]/u.test(page));
+  });
+}
+
+const escaped = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;")
+    .replaceAll("'", "&#39;");

@@ -1,0 +1,115 @@
+/**
+ * What the rows of an experiment amount to: questions won and lost, what each operator earned, who came from whom.
+ *
+ * @module
+ */
+import type { AnswerRow, ExperimentRecord, TrialRow } from "../store/overview.ts";
+
+/** What became of a trial: it was kept, dropped in a race, or refused before a question was asked for it. */
+export type Fate = "kept" | "dropped" | "refused";
+
+/** What became of a trial. */
+export const fate = ({ accepted, questions_seen }: TrialRow): Fate =>
+  accepted ? "kept" : questions_seen > 0 ? "dropped" : "refused";
+
+/** The last trial that was kept: the best prompt. */
+export const best = (trials: readonly TrialRow[]): TrialRow | undefined =>
+  trials.findLast(({ accepted }) => accepted);
+
+/** The seed prompt and the best one, with what leads from the one to the other by first parents, oldest first. */
+export function ancestry(trials: readonly TrialRow[], of: TrialRow | undefined = best(trials)): TrialRow[] {
+  const known = new Map(trials.map((trial) => [trial.index, trial]));
+  const line: TrialRow[] = [];
+  for (let trial = of; trial !== undefined; trial = known.get(trial.parent ?? -1)) {
+    line.unshift(trial);
+  }
+  return line;
+}
+
+/** A test question under the prompt before and the prompt after. */
+export interface Pair {
+  readonly example: string;
+  readonly question: string;
+  readonly references: readonly string[];
+  /** Null where there is no answer. */
+  readonly before: Pick<AnswerRow, "answer" | "score"> | null;
+  readonly after: Pick<AnswerRow, "answer" | "score"> | null;
+  /** `open` where an answer is missing: such a question counts for nobody. */
+  readonly outcome: Outcome;
+}
+
+/** For the prompt after, against the prompt before. */
+export type Outcome = "won" | "lost" | "tied" | "open";
+
+/** In the order of a reader's interest. */
+const OUTCOMES: readonly Outcome[] = ["lost", "won", "tied", "open"];
+
+/** The questions that were answered, what was lost first. */
+export function pairs(
+  answers: readonly AnswerRow[],
+  { before, after }: { before: number; after: number },
+): Pair[] {
+  const questions = Map.groupBy(answers, ({ example }) => example);
+  const made = [...questions.values()].map((rows): Pair => {
+    const { example, question, reference_texts: references } = rows[0]!;
+    const of = (version: number) => rows.find((row) => row.version === version) ?? null;
+    const [old, now] = [of(before), of(after)];
+    const outcome = !old || !now
+      ? "open"
+      : now.score > old.score
+      ? "won"
+      : now.score < old.score
+      ? "lost"
+      : "tied";
+    return { example, question, references, before: old, after: now, outcome };
+  });
+  return OUTCOMES.flatMap((outcome) => made.filter((pair) => pair.outcome === outcome));
+}
+
+/** The versions that a record compares: those of its claim, or the seed prompt and the best one so far. */
+export const compared = ({ experiment, trials }: ExperimentRecord): { before: number; after: number } => ({
+  before: experiment.before ?? 0,
+  after: experiment.after ?? best(trials)?.index ?? 0,
+});
+
+/** What the trials of one operator earned. */
+export interface Earned {
+  readonly operator: string;
+  readonly trials: number;
+  readonly refused: number;
+  /** Those that became the best prompt. */
+  readonly kept: readonly { readonly index: number; readonly gain: number }[];
+  /** Answers to validation questions that its trials took. */
+  readonly answers: number;
+  /** Of each trial that met its parent: the mean difference on the questions both answered. */
+  readonly gains: readonly number[];
+  /** Their mean; null when there are none. */
+  readonly mean: number | null;
+  /** Sum of the gains that were kept. A proposal that was dropped costs its answers and no more. */
+  readonly earned: number;
+  /** That for each answer; 0 without answers. */
+  readonly perAnswer: number;
+}
+
+/** What each operator earned, the most for an answer first. */
+export function earned(trials: readonly TrialRow[]): Earned[] {
+  const groups = Map.groupBy(trials.filter(({ parent }) => parent !== null), ({ operator }) => operator);
+  return [...groups].map(([operator, own]): Earned => {
+    const gains = own.flatMap(({ gain }) => gain ?? []);
+    const kept = own.flatMap(({ accepted, index, gain }) => accepted ? [{ index, gain: gain ?? 0 }] : []);
+    const earned = sum(kept.map(({ gain }) => gain)), answers = sum(own.map((trial) => trial.questions_seen));
+    return {
+      operator,
+      trials: own.length,
+      refused: own.filter((trial) => fate(trial) === "refused").length,
+      kept,
+      answers,
+      gains,
+      mean: gains.length === 0 ? null : sum(gains) / gains.length,
+      earned,
+      perAnswer: answers === 0 ? 0 : earned / answers,
+    };
+  }).sort((a, b) => b.perAnswer - a.perAnswer || b.trials - a.trials || (a.operator < b.operator ? -1 : 1));
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -1,0 +1,78 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { ancestry, best, compared, earned, fate, pairs } from "./rows.ts";
+import { RECORD, TRIALS } from "./testing.ts";
+
+Deno.test("fate(), best() and ancestry() tell what became of trials", () => {
+  deepEqual(TRIALS.map(fate), ["kept", "kept", "refused", "dropped", "dropped", "kept"]);
+  equal(best(TRIALS)?.index, 5);
+  deepEqual(ancestry(TRIALS).map(({ index }) => index), [0, 1, 5]);
+  deepEqual(ancestry([]), []);
+});
+
+Deno.test("pairs() puts both answers side by side, lost ones first", () => {
+  const told = pairs(RECORD.answers, { before: 0, after: 5 }).map(({ example, outcome }) =>
+    `${example} ${outcome}`
+  );
+  deepEqual(told, ["q0 lost", "q3 won", "q4 won", "q5 won", "q1 tied", "q2 tied"]);
+  const [first] = pairs(RECORD.answers.slice(0, 1), { before: 0, after: 5 });
+  equal(first?.outcome, "open");
+  equal(first?.after, null);
+  const same = pairs(RECORD.answers, { before: 0, after: 0 });
+  equal(same.every(({ outcome, before, after }) => outcome === "tied" && before === after), true);
+});
+
+Deno.test("compared() takes the claim's versions, or the best so far", () => {
+  deepEqual(compared(RECORD), { before: 0, after: 5 });
+  const experiment = { ...RECORD.experiment, before: null, after: null };
+  deepEqual(compared({ ...RECORD, experiment }), { before: 0, after: 5 });
+  deepEqual(compared({ ...RECORD, experiment, trials: TRIALS.slice(0, 1) }), { before: 0, after: 0 });
+});
+
+Deno.test("earned() counts what was kept for each answer", () => {
+  deepEqual(earned(TRIALS), [
+    {
+      operator: "demonstrate",
+      trials: 2,
+      refused: 0,
+      kept: [{ index: 1, gain: 0.4 }, { index: 5, gain: 0.125 }],
+      answers: 160,
+      gains: [0.4, 0.125],
+      mean: 0.2625,
+      earned: 0.525,
+      perAnswer: 0.525 / 160,
+    },
+    {
+      operator: "instruct",
+      trials: 1,
+      refused: 1,
+      kept: [],
+      answers: 0,
+      gains: [],
+      mean: null,
+      earned: 0,
+      perAnswer: 0,
+    },
+    {
+      operator: "recombine",
+      trials: 1,
+      refused: 0,
+      kept: [],
+      answers: 40,
+      gains: [-0.05],
+      mean: -0.05,
+      earned: 0,
+      perAnswer: 0,
+    },
+    {
+      operator: "reflect",
+      trials: 1,
+      refused: 0,
+      kept: [],
+      answers: 10,
+      gains: [0],
+      mean: 0,
+      earned: 0,
+      perAnswer: 0,
+    },
+  ]);
+});

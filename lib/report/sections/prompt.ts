@@ -1,0 +1,81 @@
+/**
+ * What changed in the prompt: its texts word by word, its demos place by place.
+ *
+ * @module
+ */
+import { html } from "hono/html";
+import type { ExperimentRecord } from "../../store/overview.ts";
+import { type DemoChange, demoDiff, type Piece, wordDiff } from "../prompt_diff.ts";
+import { compared } from "../rows.ts";
+import { count, shortened, visible } from "../text.ts";
+import { type Html, quoted } from "./parts.ts";
+
+/** Bytes of a text that are compared and shown. */
+const MOST = 24_000;
+/** Bytes of each text of a demo. */
+const DEMO = 1_000;
+/** Demos shown. */
+const DEMOS = 100;
+
+/** The prompt before and after; nothing where no prompt is known. */
+export function prompt(record: ExperimentRecord): Html | string {
+  const { before, after } = compared(record);
+  const [old, now] = [before, after].map((version) => record.trials.find(({ index }) => index === version));
+  if (!old || !now) return "";
+  const demos = demoDiff(old.demos, now.demos);
+  return html`<section id="prompt" aria-labelledby="prompt-title">
+<h2 id="prompt-title">What changed in the prompt</h2>
+<p>${
+    old === now
+      ? "The prompt to begin with is the best one so far; nothing changed."
+      : html`From the prompt to begin with to trial <a href="#trial-${now.index}">#${now.index}</a>. <ins>Added</ins> and
+<del>removed</del> words are marked.`
+  }</p>
+<h3>System prompt</h3>
+${text(old.system_prompt, now.system_prompt)}
+<h3>Output prompt <span>after each question</span></h3>
+${text(old.output_prompt, now.output_prompt)}
+<h3>Worked examples (demos) <span>${summary(demos)}</span></h3>
+${demos.length === 0 ? html`<p class="note">None before, none after.</p>` : list(demos)}
+</section>`;
+}
+
+function text(before: string, after: string): Html {
+  const [old, now] = [before, after].map((text) => shortened(visible(text.slice(0, MOST + 1)), MOST));
+  const pieces = wordDiff(old!.shown, now!.shown);
+  const cut = old!.rest + now!.rest !== "";
+  return html`<p class="diff">${
+    pieces.length === 0 ? html`<i>empty, before and after</i>` : pieces.map(piece)
+  }</p>${before === after && pieces.length > 0 ? html`<p class="note">Unchanged.</p>` : ""}${
+    cut
+      ? html`<p class="note">Only the beginning: ${count(before.length)} characters before, ${
+        count(after.length)
+      } after.</p>`
+      : ""
+  }`;
+}
+
+const piece = ({ kind, text }: Piece): Html | string =>
+  kind === "added" ? html`<ins>${text}</ins>` : kind === "removed" ? html`<del>${text}</del>` : text;
+
+function summary(demos: readonly DemoChange[]): string {
+  const kinds = Map.groupBy(demos, ({ kind }) => kind);
+  return (["added", "removed", "moved", "kept"] as const)
+    .flatMap((kind) => kinds.has(kind) ? [`${kinds.get(kind)!.length} ${kind}`] : []).join(", ");
+}
+
+function list(demos: readonly DemoChange[]): Html {
+  const rest = demos.length - DEMOS;
+  return html`<ol class="demos">${
+    demos.slice(0, DEMOS).map(({ kind, demo, before }) =>
+      html`
+        <li class="${kind}">
+          <div><div>${quoted(demo.question, DEMO)}</div><div class="answer">${quoted(
+            demo.answer,
+            DEMO,
+          )}</div><span class="tag">${kind === "moved" ? `moved from ${before}` : kind}</span></div>
+        </li>
+      `
+    )
+  }</ol>${rest > 0 ? html`<p class="note">and ${count(rest)} more.</p>` : ""}`;
+}

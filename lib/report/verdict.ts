@@ -1,0 +1,133 @@
+/**
+ * What an experiment came to, in words for a reader who knows nothing of it. A failure is said as plainly as a success.
+ *
+ * @module
+ */
+import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
+import { best } from "./rows.ts";
+import { count, metricName, percent, plural } from "./text.ts";
+
+/** What happened, in a headline and a sentence. */
+export interface Verdict {
+  /** `good` and `bad` are significant; `even` is not; `open` is no claim. */
+  readonly tone: "good" | "bad" | "even" | "open";
+  readonly title: string;
+  readonly text: string;
+}
+
+/** What the claim says, or why there is none. */
+export function verdict(record: ExperimentRecord): Verdict {
+  const { experiment: { improvement, significant, before, after, test_n } } = record;
+  if (improvement === null) return withoutClaim(record);
+  const [old, now] = [scoreOf(record, before), scoreOf(record, after)];
+  const metric = capital(metricOf(record));
+  const moved = improvement > 0 ? "rose" : improvement < 0 ? "fell" : "stayed the same:";
+  const change = `${metric} ${moved} from ${old} to ${now} on ${
+    plural(test_n ?? 0, "question")
+  } that the search never saw.`;
+  if (before === after) {
+    return {
+      tone: "even",
+      title: "No better prompt was found",
+      text:
+        `None of the prompts that were tried beat the one to begin with, so it was kept. ${metric}: ${old} on ${
+          plural(test_n ?? 0, "question")
+        } that the search never saw.`,
+    };
+  }
+  if (!significant) {
+    return {
+      tone: "even",
+      title: "No significant improvement",
+      text: `${change} A difference of this size can come from chance alone.`,
+    };
+  }
+  return improvement > 0
+    ? {
+      tone: "good",
+      title: "The new prompt is better",
+      text: `${change} Chance alone would hardly do that.`,
+    }
+    : { tone: "bad", title: "The new prompt is worse", text: `${change} Keep the prompt to begin with.` };
+}
+
+function withoutClaim(record: ExperimentRecord): Verdict {
+  const { experiment: { kind, status }, trials, metrics } = record;
+  const [measured] = metrics;
+  if (kind === "evaluate" && measured) {
+    return {
+      tone: "open",
+      title: `${capital(metricOf(record))}: ${scored(measured.metric, measured.value)}`,
+      text: `Of one prompt, on ${count(measured.n)} ${measured.split} ${
+        measured.n === 1 ? "question" : "questions"
+      }.`,
+    };
+  }
+  const leader = best(trials);
+  const sofar = leader?.validation == null
+    ? "No prompt was scored."
+    : leader.index === 0
+    ? "No prompt has beaten the one to begin with so far."
+    : `The best prompt so far scores ${scored(metricOf(record), leader.validation)} on ${
+      plural(leader.questions_seen, "validation question")
+    }. It was chosen on these questions, so this is no claim.`;
+  const title = {
+    running: "Still running: no claim yet",
+    interrupted: "Interrupted before the claim",
+    failed: "The run failed",
+    finished: "No claim could be made",
+  }[status];
+  return {
+    tone: "open",
+    title,
+    text: status === "finished" ? `No test question was answered under both prompts. ${sofar}` : sofar,
+  };
+}
+
+/** The metric's name, as far as it is known. */
+export const metricOf = ({ metrics: [measured], experiment: { config } }: ExperimentRecord): string =>
+  metricName(measured?.metric ?? (typeof config.metric === "string" ? config.metric : "score"));
+
+/** With a capital at the beginning, for the beginning of a sentence. */
+export const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
+
+/** A score in its metric's unit: a share of right answers in percent, anything else in points of 100. */
+export const scored = (metric: string, value: number): string =>
+  /^exact.match$/i.test(metric) ? `${percent(value)} %` : percent(value);
+
+/** The test score of a version. */
+export function scoreOf(record: ExperimentRecord, version: number | null): string {
+  const measured = record.metrics.find((row) => row.split === "test" && row.version === version);
+  return measured ? scored(measured.metric, measured.value) : "an unknown score";
+}
+
+/** How the run ended, in words. */
+export function ending({ status, stop_reason, config }: ExperimentRow): string {
+  const limit = (name: string) => typeof config[name] === "number" ? config[name] : undefined;
+  if (status === "failed") return "An error ended the run; what was found until then is below.";
+  if (status === "running") return "The run had not ended when this was written.";
+  switch (stop_reason) {
+    case "target": {
+      const target = limit("threshold");
+      return `The target${
+        target === undefined ? "" : ` of ${percent(target)} points`
+      } was reached on the validation questions.`;
+    }
+    case "patience": {
+      const patience = limit("patience");
+      return `The search stopped as ${
+        patience === undefined ? "several" : patience
+      } iterations in a row brought nothing better.`;
+    }
+    case "iterations": {
+      const most = limit("max_iterations");
+      return `All ${most === undefined ? "" : `${most} `}iterations that were allowed were run.`;
+    }
+    case "budget":
+      return "The budget was spent before the target was reached.";
+    case "interrupted":
+      return "The run was interrupted; it can be resumed, and nothing that was paid for is lost.";
+    default:
+      return "The run is finished.";
+  }
+}

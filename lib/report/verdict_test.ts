@@ -1,0 +1,70 @@
+import { equal, match } from "node:assert/strict";
+import type { ExperimentRow } from "../store/overview.ts";
+import { RECORD } from "./testing.ts";
+import { ending, verdict } from "./verdict.ts";
+
+const UNCLAIMED = {
+  before: null,
+  after: null,
+  improvement: null,
+  ci_low: null,
+  ci_high: null,
+  p_value: null,
+  significant: null,
+  test: null,
+  test_n: null,
+} as const;
+
+const check = (row: Partial<ExperimentRow>, title: string, text: RegExp, record = RECORD) => {
+  const told = verdict({ ...record, experiment: { ...record.experiment, ...row } });
+  equal(told.title, title);
+  match(told.text, text);
+};
+
+Deno.test("verdict() says a claim as it is", () => {
+  const gain = { significant: true, p_value: 0.001 };
+  check(gain, "The new prompt is better", /^Exact match rose from 16\.7 % to 50\.0 % on 6 questions/);
+  check({ ...gain, improvement: -0.2 }, "The new prompt is worse", /fell.*Keep the prompt to begin with/);
+  check({}, "No significant improvement", /rose.*chance alone/);
+  check({ improvement: 0 }, "No significant improvement", /stayed the same/);
+  check(
+    { before: 0, after: 0, improvement: 0 },
+    "No better prompt was found",
+    /kept.*16\.7 % on 6 questions/,
+  );
+});
+
+Deno.test("verdict() says why there is no claim", () => {
+  const none = { ...RECORD, metrics: [], answers: [] };
+  const best = /best prompt so far scores 62\.5 % on 80 validation questions.*no claim/;
+  check({ ...UNCLAIMED, status: "running", stop_reason: null }, "Still running: no claim yet", best, none);
+  check({ ...UNCLAIMED, status: "interrupted" }, "Interrupted before the claim", best, none);
+  check({ ...UNCLAIMED, status: "failed", stop_reason: null }, "The run failed", best, none);
+  check(UNCLAIMED, "No claim could be made", /No test question was answered under both prompts/, none);
+  check({ ...UNCLAIMED, status: "failed" }, "The run failed", /No prompt was scored/, {
+    ...none,
+    trials: [],
+  });
+  check({ ...UNCLAIMED, status: "running" }, "Still running: no claim yet", /No prompt has beaten/, {
+    ...none,
+    trials: RECORD.trials.slice(0, 1),
+  });
+  check({ ...UNCLAIMED, kind: "evaluate" }, "Exact match: 16.7 %", /Of one prompt, on 6 test questions/, {
+    ...RECORD,
+    trials: [],
+  });
+});
+
+Deno.test("ending() says every way to end in words", () => {
+  const check = (row: Partial<ExperimentRow>, text: RegExp) =>
+    match(ending({ ...RECORD.experiment, ...row }), text);
+  check({ stop_reason: "target" }, /target of 90\.0 points was reached/);
+  check({ stop_reason: "patience" }, /as 3 iterations in a row brought nothing better/);
+  check({ stop_reason: "patience", config: {} }, /several iterations/);
+  check({ stop_reason: "iterations", config: { max_iterations: 10 } }, /All 10 iterations/);
+  check({ stop_reason: "budget" }, /budget was spent/);
+  check({ stop_reason: "interrupted", status: "interrupted" }, /can be resumed/);
+  check({ status: "failed", stop_reason: null }, /error ended the run/);
+  check({ status: "running", stop_reason: null }, /had not ended/);
+  check({ kind: "evaluate", stop_reason: null }, /finished/);
+});
