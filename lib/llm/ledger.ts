@@ -1,0 +1,336 @@
+/**
+ * The ledger: every call of every role goes through it, is paid for once, and never overshoots a cap.
+ *
+ * For each question it looks whether the answer was paid for before; if not, it reserves the worst case (one call, the
+ * longest possible answer at its price) against the caps, writes an intent row, sends, and writes answer and bill before
+ * anybody may use them. A cap is hard: what might overshoot is not sent. A call whose answer was lost (the process died
+ * between answer and write) keeps its intent row and counts with all that was reserved for it.
+ *
+ * The journal, where rows are durable, is an interface of this file: the store implements it with Postgres.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import pLimit from "p-limit";
+import {
+  type Completion,
+  type LanguageModel,
+  type ModelRequest,
+  ProviderError,
+  type Role,
+  type Usage,
+} from "./model.ts";
+import { costOf, type Price } from "./prices.ts";
+import { breaker, retry, type RetryOptions } from "./retry.ts";
+
+/** What an experiment may spend, over all roles and all resumptions. Absent means without limit. */
+export interface Caps {
+  /** Requests on the wire: retries and lost calls count. */
+  readonly calls?: number | undefined;
+  /** Prompt and completion tokens. */
+  readonly tokens?: number | undefined;
+  /** Picodollars (1e-12 USD). */
+  readonly cost?: bigint | undefined;
+  /** Seconds of running. */
+  readonly seconds?: number | undefined;
+}
+
+/** What was spent so far, reservations of calls under way included. */
+export interface Spending {
+  readonly calls: number;
+  readonly tokens: number;
+  /** Picodollars. */
+  readonly cost: bigint;
+}
+
+/** A call that is about to be sent. */
+export interface Intent {
+  /** A fresh uuid. */
+  readonly id: string;
+  readonly role: Role;
+  readonly model: string;
+  readonly key: string;
+  /** Counted from 1. */
+  readonly attempt: number;
+  readonly reserved: { readonly tokens: number; readonly cost: bigint };
+}
+
+/** What became of a call. */
+export interface Settlement {
+  readonly id: string;
+  readonly usage: Usage;
+  readonly cost: bigint;
+  readonly ms: number;
+  readonly outcome:
+    | { readonly kind: "answered"; readonly completion: StoredCompletion }
+    | { readonly kind: "failed"; readonly error: string };
+}
+
+/** A completion with all that its key was made of. */
+export interface StoredCompletion extends Completion {
+  readonly key: string;
+  readonly model: string;
+  readonly identity: Readonly<Record<string, string>>;
+  readonly request: ModelRequest;
+}
+
+/** What this experiment did in earlier processes. */
+export interface History {
+  readonly spent: Spending;
+  /** Keys it paid for. */
+  readonly keys: ReadonlySet<string>;
+}
+
+/** Where calls and completions are durable. Each promise resolves once its row would survive a crash. */
+export interface Journal {
+  history(): Promise<History>;
+  find(key: string): Promise<Completion | null>;
+  intend(intent: Intent): Promise<void>;
+  settle(settlement: Settlement): Promise<void>;
+}
+
+/** An answer, and where it came from. */
+export interface Answer {
+  readonly completion: Completion;
+  readonly key: string;
+  /** Paid now, paid earlier by this experiment, or by another one. */
+  readonly origin: "paid" | "replayed" | "cached";
+}
+
+/** A cap does not allow the next call. Nothing was sent for it. */
+export class BudgetError extends Error {
+  override name = "BudgetError";
+  /** The cap that was met. */
+  readonly cap: keyof Caps;
+  constructor(cap: keyof Caps, message: string) {
+    super(message);
+    this.cap = cap;
+  }
+}
+
+/** What a ledger is opened with. */
+export interface LedgerOptions {
+  readonly models: Partial<Readonly<Record<Role, LanguageModel>>>;
+  readonly journal: Journal;
+  readonly caps: Caps;
+  /** The price of each model; null lets it be used at an unknown price, which counts as nothing. */
+  readonly priceOf: (model: LanguageModel) => Price | null;
+  /** How failed attempts are repeated; each model gets a breaker of its own. */
+  readonly retry: Omit<RetryOptions, "breaker" | "signal">;
+  /** Calls in flight at most. */
+  readonly concurrency: number;
+  readonly newId: () => string;
+  /** Milliseconds on a clock that never goes back. */
+  readonly elapsed: () => number;
+  /** Seconds this experiment ran in earlier processes. @default {0} */
+  readonly secondsBefore?: number;
+  /** Told after every change. */
+  readonly onChange?: (ledger: Ledger) => void;
+}
+
+/** The ledger of one experiment. */
+export interface Ledger {
+  /**
+   * The answer of the role's model. Throws BudgetError when a cap does not allow the call, ProviderError when the
+   * provider gave no answer, the reason of `stop` when the ledger was stopped.
+   */
+  ask(role: Role, request: ModelRequest): Promise<Answer>;
+  /** Other caps from now on, never above those it was opened with: a phase leaves something for the next. */
+  limit(caps: Caps): void;
+  /** What is spent, reservations included. */
+  spent(): Spending;
+  /** Answers read back from other experiments. */
+  cached(): number;
+  /** Begins no further call: every `ask` that is not in flight throws `reason`. `abort` ends those in flight, too. */
+  stop(reason: Error, options?: { abort?: boolean }): void;
+  /** Resolves when no call is in flight. */
+  idle(): Promise<void>;
+}
+
+/** The key of a completion: SHA-256 of everything that can change it. */
+export const completionKey = (identity: Readonly<Record<string, string>>, request: ModelRequest): string =>
+  createHash("sha256").update(JSON.stringify([
+    Object.entries(identity).sort(([a], [b]) => a < b ? -1 : 1),
+    request.messages.map(({ role, content }) => [role, content]),
+    request.temperature,
+    request.maxTokens,
+    request.sample ?? 0,
+  ])).digest("hex");
+
+/** Opens the ledger of one experiment: reads what it spent before, and counts on from there. */
+export async function openLedger(options: LedgerOptions): Promise<Ledger> {
+  const { models, journal, priceOf, elapsed, newId, secondsBefore = 0, onChange = () => {} } = options;
+  const history = await journal.history();
+  let { calls, tokens, cost } = history.spent; // reservations included
+  let caps = options.caps;
+  let inFlight = 0;
+  let settled = Promise.withResolvers<void>(); // resolves at the next settlement
+  let stopped: Error | undefined;
+  const abort = new AbortController();
+  const limit = pLimit(options.concurrency);
+  const { sleep } = options.retry;
+  const breakers = new Map(
+    Object.values(models).map((model) => [model, breaker({ now: elapsed, ...sleep ? { sleep } : {} })]),
+  );
+  const waiting = new Map<string, Promise<Answer>>();
+  const own = new Set(history.keys);
+  const cached = new Set<string>();
+  const begun = elapsed();
+  const secondsLeft = () => (caps.seconds ?? Infinity) - secondsBefore - (elapsed() - begun) / 1000;
+
+  const ledger: Ledger = {
+    ask(role, request) {
+      const model = models[role];
+      if (!model) throw new TypeError(`Cannot ask the ${role} as no model plays that role`);
+      const key = completionKey(model.identity, request);
+      const underWay = waiting.get(key);
+      if (underWay) return underWay; // asked twice at once, paid once
+      const answer = answered(role, model, key, request).finally(() => waiting.delete(key));
+      waiting.set(key, answer);
+      return answer;
+    },
+    limit(next) {
+      const least = <T extends number | bigint>(a: T | undefined, b: T | undefined) =>
+        a === undefined || (b !== undefined && b < a) ? b : a;
+      caps = {
+        calls: least(next.calls, options.caps.calls),
+        tokens: least(next.tokens, options.caps.tokens),
+        cost: least(next.cost, options.caps.cost),
+        seconds: least(next.seconds, options.caps.seconds),
+      };
+    },
+    spent: () => ({ calls, tokens, cost }),
+    cached: () => cached.size,
+    stop(reason, { abort: now = false } = {}) {
+      stopped ??= reason;
+      if (now) abort.abort(stopped);
+    },
+    async idle() {
+      while (inFlight > 0) await settled.promise;
+    },
+  };
+  return ledger;
+
+  async function answered(
+    role: Role,
+    model: LanguageModel,
+    key: string,
+    request: ModelRequest,
+  ): Promise<Answer> {
+    if (stopped) throw stopped;
+    const completion = await journal.find(key);
+    if (completion !== null) {
+      const origin = own.has(key) ? "replayed" : "cached";
+      if (origin === "cached") cached.add(key);
+      onChange(ledger);
+      return { completion, key, origin };
+    }
+    return await limit(async () => {
+      const completion = await retry((attempt) => paid(role, model, key, request, attempt), {
+        ...options.retry,
+        breaker: breakers.get(model)!,
+        signal: abort.signal,
+      });
+      own.add(key);
+      return { completion, key, origin: "paid" };
+    });
+  }
+
+  /** One request on the wire: reserved, announced, sent, settled. */
+  async function paid(role: Role, model: LanguageModel, key: string, request: ModelRequest, attempt: number) {
+    const worst: Usage = {
+      promptTokens: model.promptTokensAtMost(request),
+      completionTokens: request.maxTokens,
+    };
+    const price = priceOf(model);
+    const reserved = { tokens: worst.promptTokens + worst.completionTokens, cost: costOf(worst, price) };
+    const id = newId();
+    await reserve(reserved);
+    const release = (usage: Usage) => {
+      const actual = { tokens: usage.promptTokens + usage.completionTokens, cost: costOf(usage, price) };
+      tokens += actual.tokens - reserved.tokens;
+      cost += actual.cost - reserved.cost;
+      inFlight--;
+      settled.resolve();
+      settled = Promise.withResolvers();
+      onChange(ledger);
+    };
+    try {
+      await journal.intend({ id, role, model: model.name, key, attempt, reserved });
+    } catch (error) { // nothing was sent
+      calls--;
+      release({ promptTokens: 0, completionTokens: 0 });
+      throw error;
+    }
+    const sent = elapsed();
+    const settle = async (usage: Usage, outcome: Settlement["outcome"]) => {
+      try {
+        await journal.settle({ id, usage, cost: costOf(usage, price), ms: elapsed() - sent, outcome });
+      } finally {
+        release(usage);
+      }
+    };
+    let completion: Completion;
+    try {
+      const deadline = Number.isFinite(secondsLeft())
+        ? [AbortSignal.timeout(Math.max(0, 1000 * secondsLeft()))]
+        : [];
+      completion = await model.complete(request, { signal: AbortSignal.any([abort.signal, ...deadline]) });
+    } catch (error) {
+      // A refusal costs nothing. A call that broke off may have been billed in full, and nobody can tell.
+      const refused = error instanceof ProviderError && error.status >= 400;
+      const usage = (error instanceof ProviderError && error.usage) || (refused ? NOTHING : worst);
+      await settle(usage, { kind: "failed", error: error instanceof Error ? error.message : String(error) });
+      if (secondsLeft() <= 0) throw outOfTime();
+      throw error;
+    }
+    const stored = { ...completion, key, model: model.name, identity: model.identity, request };
+    await settle(completion.usage ?? worst, { kind: "answered", completion: stored });
+    return completion;
+  }
+
+  /** Takes the worst case from the caps. What other calls hold in reserve may come back, so that is waited for. */
+  async function reserve(wanted: { tokens: number; cost: bigint }): Promise<void> {
+    for (;;) {
+      if (stopped) throw stopped;
+      if (secondsLeft() <= 0) throw outOfTime();
+      if (calls + 1 > (caps.calls ?? Infinity)) {
+        throw new BudgetError(
+          "calls",
+          `Cannot send another call as ${caps.calls} are allowed: ${calls} are spent`,
+        );
+      }
+      const tooManyTokens = tokens + wanted.tokens > (caps.tokens ?? Infinity);
+      const tooDear = caps.cost !== undefined && cost + wanted.cost > caps.cost;
+      if (!tooManyTokens && !tooDear) break;
+      if (inFlight > 0) {
+        await settled.promise;
+      } else if (tooManyTokens) {
+        throw new BudgetError(
+          "tokens",
+          `Cannot send another call as ${caps.tokens} tokens are allowed: ${tokens} are spent, the call may take ${wanted.tokens}`,
+        );
+      } else {
+        throw new BudgetError(
+          "cost",
+          `Cannot send another call as $${dollars(caps.cost!)} are allowed: $${dollars(cost)} are spent, ` +
+            `the call may cost $${dollars(wanted.cost)}`,
+        );
+      }
+    }
+    calls++;
+    tokens += wanted.tokens;
+    cost += wanted.cost;
+    inFlight++;
+    onChange(ledger);
+  }
+
+  function outOfTime(): BudgetError {
+    return new BudgetError("seconds", `Cannot send another call as the run may take ${caps.seconds} seconds`);
+  }
+}
+
+const NOTHING: Usage = { promptTokens: 0, completionTokens: 0 };
+
+/** Picodollars in dollars, for a message. */
+const dollars = (cost: bigint): string => (Number(cost) / 1e12).toFixed(6).replace(/0{1,4}$/, "");

@@ -1,0 +1,340 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import fc from "fast-check";
+import { random } from "../random.ts";
+import {
+  BudgetError,
+  completionKey,
+  type Intent,
+  type Journal,
+  type LedgerOptions,
+  openLedger,
+  type Settlement,
+} from "./ledger.ts";
+import {
+  type Completion,
+  type LanguageModel,
+  type ModelRequest,
+  ProviderError,
+  type Usage,
+} from "./model.ts";
+
+/** Rows in memory, as the store keeps them. */
+function memory(): Journal & {
+  intents: Intent[];
+  settlements: Settlement[];
+  completions: Map<string, Completion>;
+} {
+  const intents: Intent[] = [];
+  const settlements: Settlement[] = [];
+  const completions = new Map<string, Completion>();
+  return {
+    intents,
+    settlements,
+    completions,
+    history() {
+      const settled = new Map(settlements.map((row) => [row.id, row]));
+      const spent = { calls: intents.length, tokens: 0, cost: 0n };
+      const keys = new Set<string>();
+      for (const { id, key, reserved } of intents) {
+        const row = settled.get(id);
+        spent.tokens += row ? row.usage.promptTokens + row.usage.completionTokens : reserved.tokens;
+        spent.cost += row ? row.cost : reserved.cost;
+        if (row?.outcome.kind === "answered") keys.add(key);
+      }
+      return Promise.resolve({ spent, keys });
+    },
+    find: (key) => Promise.resolve(completions.get(key) ?? null),
+    intend(intent) {
+      intents.push(intent);
+      return Promise.resolve();
+    },
+    settle(settlement) {
+      settlements.push(settlement);
+      const { outcome } = settlement;
+      if (outcome.kind === "answered") completions.set(outcome.completion.key, outcome.completion);
+      return Promise.resolve();
+    },
+  };
+}
+
+interface Served {
+  text?: string;
+  usage?: Usage | null;
+  error?: Error;
+}
+
+/** A model that counts for itself what it was asked and what it would bill. */
+function server(
+  serve: (n: number) => Served = () => ({}),
+): LanguageModel & { served: { calls: number; tokens: number } } {
+  const served = { calls: 0, tokens: 0 };
+  return {
+    name: "openai:test",
+    identity: { provider: "test", model: "test" },
+    served,
+    promptTokensAtMost: ({ messages }) => messages.at(-1)!.content.length + 10,
+    async complete({ messages, maxTokens }, { signal } = {}) {
+      const { text = "yes", usage, error } = serve(++served.calls);
+      for (let turns = served.calls % 7; turns > 0; turns--) await null;
+      signal?.throwIfAborted();
+      const truth = {
+        promptTokens: messages.at(-1)!.content.length,
+        completionTokens: Math.min(maxTokens, text.length),
+      };
+      if (error) throw error;
+      served.tokens += truth.promptTokens + truth.completionTokens;
+      return { text, finish: "stop", usage: usage === undefined ? truth : usage };
+    },
+  };
+}
+
+const question = (i: number | string): ModelRequest => ({
+  messages: [{ role: "user", content: `Question ${i}` }],
+  temperature: 0,
+  maxTokens: 5,
+});
+
+/** A clock that goes on when somebody waits. */
+function clock() {
+  let now = 0;
+  return {
+    elapsed: () => now,
+    sleep(ms: number) {
+      now += ms;
+      return Promise.resolve();
+    },
+  };
+}
+
+let ids = 0;
+const open = (model: LanguageModel, options: Partial<LedgerOptions> = {}) => {
+  const { elapsed, sleep } = clock();
+  return openLedger({
+    models: { primary: model, optimizer: model },
+    journal: memory(),
+    caps: {},
+    priceOf: () => ({ prompt: 1_000n, completion: 2_000n }),
+    retry: { random: random(1), sleep },
+    concurrency: 8,
+    newId: () => `id-${ids++}`,
+    elapsed,
+    ...options,
+  });
+};
+
+Deno.test("ask() pays once for the same question, whoever asks, at once or later", async () => {
+  const [model, journal] = [server(), memory()];
+  const ledger = await open(model, { journal });
+  const answers = await Promise.all([1, 1, 1, 2].map((i) => ledger.ask("primary", question(i))));
+  deepEqual(answers.map(({ origin }) => origin), ["paid", "paid", "paid", "paid"]);
+  equal((await ledger.ask("optimizer", question(1))).origin, "replayed");
+  equal(model.served.calls, 2);
+
+  const other = await open(model, { journal: { ...journal, history: memory().history } }); // another experiment
+  equal((await other.ask("primary", question(1))).origin, "cached");
+  deepEqual([other.cached(), other.spent().calls, model.served.calls], [1, 0, 2]);
+});
+
+Deno.test("ask() writes the intent before it sends, and the answer before it gives it", async () => {
+  const journal = memory();
+  const log: string[] = [];
+  const model = server();
+  const ledger = await open({
+    ...model,
+    complete: (...args) => (log.push(`sent with ${journal.intents.length} intents`), model.complete(...args)),
+  }, { journal });
+  await ledger.ask("primary", question(1));
+  log.push(`given with ${journal.settlements.length} settled`);
+  deepEqual(log, ["sent with 1 intents", "given with 1 settled"]);
+});
+
+Deno.test("caps are never exceeded, whatever fails and however many ask", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        calls: fc.option(fc.nat(60), { nil: undefined }),
+        tokens: fc.option(fc.nat(1500), { nil: undefined }),
+        cost: fc.option(fc.bigInt(0n, 1_500_000n), { nil: undefined }),
+      }),
+      fc.constantFrom(1, 16, 64, 256),
+      fc.array(fc.constantFrom("ok", "unknown usage", "busy", "reset", "refused"), {
+        minLength: 1,
+        maxLength: 20,
+      }),
+      async (caps, concurrency, fates) => {
+        const model = server((n) =>
+          ({
+            "ok": {},
+            "unknown usage": { usage: null },
+            "busy": { error: new ProviderError("busy", { status: 503 }) },
+            "reset": { error: new ProviderError("connection reset") },
+            "refused": { error: new ProviderError("no", { status: 400 }) },
+          })[fates[n % fates.length]!]!
+        );
+        const journal = memory();
+        const ledger = await open(model, { journal, caps, concurrency });
+        const outcomes = await Promise.allSettled(
+          Array.from({ length: 80 }, (_, i) => ledger.ask(i % 5 ? "primary" : "optimizer", question(i))),
+        );
+        for (const outcome of outcomes) {
+          if (outcome.status === "rejected") {
+            ok(
+              outcome.reason instanceof BudgetError || outcome.reason instanceof ProviderError,
+              outcome.reason,
+            );
+          }
+        }
+        const { calls, tokens, cost } = ledger.spent();
+        ok(calls <= (caps.calls ?? Infinity) && tokens <= (caps.tokens ?? Infinity));
+        ok(caps.cost === undefined || cost <= caps.cost);
+        equal(model.served.calls, calls, "the server counts what the ledger counts");
+        ok(model.served.tokens <= tokens);
+        deepEqual(
+          (await journal.history()).spent,
+          { calls, tokens, cost },
+          "a resumed ledger goes on from there",
+        );
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+Deno.test("ask() counts calls of earlier processes, lost ones with all that was reserved", async () => {
+  const journal = memory();
+  await journal.intend({
+    id: "lost",
+    role: "primary",
+    model: "m",
+    key: completionKey({}, question(0)),
+    attempt: 1,
+    reserved: { tokens: 40, cost: 7n },
+  });
+  const ledger = await open(server(), { journal, caps: { calls: 2 } });
+  deepEqual(ledger.spent(), { calls: 1, tokens: 40, cost: 7n });
+  await ledger.ask("primary", question(1));
+  await rejects(ledger.ask("primary", question(2)), { name: "BudgetError", cap: "calls" });
+});
+
+Deno.test("ask() retries what may pass, and keeps every attempt", async () => {
+  const journal = memory();
+  const model = server((n) => n < 3 ? { error: new ProviderError("busy", { status: 503 }) } : {});
+  const ledger = await open(model, { journal });
+  equal((await ledger.ask("primary", question(1))).completion.text, "yes");
+  deepEqual(journal.intents.map(({ attempt }) => attempt), [1, 2, 3]);
+  deepEqual(journal.settlements.map(({ outcome }) => outcome.kind), ["failed", "failed", "answered"]);
+  equal(journal.completions.size, 1);
+});
+
+Deno.test("a refusal costs nothing, a call that broke off costs all that was reserved", async () => {
+  const rows: [Error, number][] = [
+    [new ProviderError("no", { status: 400 }), 0],
+    [new ProviderError("reset", { retryable: false }), 10 + 10 + 5],
+    [new ProviderError("cut off", { retryable: false, usage: { promptTokens: 3, completionTokens: 4 } }), 7],
+  ];
+  for (const [error, tokens] of rows) {
+    const ledger = await open(server(() => ({ error })));
+    await rejects(ledger.ask("primary", question(1)), error);
+    equal(ledger.spent().tokens, tokens, error.message);
+  }
+});
+
+Deno.test("a cap waits for what others hold in reserve before it refuses", async () => {
+  const ledger = await open(server(() => ({ text: "a" })), { caps: { tokens: 60 }, concurrency: 8 });
+  const outcomes = await Promise.allSettled([1, 2, 3, 4].map((i) => ledger.ask("primary", question(i)))); // 25 each, 11 used
+  equal(outcomes.filter(({ status }) => status === "fulfilled").length, 4);
+  equal(ledger.spent().tokens, 44);
+});
+
+Deno.test("limit() leaves something for the next phase, and cannot raise a cap", async () => {
+  const ledger = await open(server(), { caps: { calls: 3 } });
+  ledger.limit({ calls: 1 });
+  await ledger.ask("primary", question(1));
+  await rejects(ledger.ask("primary", question(2)), BudgetError);
+  ledger.limit({ calls: 100 });
+  await ledger.ask("primary", question(2));
+  await ledger.ask("primary", question(3));
+  await rejects(ledger.ask("primary", question(4)), /3 are allowed: 3 are spent/);
+});
+
+Deno.test("stop() lets calls in flight finish and begins no other", async () => {
+  const journal = memory();
+  const model = server();
+  const sent = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const ledger = await open({
+    ...model,
+    async complete(...args) {
+      sent.resolve();
+      await gate.promise;
+      return await model.complete(...args);
+    },
+  }, { journal, concurrency: 1 });
+  const first = ledger.ask("primary", question(1));
+  const second = rejects(ledger.ask("primary", question(2)), /enough/);
+  await sent.promise;
+  ledger.stop(new Error("enough"));
+  gate.resolve();
+  equal((await first).completion.text, "yes");
+  await second;
+  await ledger.idle();
+  equal(journal.settlements.length, 1);
+});
+
+Deno.test("stop() with abort ends calls in flight and keeps them as failed", async () => {
+  const journal = memory();
+  const sent = Promise.withResolvers<void>();
+  const ledger = await open({
+    ...server(),
+    complete: (_, { signal } = {}) =>
+      new Promise((_, reject) => {
+        signal!.addEventListener("abort", () => reject(signal!.reason));
+        sent.resolve();
+      }),
+  }, { journal });
+  const answer = rejects(ledger.ask("primary", question(1)), /enough/);
+  await sent.promise;
+  ledger.stop(new Error("enough"), { abort: true });
+  await answer;
+  deepEqual(journal.settlements.map(({ outcome }) => outcome.kind), ["failed"]);
+});
+
+Deno.test("the cap on seconds counts earlier processes and ends the call in flight", async () => {
+  await rejects(
+    (await open(server(), { caps: { seconds: 10 }, secondsBefore: 10 })).ask("primary", question(1)),
+    { name: "BudgetError", cap: "seconds" },
+  );
+  const ledger = await open({
+    ...server(),
+    complete: (_, { signal } = {}) =>
+      new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason))),
+  }, { caps: { seconds: 0.05 }, elapsed: () => performance.now() });
+  await rejects(ledger.ask("primary", question(1)), { name: "BudgetError", cap: "seconds" });
+});
+
+Deno.test("a failing journal is passed on, and nothing hangs", async () => {
+  for (const method of ["find", "intend", "settle"] as const) {
+    const model = server();
+    const ledger = await open(model, {
+      journal: { ...memory(), [method]: () => Promise.reject(new Error("database gone")) },
+    });
+    await rejects(ledger.ask("primary", question(1)), /database gone/);
+    await ledger.idle();
+    equal(model.served.calls, method === "settle" ? 1 : 0);
+  }
+});
+
+Deno.test("completionKey() changes with everything that changes an answer, and with nothing else", () => {
+  const identity = { provider: "a", endpoint: "b" };
+  const key = completionKey(identity, question(1));
+  equal(completionKey({ endpoint: "b", provider: "a" }, { ...question(1), sample: 0 }), key);
+  const others = [
+    completionKey({ ...identity, endpoint: "c" }, question(1)),
+    completionKey(identity, question(2)),
+    completionKey(identity, { ...question(1), temperature: 0.5 }),
+    completionKey(identity, { ...question(1), maxTokens: 6 }),
+    completionKey(identity, { ...question(1), sample: 1 }),
+    completionKey(identity, { ...question(1), messages: [{ role: "system", content: "Question 1" }] }),
+  ];
+  equal(new Set([key, ...others]).size, 7);
+});
