@@ -1,0 +1,148 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import type { Intent, Settlement } from "../llm/ledger.ts";
+import { grouped, journal, picodollars, usd } from "./calls.ts";
+import { saveDataset } from "./datasets.ts";
+import type { Database } from "./db.ts";
+import { beginExperiment } from "./experiments.ts";
+import { testDatabase } from "./testing.ts";
+
+const FOLDER = `${import.meta.dirname}/../../sql`;
+
+async function experiment(db: Database): Promise<string> {
+  const example = (id: string) => ({ id, question: `${id}?`, references: ["yes"] });
+  const splits = { train: [example("a")], validation: [example("b")], test: [example("c")] };
+  const datasetId = await saveDataset(db, { name: "tiny", sha256: "0".repeat(64), card: {}, ...splits });
+  const id = crypto.randomUUID();
+  await beginExperiment(db, { id, kind: "optimize", datasetId, seed: 1, config: {} });
+  return id;
+}
+
+const hex = (n: number) => n.toString(16).padStart(64, "0");
+
+const intent = (n: number): Intent => ({
+  id: crypto.randomUUID(),
+  role: n % 2 ? "primary" : "optimizer",
+  model: "test",
+  key: hex(n),
+  attempt: 1,
+  reserved: { tokens: 100, cost: 123_456_789_012n },
+});
+
+const answered = ({ id, key }: Intent, text = "yes"): Settlement => ({
+  id,
+  usage: { promptTokens: 10, completionTokens: 2 },
+  cost: 1n,
+  ms: 12.5,
+  outcome: {
+    kind: "answered",
+    completion: {
+      key,
+      model: "test",
+      identity: { provider: "test" },
+      request: { messages: [{ role: "user", content: "?" }], temperature: 0, maxTokens: 5 },
+      text,
+      finish: "stop",
+      usage: { promptTokens: 10, completionTokens: 2 },
+    },
+  },
+});
+
+Deno.test("journal() gives back what was settled, and counts what was lost in full", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  const id = await experiment(db);
+  const calls = journal(db, id);
+  const intents = Array.from({ length: 300 }, (_, n) => intent(n));
+  await Promise.all(intents.map(calls.intend));
+  await Promise.all(intents.slice(0, 298).map((row) => calls.settle(answered(row, `answer ${row.key}`))));
+  await calls.settle({
+    id: intents[298]!.id,
+    usage: { promptTokens: 7, completionTokens: 0 },
+    cost: 0n,
+    ms: 3,
+    outcome: { kind: "failed", error: "busy" },
+  });
+
+  equal((await calls.find(hex(5)))?.text, `answer ${hex(5)}`);
+  deepEqual((await calls.find(hex(5)))?.usage, { promptTokens: 10, completionTokens: 2 });
+  equal(await calls.find(hex(299)), null);
+  const { spent, keys } = await calls.history();
+  deepEqual(spent, { calls: 300, tokens: 298 * 12 + 7 + 100, cost: 298n + 123_456_789_012n });
+  equal(keys.size, 298);
+  ok(!keys.has(hex(298)) && !keys.has(hex(299)));
+
+  const other = journal(db, await experiment(db));
+  equal((await other.find(hex(5)))?.text, `answer ${hex(5)}`);
+  deepEqual(await other.history(), { spent: { calls: 0, tokens: 0, cost: 0n }, keys: new Set() });
+});
+
+Deno.test("journal() may be told the same twice: rows are written once, and the first answer stays", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  const calls = journal(db, await experiment(db));
+  const [first, second] = [intent(1), { ...intent(1), id: crypto.randomUUID() }];
+  for (const row of [first, first, second]) await calls.intend(row);
+  await calls.settle(answered(first, "the first"));
+  await calls.settle(answered(first, "the first"));
+  await calls.settle(answered(second, "the second"));
+  equal((await calls.find(hex(1)))?.text, "the first");
+  equal((await calls.history()).spent.calls, 2);
+});
+
+Deno.test("journal() keeps text of any kind", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  const calls = journal(db, await experiment(db));
+  const texts = [
+    "",
+    " ",
+    "\n\t\r",
+    "'; drop table calls; --",
+    '{"a": [1, "\\u0001"]}',
+    "😀 𝒳 \u202e",
+    "x".repeat(1_000_000),
+  ];
+  for (const [n, text] of texts.entries()) {
+    const row = intent(n);
+    await calls.intend(row);
+    await calls.settle(answered(row, text));
+    equal((await calls.find(row.key))?.text, text);
+  }
+});
+
+Deno.test("journal() of an experiment that is not there fails", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  await rejects(journal(db, crypto.randomUUID()).intend(intent(1)), /violates foreign key/);
+});
+
+Deno.test("grouped() works on all that arrived meanwhile, in order, and survives a failure", async () => {
+  const groups: number[][] = [];
+  let fail = false;
+  const double = grouped(async (items: number[]) => {
+    groups.push(items);
+    for (let turns = 0; turns < 10; turns++) await null;
+    if (fail) throw new Error("down");
+    return items.map((item) => 2 * item);
+  });
+  const first = double(1);
+  await null;
+  await null;
+  const rest = Promise.all([2, 3, 4].map(double));
+  deepEqual([await first, ...await rest], [2, 4, 6, 8]);
+  deepEqual(groups, [[1], [2, 3, 4]]);
+  fail = true;
+  await rejects(double(5), /down/);
+  fail = false;
+  equal(await double(6), 12);
+});
+
+Deno.test("usd() and picodollars() are each other's inverse", () => {
+  const rows: [bigint, string][] = [
+    [0n, "0.000000000000"],
+    [1n, "0.000000000001"],
+    [1_500_000_000_000n, "1.500000000000"],
+    [12_345_678_901_234_567n, "12345.678901234567"],
+  ];
+  for (const [cost, text] of rows) {
+    equal(usd(cost), text);
+    equal(picodollars(text), cost);
+  }
+  equal(picodollars("3"), 3_000_000_000_000n);
+});
