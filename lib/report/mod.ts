@@ -23,5 +23,7 @@ export {
 } from "./charts.ts";
 export { htmlReport, type ReportOptions } from "./page.ts";
 export { type Earned, earned, type Outcome, type Pair, pairs } from "./rows.ts";
+export { type ExperimentResult, resultOf, type Scored } from "./result.ts";
 export { svg } from "./svg.ts";
-export { visible } from "./text.ts";
+export { experimentLine, resultText } from "./terminal.ts";
+export { dollars, percent, visible } from "./text.ts";

@@ -1,0 +1,38 @@
+/**
+ * `deno task show [ID]`: lists the experiments, or says how one of them went.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { EXIT } from "../lib/command/mod.ts";
+import { experimentLine, resultOf, resultText } from "../lib/report/mod.ts";
+import { findExperiment, listExperiments, readExperiment } from "../lib/store/mod.ts";
+import { common, database, databaseOption, main, type Setting } from "./setting.ts";
+
+const schema = z.strictObject({
+  experiment: z.string().optional().describe("one experiment: its id, the beginning of it, or latest").meta({
+    placeholder: "ID",
+    positional: true,
+  }),
+  limit: z.int().min(1).default(1000).describe("experiments in the list at most"),
+  ...databaseOption,
+  ...common,
+});
+
+async function show(options: z.output<typeof schema>, setting: Setting): Promise<number> {
+  await using db = await database(options, setting);
+  if (options.experiment !== undefined) {
+    const { id } = await findExperiment(db, options.experiment);
+    const record = await readExperiment(db, id);
+    setting.print(options.json ? JSON.stringify(resultOf(record)) : resultText(record));
+    return EXIT.done;
+  }
+  const experiments = await listExperiments(db, options.limit);
+  if (options.json) setting.print(JSON.stringify(experiments));
+  else if (experiments.length === 0) {
+    setting.print("There are no experiments yet: deno task optimize makes one.");
+  } else setting.print(experiments.map(experimentLine).join("\n"));
+  return EXIT.done;
+}
+
+if (import.meta.main) await main({ name: "show", summary: "what experiments there are", schema, run: show });

@@ -1,0 +1,157 @@
+/**
+ * Options that several flows share, and what they become: a metric, caps, a prompt, the surroundings of an experiment.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { UsageError } from "../lib/command/mod.ts";
+import type { Dataset } from "../lib/dataset/mod.ts";
+import type { Grading, Surroundings } from "../lib/experiment/mod.ts";
+import { type Caps, type LanguageModel, priceOf } from "../lib/llm/mod.ts";
+import { metric } from "../lib/metrics/mod.ts";
+import type { Prompt } from "../lib/optimize/mod.ts";
+import { random } from "../lib/random.ts";
+import type { Database } from "../lib/store/mod.ts";
+import type { Setting } from "./setting.ts";
+
+/** The question set that is used when none is named. */
+export const DATASET = "data/tasks/question_types.jsonl";
+
+/** How answers are scored. */
+export const scoringOptions = {
+  metric: z.enum(["exact_match", "f1", "bleu", "rouge1", "rouge2", "rougeL", "rougeLsum", "judge"]).optional()
+    .describe("how answers are scored; unless given as the dataset's card says, else exact_match"),
+  ignore_case: z.boolean().optional().describe("exact_match: case does not count"),
+  ignore_punctuation: z.boolean().optional().describe("exact_match: punctuation does not count"),
+  ignore_numbers: z.boolean().optional().describe("exact_match: digits do not count"),
+};
+
+/** Who is asked, and for how much at most. */
+export const askingOptions = {
+  primary: z.string().default("local").describe("model that answers: local, openai:NAME, openai:NAME@URL")
+    .meta({ placeholder: "MODEL" }),
+  temperature: z.number().min(0).max(2).default(0).describe("of the primary model"),
+  answer_tokens: z.int().min(1).optional().describe(
+    "tokens of an answer at most; unless given from the references",
+  ),
+  max_calls: z.int().min(1).optional().describe("requests at most, of all roles, retries too"),
+  max_tokens: z.int().min(1).optional().describe("tokens at most, of all roles"),
+  max_usd: z.number().min(0).optional().describe("dollars at most, of all roles").meta({ placeholder: "X" }),
+  max_seconds: z.number().min(1).optional().describe("seconds of running at most, over all resumptions"),
+  allow_unpriced: z.boolean().default(false).describe(
+    "with --max-usd: count a model of unknown price as free",
+  ),
+  concurrency: z.int().min(1).max(1024).default(8).describe("requests in flight at most"),
+  max_retries: z.int().min(0).max(20).default(4).describe("times a failed request is sent again"),
+};
+
+/** What the dataset's card fills in. A configuration with these names is whole: a resumed run needs no card. */
+export interface Settled {
+  readonly metric: string;
+  readonly metric_options: Readonly<Record<string, unknown>>;
+  readonly system_prompt: string;
+  readonly output_prompt: string;
+  readonly answer_tokens: number;
+}
+
+/** Flags over card over defaults. */
+export function settled(
+  options: {
+    metric?: string | undefined;
+    ignore_case?: boolean | undefined;
+    ignore_punctuation?: boolean | undefined;
+    ignore_numbers?: boolean | undefined;
+    system_prompt?: string | undefined;
+    output_prompt?: string | undefined;
+    answer_tokens?: number | undefined;
+    primary: string;
+  },
+  { card, train, validation, test }: Dataset,
+): Settled {
+  const name = options.metric ?? card.metric ?? "exact_match";
+  const flags = Object.entries({
+    ignoreCase: options.ignore_case,
+    ignorePunctuation: options.ignore_punctuation,
+    ignoreNumbers: options.ignore_numbers,
+  }).filter(([, value]) => value !== undefined);
+  if (flags.length > 0 && name !== "exact_match") {
+    throw new UsageError(`Cannot use --ignore-… with --metric ${name}: they are options of exact_match`);
+  }
+  return {
+    metric: name,
+    metric_options: { ...name === card.metric ? card.metricOptions : {}, ...Object.fromEntries(flags) },
+    system_prompt: options.system_prompt ?? card.systemPrompt ?? "You are a helpful assistant.",
+    output_prompt: options.output_prompt ?? card.outputPrompt ?? "",
+    answer_tokens: options.answer_tokens ?? answerTokens([train, validation, test].flat(), options.primary),
+  };
+}
+
+/**
+ * Room for the longest reference: two bytes a token are fewer than any tokenizer makes of words, and some to spare. A
+ * larger model may think or greet before it answers.
+ */
+function answerTokens(examples: Dataset["train"], primary: string): number {
+  const bytes = Math.max(
+    ...examples.flatMap(({ references }) => references.map((text) => new TextEncoder().encode(text).length)),
+  );
+  const needed = Math.min(1024, Math.ceil(bytes / 2) + 8);
+  return primary === "local" ? needed : Math.max(256, 2 * needed);
+}
+
+/** The prompt to begin with. */
+export const seedPrompt = ({ system_prompt, output_prompt }: Settled): Prompt => ({
+  systemPrompt: system_prompt,
+  outputPrompt: output_prompt,
+  demos: [],
+});
+
+/** The metric, or the model that grades. */
+export function grading({ metric: name, metric_options }: Settled, judge: LanguageModel): Grading {
+  if (name === "judge") return { judge };
+  try {
+    return metric(name, metric_options);
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+}
+
+/** Hard caps of all roles. */
+export const caps = ({ max_calls, max_tokens, max_usd, max_seconds }: {
+  max_calls?: number | undefined;
+  max_tokens?: number | undefined;
+  max_usd?: number | undefined;
+  max_seconds?: number | undefined;
+}): Caps => ({
+  calls: max_calls,
+  tokens: max_tokens,
+  cost: max_usd === undefined ? undefined : BigInt(Math.round(max_usd * 1e6)) * 1_000_000n,
+  seconds: max_seconds,
+});
+
+/** Refuses a dollar cap that could not hold: a model whose price nobody knows. */
+export function requirePrices(
+  models: readonly LanguageModel[],
+  { max_usd, allow_unpriced }: { max_usd?: number | undefined; allow_unpriced: boolean },
+): void {
+  const unpriced = models.find((model) => priceOf(model) === null);
+  if (max_usd === undefined || allow_unpriced || !unpriced) return;
+  throw new UsageError(
+    `Cannot keep to --max-usd as the price of ${unpriced.name} is not known (data/prices.json lists those that are): ` +
+      `cap it with --max-calls or --max-tokens, or count it as free with --allow-unpriced`,
+  );
+}
+
+/** What an experiment is given from outside. */
+export const surroundings = (
+  db: Database,
+  { concurrency, max_retries }: { concurrency: number; max_retries: number },
+  { stop }: Setting,
+): Surroundings => ({
+  db,
+  priceOf,
+  retry: { maxRetries: max_retries, random: random(crypto.randomUUID()) },
+  concurrency,
+  newId: () => crypto.randomUUID(),
+  elapsed: () => performance.now(),
+  stop,
+});

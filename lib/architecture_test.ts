@@ -1,0 +1,132 @@
+/**
+ * The house rules of ARCHITECTURE.md as a test: who may import whom, and who alone may know what.
+ */
+import { deepEqual } from "node:assert/strict";
+
+/** Rooms a room may import; `types:` allows `import type` alone. Files in lib itself are rooms, too. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  random: [],
+  nearest: [],
+  dataset: ["random", "nearest"],
+  metrics: [],
+  statistics: ["random"],
+  llm: ["nearest"],
+  python: [],
+  command: ["nearest"],
+  optimize: ["dataset", "random", "statistics", "types:llm"],
+  evaluate: ["dataset", "metrics", "statistics", "random", "types:llm", "types:optimize"],
+  store: [
+    "types:dataset",
+    "types:llm",
+    "types:optimize",
+    "types:evaluate",
+    "types:metrics",
+    "types:statistics",
+  ],
+  experiment: ["dataset", "metrics", "statistics", "random", "llm", "optimize", "evaluate", "store"],
+  report: ["types:store"],
+};
+
+/** What only some rooms may name in their code: a package, an interface of the runtime, the clock. */
+const ALONE: readonly {
+  readonly what: string;
+  readonly pattern: RegExp;
+  readonly rooms: readonly string[];
+}[] = [
+  { what: "PostgreSQL's driver", pattern: /from "pg"/, rooms: ["store"] },
+  { what: "Plot and the DOM", pattern: /from "(?:@observablehq\/plot|linkedom)"/, rooms: ["report"] },
+  { what: "Hono", pattern: /from "hono/, rooms: ["report", "api"] },
+  { what: "native libraries", pattern: /Deno\.dlopen|Deno\.Unsafe/, rooms: ["native"] },
+  { what: "the environment", pattern: /Deno\.env/, rooms: [] },
+  { what: "arguments", pattern: /Deno\.args/, rooms: [] },
+  { what: "the end of the process", pattern: /Deno\.exit\b/, rooms: [] },
+  { what: "the console", pattern: /\bconsole\./, rooms: [] },
+  { what: "global chance", pattern: /Math\.random/, rooms: [] },
+  { what: "SQL", pattern: /`\s*(?:select|insert into|update|delete from|with \w+ as) /, rooms: ["store"] },
+];
+
+const LIB = new URL("./", import.meta.url);
+
+interface Source {
+  readonly path: string;
+  readonly room: string;
+  readonly code: string;
+}
+
+async function sources(folder = LIB): Promise<Source[]> {
+  const found: Source[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const url = new URL(isDirectory ? `${name}/` : name, folder);
+    if (isDirectory) found.push(...await sources(url));
+    else if (name.endsWith(".ts") && !TEST_SUPPORT.test(name)) {
+      const path = url.pathname.slice(LIB.pathname.length);
+      found.push({
+        path,
+        room: path.split("/")[0]!.replace(/\.ts$/, ""),
+        code: await Deno.readTextFile(url),
+      });
+    }
+  }
+  return found;
+}
+
+/** Tests and what only they import are no part of the house. */
+const TEST_SUPPORT = /_test\.ts$|_child\.ts$|_bench\.ts$|^(?:golden|testing|chaos)\.ts$/;
+
+/** The code without comments: an example in a docstring imports what it likes. */
+const bare = (code: string): string => code.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+
+Deno.test("rooms import only what the table allows", async () => {
+  const broken: string[] = [];
+  for (const { path, room, code } of await sources()) {
+    const allowed = MAY_IMPORT[room];
+    if (!allowed) broken.push(`${path}: room ${room} is not in the table`);
+    for (
+      const [, clause, from] of bare(code).matchAll(/^(?:import|export)\s+([^;"]*?)\s*from\s+"(\.[^"]*)"/gm)
+    ) {
+      const target = new URL(from!, new URL(path, LIB)).pathname.slice(LIB.pathname.length);
+      const other = target.split("/")[0]!.replace(/\.ts$/, "");
+      if (other === room || allowed?.includes(other)) continue;
+      const typesOnly = clause!.startsWith("type ") ||
+        /^\{(?:\s*type\s+[\w$]+(?:\s+as\s+\w+)?\s*,?)+\s*\}$/.test(clause!);
+      if (typesOnly && allowed?.includes(`types:${other}`)) continue;
+      broken.push(`${path}: may not import ${from}`);
+    }
+  }
+  deepEqual(broken, []);
+});
+
+Deno.test("only some rooms know some things", async () => {
+  const broken = (await sources()).flatMap(({ path, room, code }) =>
+    ALONE.filter(({ pattern, rooms }) => !rooms.includes(room) && pattern.test(bare(code)))
+      .map(({ what }) => `${path}: ${what}`)
+  );
+  deepEqual(broken, []);
+});
+
+Deno.test("nobody imports a flow", async () => {
+  const broken = (await sources()).filter(({ code }) => /from "[^"]*flows\//.test(bare(code))).map((
+    { path },
+  ) => path);
+  deepEqual(broken, []);
+});
+
+Deno.test("only evaluate and what hands it on read the test split", async () => {
+  const readers = (await sources()).filter(({ code }) =>
+    /\.test\b(?!\()|\btest\s*[,}].*= dataset/.test(bare(code))
+  )
+    .map(({ room }) => room);
+  deepEqual([...new Set(readers)].filter((room) => !["dataset", "evaluate", "store"].includes(room)), []);
+});
+
+Deno.test("every room has a table of contents, and it is nothing else", async () => {
+  const all = await sources();
+  const rooms = [...new Set(all.filter(({ path }) => path.includes("/")).map(({ room }) => room))];
+  const lacking = rooms.filter((room) => !all.some(({ path }) => path === `${room}/mod.ts`));
+  deepEqual(lacking, []);
+  const more = all.filter(({ path, code }) =>
+    path.endsWith("/mod.ts") &&
+    bare(code).replace(/export (?:type )?(?:\*|\{[^}]*\}) from "[^"]+";/g, "").trim() !== ""
+  );
+  deepEqual(more.map(({ path }) => path), []);
+});

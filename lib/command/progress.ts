@@ -1,0 +1,73 @@
+/**
+ * Progress for people: one live line on a terminal, plain lines elsewhere, all on stderr.
+ *
+ * @module
+ */
+
+/** Where progress is shown. */
+export interface Screen {
+  write(text: string): void;
+  /** Whether a line can be drawn over. */
+  readonly live: boolean;
+  readonly columns: () => number;
+  /** Milliseconds on a clock that never goes back. */
+  readonly elapsed: () => number;
+}
+
+/** Runs `work` as a stage with a title; `say` shows how far it is, and the last word stays. */
+export type Stage = <T>(title: string, work: (say: (status: string) => void) => Promise<T>) => Promise<T>;
+
+/** A live line is redrawn so often at most, in milliseconds. */
+const REDRAW = 100;
+/** Without a live line, a stage speaks so often at most, in milliseconds. */
+const REPEAT = 10_000;
+
+/** Stages shown on `screen`: a mark, the title, the status, the time when it took over a second. */
+export function stages(screen: Screen): Stage {
+  return async (title, work) => {
+    const begun = screen.elapsed();
+    const seconds = () => (screen.elapsed() - begun) / 1000;
+    let status = "";
+    let drawn = -Infinity;
+    const line = (mark: string) =>
+      plain([`${mark} ${title}`, status].filter((part) => part !== "").join("  "));
+    const say = (text: string) => {
+      status = text;
+      const pause = screen.live ? REDRAW : REPEAT;
+      if (screen.elapsed() - drawn < pause) return;
+      drawn = screen.elapsed();
+      screen.write(screen.live ? `\r\x1b[K${line("·").slice(0, screen.columns() - 1)}` : `${line("·")}\n`);
+    };
+    const end = (mark: string) => {
+      const took = seconds() >= 1 ? `  (${duration(seconds())})` : "";
+      screen.write(`${screen.live ? "\r\x1b[K" : ""}${line(mark)}${took}\n`);
+    };
+    if (screen.live) say("");
+    try {
+      const result = await work(say);
+      end("✓");
+      return result;
+    } catch (error) {
+      end("✗");
+      throw error;
+    }
+  };
+}
+
+/** Stages that show nothing. */
+export const silent: Stage = async (_title, work) => await work(() => {});
+
+/** Seconds for a reader: `8 s`, `2 min 05 s`, `1 h 02 min`. */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const two = (n: number) => String(n).padStart(2, "0");
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  return `${Math.floor(whole / 3600)} h ${two(Math.floor(whole % 3600 / 60))} min`;
+}
+
+/** Text that cannot move the cursor, colour the terminal or turn the writing direction, whoever wrote it. */
+export const plain = (text: string): string =>
+  // deno-lint-ignore no-control-regex
+  text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) =>
+    c === "\n" || c === "\t" ? " " : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);

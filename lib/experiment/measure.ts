@@ -1,0 +1,49 @@
+/**
+ * One prompt on one split: an experiment without a search.
+ *
+ * @module
+ */
+import type { Dataset, SplitName } from "../dataset/mod.ts";
+import { measure, type Measurement } from "../evaluate/mod.ts";
+import type { Caps, LanguageModel } from "../llm/mod.ts";
+import type { Prompt } from "../optimize/mod.ts";
+import { savePrompt } from "../store/mod.ts";
+import { live, type Surroundings } from "./life.ts";
+import { answering, asking, type Grading, leniently, type Sampling, scoring } from "./roles.ts";
+import { keepMeasurement } from "./run.ts";
+
+/** All that a measurement depends on. */
+export interface MeasurementSetup extends Sampling {
+  /** Of an experiment of kind `evaluate` that was begun in the store. */
+  readonly id: string;
+  readonly datasetId: string;
+  readonly dataset: Dataset;
+  readonly split: SplitName;
+  readonly prompt: Prompt;
+  readonly metric: Grading;
+  readonly primary: LanguageModel;
+  readonly caps: Caps;
+}
+
+/** Measures a prompt and keeps its answers and score, as version 0 of the experiment; null when it was interrupted. */
+export async function runMeasurement(
+  { id, datasetId, dataset, split, prompt, metric, primary, caps, ...sampling }: MeasurementSetup,
+  { onProgress = () => {}, ...surroundings }: Surroundings & { onProgress?: (answered: number) => void },
+): Promise<Measurement | null> {
+  const { db } = surroundings;
+  await savePrompt(db, id, { version: 0, prompt, operator: "seed", parents: [], note: "measured" });
+  const models = { primary, ..."judge" in metric ? { grader: metric.judge } : {} };
+  let measurement: Measurement | null = null;
+  let asked = 0;
+  await live({ id, models, caps, onChange: () => onProgress(asked) }, surroundings, async (ledger) => {
+    const ask = leniently(asking(ledger, () => asked++));
+    measurement = await measure(prompt, dataset[split], {
+      split,
+      answer: answering(ask, sampling),
+      scorer: scoring(ask, metric),
+    });
+    await keepMeasurement(db, { id, datasetId, version: 0, measurement });
+    return null;
+  });
+  return measurement;
+}

@@ -1,0 +1,87 @@
+/**
+ * The five calls, each through the ledger: who answers, who scores, who proposes.
+ *
+ * @module
+ */
+import { byJudge, byMetric, type Scorer } from "../evaluate/mod.ts";
+import {
+  BudgetError,
+  type Completion,
+  type LanguageModel,
+  type Ledger,
+  type Message,
+  ProviderError,
+  type Role,
+} from "../llm/mod.ts";
+import type { Metric } from "../metrics/mod.ts";
+import { messages, type Options, Stop } from "../optimize/mod.ts";
+
+/** What scores: a metric, or a model that grades. */
+export type Grading = Metric | { readonly judge: LanguageModel };
+
+/** How the primary model is asked. */
+export interface Sampling {
+  /** @default {0} */
+  readonly temperature?: number;
+  /** Tokens of an answer at most. */
+  readonly answerTokens: number;
+}
+
+/** Asks the model of a role; null when the provider gave no answer. That call is kept as failed and counts for nobody. */
+export type Ask = (
+  role: Role,
+  messages: readonly Message[],
+  options: { maxTokens: number; temperature?: number },
+) => Promise<
+  { readonly completion: Completion; readonly key: string } | null
+>;
+
+export const asking =
+  (ledger: Ledger, onAsk: () => void): Ask => async (role, messages, { maxTokens, temperature = 0 }) => {
+    onAsk();
+    try {
+      return await ledger.ask(role, { messages, temperature, maxTokens });
+    } catch (error) {
+      if (error instanceof BudgetError) throw new Stop("budget", error.message, { cause: error });
+      if (error instanceof ProviderError && !error.fatal) return null;
+      throw error;
+    }
+  };
+
+/** Calls 1 and 4: the primary model answers. */
+export const answering =
+  (ask: Ask, { temperature = 0, answerTokens: maxTokens }: Sampling): Options["answer"] =>
+  async (prompt, example) => {
+    const given = await ask("primary", messages(prompt, example.question), { temperature, maxTokens });
+    return given && { text: given.completion.text.trim(), completion: given.key };
+  };
+
+/** Calls 2 and 5: the metric scores, or a model grades. */
+export const scoring = (ask: Ask, metric: Grading): Scorer =>
+  "judge" in metric
+    ? byJudge(
+      async (messages) =>
+        (await ask("grader", messages, { maxTokens: GRADE_TOKENS }))?.completion.text ?? null,
+      metric.judge.name,
+    )
+    : byMetric(metric);
+
+/** Call 3: the optimizer model proposes. */
+export const refining = (ask: Ask, maxTokens: number): Options["ask"] => async (messages) =>
+  (await ask("optimizer", messages, { temperature: REFINING, maxTokens }))?.completion ??
+    { text: "", finish: "other", usage: null };
+
+/** Temperature of the optimizer model: warm enough that two proposals differ. */
+const REFINING = 0.7;
+/** Tokens of a grade at most; models that think before they answer need the room. */
+const GRADE_TOKENS = 256;
+
+/** For the claim: when the budget ends, what was answered still counts. */
+export const leniently = (ask: Ask): Ask => async (...args) => {
+  try {
+    return await ask(...args);
+  } catch (error) {
+    if (error instanceof Stop && error.reason === "budget") return null;
+    throw error;
+  }
+};

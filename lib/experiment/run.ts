@@ -1,0 +1,227 @@
+/**
+ * The walk in one function: dataset -> optimize -> evaluate -> store. Flows run it headless, notebooks in a cell.
+ *
+ * Everything is kept as it happens: completions before they are used, trials as they are decided, the claim at the end.
+ * A run that was cut off is run again from the start and finds its answers in the database.
+ *
+ * @module
+ */
+import type { Dataset, Example } from "../dataset/mod.ts";
+import { compare, measure, type Measurement, questionsOf } from "../evaluate/mod.ts";
+import type { Caps, LanguageModel } from "../llm/mod.ts";
+import {
+  type Candidate,
+  meanScore,
+  optimize,
+  type Options,
+  type Outcome,
+  type Prompt,
+  type StepName,
+  type StopReason,
+  type Trial,
+} from "../optimize/mod.ts";
+import { type Random, random } from "../random.ts";
+import { type Database, saveComparison, saveMeasurement, saveScores, saveTrial } from "../store/mod.ts";
+import { live, type Surroundings } from "./life.ts";
+import {
+  answering,
+  type Ask,
+  asking,
+  type Grading,
+  leniently,
+  refining,
+  type Sampling,
+  scoring,
+} from "./roles.ts";
+
+/** All that an experiment depends on: with the same completions it gives the same trials. */
+export interface Setup extends Sampling {
+  /** Of an experiment that was begun in the store. */
+  readonly id: string;
+  readonly datasetId: string;
+  readonly dataset: Dataset;
+  readonly seed: number;
+  readonly seedPrompt: Prompt;
+  readonly metric: Grading;
+  readonly primary: LanguageModel;
+  readonly optimizer: LanguageModel;
+  readonly caps: Caps;
+  /** Tokens of the optimizer model's reply at most. */
+  readonly optimizerTokens: number;
+  /** Options of the search that are not above. */
+  readonly search: Partial<
+    Pick<
+      Options,
+      | "target"
+      | "maxIterations"
+      | "patience"
+      | "breadth"
+      | "course"
+      | "limits"
+      | "operators"
+      | "surrogate"
+      | "policy"
+      | "advice"
+    >
+  >;
+}
+
+/** How far a run has come. */
+export interface Progress {
+  readonly phase: StepName | "test";
+  readonly iteration: number;
+  /** Answers asked for so far, read back ones included. */
+  readonly asked: number;
+  /** Requests sent, tokens and picodollars spent. */
+  readonly spent: { readonly calls: number; readonly tokens: number; readonly cost: bigint };
+  /** Mean validation score of the incumbent, and on how many questions. */
+  readonly best: { readonly score: number; readonly n: number };
+}
+
+/** Of all that may be spent, the share that is left for the claim: seed and final prompt on the test split. */
+const CLAIM = 0.3;
+
+/** Runs an experiment to its end and keeps it. Throws what cannot be mended, after the experiment was marked as failed. */
+export async function runExperiment(
+  setup: Setup,
+  { onProgress = () => {}, ...surroundings }: Surroundings & { onProgress?: (progress: Progress) => void },
+): Promise<StopReason> {
+  const { id, datasetId, dataset, seed, seedPrompt, primary, optimizer, metric, caps } = setup;
+  const { db } = surroundings;
+  const draws = random(seed);
+  const callsEach = "judge" in metric ? 2 : 1;
+  const test = questionsOf(dataset, "test", {
+    most: Math.max(1, Math.floor((caps.calls ?? Infinity) * CLAIM / 2 / callsEach)),
+    random: draws.fork("test"),
+  });
+  const forSearch = leaving(caps, 2 * test.length * callsEach);
+  let now: Omit<Progress, "spent"> = {
+    phase: "primary_inference",
+    iteration: 0,
+    asked: 0,
+    best: { score: 0, n: 0 },
+  };
+  const models = { primary, optimizer, ..."judge" in metric ? { grader: metric.judge } : {} };
+  const onChange = (ledger: { spent(): Progress["spent"] }) => onProgress({ ...now, spent: ledger.spent() });
+
+  const reason = await live({ id, models, caps, onChange }, surroundings, async (ledger) => {
+    const ask = asking(ledger, () => now = { ...now, asked: now.asked + 1 });
+    ledger.limit(forSearch);
+    const search = optimize({
+      ...setup.search,
+      seedPrompt,
+      train: dataset.train,
+      validation: dataset.validation,
+      random: draws.fork("search"),
+      answer: answering(ask, setup),
+      score: scoring(ask, metric).score,
+      ask: refining(ask, setup.optimizerTokens),
+      callsEach,
+      ...forSearch.calls === undefined ? {} : { maxCalls: forSearch.calls },
+      step: async (phase, iteration, work) => {
+        now = { ...now, phase, iteration };
+        return await work();
+      },
+    });
+    const outcome = await kept(search, { db, id, datasetId }, (incumbent) => {
+      now = { ...now, best: { score: meanScore(incumbent), n: incumbent.results.size } };
+    });
+    if (outcome.stopReason !== "interrupted") {
+      now = { ...now, phase: "test" };
+      ledger.limit(caps);
+      await claim(outcome, { setup, db, ask: leniently(ask), test, random: draws.fork("claim") });
+    }
+    return outcome.stopReason;
+  });
+  return reason!;
+}
+
+/** The caps of the search: what the claim will need is left. `calls` is what it will take. */
+function leaving({ calls, tokens, cost, seconds }: Caps, claim: number): Caps {
+  const share = 1 - CLAIM;
+  return {
+    calls: calls && Math.max(0, calls - claim),
+    tokens: tokens && Math.floor(tokens * share),
+    cost: cost && cost * BigInt(Math.round(1000 * share)) / 1000n,
+    seconds: seconds && seconds * share,
+  };
+}
+
+/** Runs the search and keeps each trial, and each result with the first trial that is decided after it. */
+async function kept(
+  search: AsyncGenerator<Trial, Outcome>,
+  { db, id, datasetId }: { db: Database; id: string; datasetId: string },
+  onIncumbent: (incumbent: Candidate) => void,
+): Promise<Outcome> {
+  const saved = new Map<Candidate, number>(); // how many results of each candidate are in the database
+  let incumbent = 0;
+  const flush = async () => {
+    for (const [candidate, count] of saved) {
+      const results = [...candidate.results.values()].slice(count);
+      const version = candidate.index;
+      await saveScores(db, {
+        experimentId: id,
+        datasetId,
+        results: results.map((result) => ({ ...result, version })),
+      });
+      saved.set(candidate, count + results.length);
+    }
+  };
+  for (;;) {
+    const { done, value } = await search.next();
+    if (done) {
+      await flush();
+      return value;
+    }
+    if (value.accepted) {
+      incumbent = value.candidate.index;
+      onIncumbent(value.candidate);
+    }
+    await saveTrial(db, id, value, incumbent);
+    saved.set(value.candidate, 0);
+    await flush();
+  }
+}
+
+/** Call 5, once, for the claim: seed and best prompt on the test split, compared question by question. */
+async function claim(
+  { seed, best }: Outcome,
+  { setup: { id, datasetId, metric, ...sampling }, db, ask, test, random }: {
+    setup: Setup;
+    db: Database;
+    ask: Ask;
+    test: readonly Example[];
+    random: Random;
+  },
+): Promise<void> {
+  const [answer, scorer] = [answering(ask, sampling), scoring(ask, metric)];
+  const measured = async ({ index: version, prompt }: Candidate): Promise<Measurement> => {
+    const measurement = await measure(prompt, test, { split: "test", answer, scorer });
+    await keepMeasurement(db, { id, datasetId, version, measurement });
+    return measurement;
+  };
+  const before = await measured(seed);
+  const after = best === seed ? before : await measured(best);
+  const comparison = compare(before, after, random);
+  if (comparison.n > 0) {
+    await saveComparison(db, { experimentId: id, before: seed.index, after: best.index, comparison });
+  }
+}
+
+/** Keeps answers and score of one version. */
+export async function keepMeasurement(
+  db: Database,
+  { id, datasetId, version, measurement: { results, split, value, n, metric, signature } }: {
+    id: string;
+    datasetId: string;
+    version: number;
+    measurement: Measurement;
+  },
+): Promise<void> {
+  await saveScores(db, {
+    experimentId: id,
+    datasetId,
+    results: results.map((result) => ({ ...result, version })),
+  });
+  if (n > 0) await saveMeasurement(db, { experimentId: id, version, split, metric, signature, value, n });
+}

@@ -1,0 +1,83 @@
+/**
+ * An experiment in a terminal: a line in a list, or a dozen lines of result.
+ *
+ * @module
+ */
+import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
+import { resultOf, type Scored } from "./result.ts";
+import { count, dollars, duration, moment, percent, plural, points, probability, visible } from "./text.ts";
+import { ending, verdict } from "./verdict.ts";
+
+/** The verdict, before and after, the prompt and the bill. */
+export function resultText(record: ExperimentRecord): string {
+  const { baseline, best, improvement, calls, tokens, ...result } = resultOf(record);
+  const row = (name: string, text: string) => `  ${name.padEnd(12)}${text}`;
+  const beforeAndAfter = (before: Scored | null, after: Scored | null) =>
+    before && after
+      ? `${percent(before.score)} -> ${percent(after.score)} of 100 on ${plural(after.n, "question")}`
+      : after
+      ? `${percent(after.score)} of 100 on ${plural(after.n, "question")}`
+      : "not measured";
+  const { title, text } = verdict(record);
+  const claim = improvement &&
+    `${points(improvement.mean)} points, 95 % interval ${improvement.ci95.map(points).join(" to ")}, ` +
+      probability(improvement.p_value);
+  return [
+    title,
+    text,
+    "",
+    ...claim === null ? [] : [row("difference", claim)],
+    row("test", beforeAndAfter(baseline.test, best?.test ?? null)),
+    row("validation", beforeAndAfter(baseline.validation, best?.validation ?? null)),
+    ...best === null ? [] : [
+      row("prompt", `by ${best.operator}, ${plural(best.prompt.demos.length, "demo")}`),
+      row("  system", quoted(best.prompt.system_prompt)),
+      row("  output", quoted(best.prompt.output_prompt)),
+    ],
+    row(
+      "calls",
+      [
+        `${count(calls.total)}: ${count(calls.primary)} primary, ${count(calls.optimizer)} optimizer`,
+        ...calls.cached > 0 ? [`${count(calls.cached)} read back`] : [],
+        ...calls.lost > 0 ? [`${count(calls.lost)} lost`] : [],
+      ].join(", "),
+    ),
+    row(
+      "cost",
+      `${dollars(result.cost_usd)}, ${count(tokens.prompt + tokens.completion)} tokens, ${
+        duration(result.seconds)
+      }`,
+    ),
+    row("experiment", result.experiment_id),
+    "",
+    ending(record.experiment) +
+    (result.status === "finished"
+      ? ""
+      : `\nGo on with: deno task optimize --resume ${result.experiment_id.slice(0, 8)}`),
+  ].join("\n");
+}
+
+/** One line of the list of experiments. */
+export function experimentLine(
+  { id, status, kind, dataset, started_at, seconds, improvement, significant, calls }: ExperimentRow,
+): string {
+  const gain = improvement === null
+    ? ""
+    : `${points(improvement)} points${significant ? "" : ", not significant"}`;
+  return [
+    id.slice(0, 8),
+    moment(started_at),
+    kind.padEnd(8),
+    status.padEnd(11),
+    visible(dataset).slice(0, 20).padEnd(20),
+    plural(calls, "call").padStart(12),
+    duration(seconds).padStart(12),
+    gain,
+  ].join("  ").trimEnd();
+}
+
+/** One line of a prompt. */
+function quoted(text: string): string {
+  const line = visible(text).replace(/\s+/g, " ").trim();
+  return line === "" ? "(nothing)" : line.length > 100 ? `${line.slice(0, 99)}…` : line;
+}
