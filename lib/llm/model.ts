@@ -58,6 +58,8 @@ export class ProviderError extends Error {
   override name = "ProviderError";
   /** Whether the same request may succeed later: 408, 409, 429, 5xx, a lost connection, an unreadable body. */
   readonly retryable: boolean;
+  /** Whether any other request would fail the same way: a wrong key, an unknown model, a provider that is down. */
+  readonly fatal: boolean;
   /** HTTP status, or 0 when there was none. */
   readonly status: number;
   /** What the server asked to wait, in milliseconds. */
@@ -70,12 +72,14 @@ export class ProviderError extends Error {
     {
       status = 0,
       retryable = status === 0 || [408, 409, 429].includes(status) || status >= 500,
+      fatal = [401, 403, 404].includes(status),
       retryAfterMs,
       usage = null,
       cause,
     }: {
       status?: number;
       retryable?: boolean;
+      fatal?: boolean;
       retryAfterMs?: number;
       usage?: Usage | null;
       cause?: unknown;
@@ -83,6 +87,7 @@ export class ProviderError extends Error {
   ) {
     super(message, { cause });
     this.retryable = retryable;
+    this.fatal = fatal;
     this.status = status;
     this.retryAfterMs = retryAfterMs;
     this.usage = usage;

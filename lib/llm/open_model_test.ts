@@ -1,0 +1,50 @@
+import { deepEqual, equal, rejects, throws } from "node:assert/strict";
+import { openModel, parseModel } from "./open_model.ts";
+
+Deno.test("parseModel() reads names of models and of servers", () => {
+  const openai = (model: string, baseUrl: string, name = `openai:${model}@${baseUrl}`) => ({
+    provider: "openai",
+    name,
+    model,
+    baseUrl,
+  });
+  const rows: [string, unknown][] = [
+    ["local", { provider: "local", name: "local" }],
+    ["openai:gpt-4o-mini", openai("gpt-4o-mini", "https://api.openai.com/v1", "openai:gpt-4o-mini")],
+    ["openai:llama3:8b@http://localhost:11434", openai("llama3:8b", "http://localhost:11434/v1")],
+    ["openai:org/m@https://x.example/openai/v1/", openai("org/m", "https://x.example/openai/v1")],
+    ["openai:@cf/meta/llama@https://x.example/v1", openai("@cf/meta/llama", "https://x.example/v1")],
+    ["openai:@cf/meta/llama", openai("@cf/meta/llama", "https://api.openai.com/v1", "openai:@cf/meta/llama")],
+  ];
+  for (const [name, spec] of rows) deepEqual(parseModel(name), spec);
+});
+
+Deno.test("parseModel() says what is wrong, and what was meant", () => {
+  const rows: [string, RegExp][] = [
+    ["lokal", /"lokal".*did you mean local\?/],
+    ["opnai:gpt-4o", /did you mean openai:gpt-4o\?/],
+    ["openai", /did you mean openai:NAME\?/],
+    ["openai:", /a name is missing, as in openai:/],
+    ["openai:m@localhost:8080", /Cannot use localhost:8080 as a base URL/],
+    ["openai:m@http://user:hush@x", /Cannot use http:\/\/…@x as a base URL/],
+    ["gpt-4o", /must be local, openai:NAME or openai:NAME@BASE_URL$/],
+    ["", /Cannot open the model ""/],
+    ["\x1b[31m", /"\\u001b\[31m"/],
+  ];
+  for (const [name, message] of rows) throws(() => parseModel(name), { name: "UsageError", message });
+});
+
+Deno.test("openModel() asks for a key where one is needed, and for Python where it is", async () => {
+  let asked = 0;
+  const python = () => Promise.reject(new Error(`python asked ${++asked}`));
+  await rejects(openModel(parseModel("openai:gpt-4o"), { python }), {
+    name: "UsageError",
+    message: /set OPENAI_API_KEY/,
+  });
+  equal((await openModel(parseModel("openai:gpt-4o"), { python, apiKey: "sk-x" })).name, "openai:gpt-4o");
+  equal(
+    (await openModel(parseModel("openai:m@http://localhost"), { python })).name,
+    "openai:m@http://localhost/v1",
+  );
+  await rejects(openModel(parseModel("local"), { python }), { message: "python asked 1" });
+});

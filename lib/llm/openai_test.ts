@@ -1,0 +1,322 @@
+import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
+import type { Completion, ModelRequest, ProviderError } from "./model.ts";
+import { openai, type OpenAIOptions, retryAfter } from "./openai.ts";
+
+const CANARY = "sk-canary-5d1f0b7e";
+const REQUEST: ModelRequest = {
+  messages: [{ role: "user", content: "Hello" }],
+  temperature: 0,
+  maxTokens: 16,
+};
+const ANSWER = {
+  choices: [{ message: { role: "assistant", content: "Hi" }, finish_reason: "stop" }],
+  usage: { prompt_tokens: 9, completion_tokens: 2, total_tokens: 11 },
+};
+
+type Answer = (body: Record<string, unknown>) => Response | Promise<Response>;
+
+/** A server that answers each request with `answer`, and what it was sent. */
+function serve(answer: Answer) {
+  const requests: { path: string; headers: Headers; body: Record<string, unknown> }[] = [];
+  const closing = Promise.withResolvers<Response>();
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
+    const { url, headers } = request;
+    const body = await request.json();
+    requests.push({ path: new URL(url).pathname, headers, body });
+    return await Promise.race([answer(body), closing.promise]);
+  });
+  return {
+    url: `http://127.0.0.1:${server.addr.port}`,
+    requests,
+    [Symbol.asyncDispose]() {
+      closing.resolve(new Response());
+      return server.shutdown();
+    },
+  };
+}
+
+async function ask(answer: Answer, options: OpenAIOptions = {}, request = REQUEST) {
+  await using server = serve(answer);
+  const model = openai("m", { baseUrl: server.url, apiKey: CANARY, ...options });
+  return await model.complete(request);
+}
+
+/** What `complete` throws; never with the key in it. */
+async function failure(answer: Answer, options: OpenAIOptions = {}): Promise<ProviderError> {
+  const error = await ask(answer, options).then(() => undefined, (error) => error);
+  equal(error?.name, "ProviderError", String(error));
+  const everything = `${error.message}${error.stack}${Deno.inspect(error, { depth: 10 })}`;
+  equal(everything.includes(CANARY), false, everything);
+  return error;
+}
+
+const json = (body: unknown, init?: ResponseInit) => Response.json(body, init);
+const answered = (change: Record<string, unknown>) => json({ ...ANSWER, ...change });
+const said = (message: unknown, finish_reason: unknown = "stop") =>
+  answered({ choices: [{ message, finish_reason }] });
+
+Deno.test("openai() sends one plain request, and the key as a bearer token only", async () => {
+  await using server = serve(() => json(ANSWER));
+  const messages = [{ role: "system", content: "Be brief." }, { role: "user", content: "Hello" }] as const;
+  const model = openai("llama3:8b", { baseUrl: `${server.url}/v1/`, apiKey: ` ${CANARY}\n` });
+  const completion = await model.complete({ messages, temperature: 0.5, maxTokens: 7, sample: 3 });
+  deepEqual(completion, { text: "Hi", finish: "stop", usage: { promptTokens: 9, completionTokens: 2 } });
+  equal(server.requests.length, 1);
+  const { path, headers, body } = server.requests[0]!;
+  equal(path, "/v1/chat/completions");
+  equal(headers.get("authorization"), `Bearer ${CANARY}`);
+  deepEqual(body, { model: "llama3:8b", messages: [...messages], temperature: 0.5, max_tokens: 7 });
+  deepEqual(model.identity, { provider: "openai", model: "llama3:8b", endpoint: `${server.url}/v1` });
+  equal(model.name, `openai:llama3:8b@${server.url}/v1`);
+  equal(JSON.stringify(model).includes(CANARY), false);
+});
+
+Deno.test("openai() asks a server without a key, and OpenAI in its own dialect", async () => {
+  await using server = serve(() => json(ANSWER));
+  await openai("m", { baseUrl: server.url }).complete(REQUEST);
+  equal(server.requests[0]!.headers.has("authorization"), false);
+  let body: Record<string, unknown> = {}, url = "";
+  const fake: typeof fetch = (input, init) => {
+    url = String(input);
+    body = JSON.parse(String(init!.body));
+    return Promise.resolve(json(ANSWER));
+  };
+  const model = openai("gpt-4o-mini", { apiKey: CANARY, fetch: fake });
+  await model.complete(REQUEST);
+  deepEqual([url, body.max_completion_tokens, body.max_tokens], [
+    "https://api.openai.com/v1/chat/completions",
+    16,
+    undefined,
+  ]);
+  equal(model.name, "openai:gpt-4o-mini");
+});
+
+Deno.test("openai() maps every form of an answer", async () => {
+  const rows: [Response, Partial<Completion>][] = [
+    [said({ content: "a" }, "length"), { text: "a", finish: "length" }],
+    [said({ content: "a" }, "content_filter"), { finish: "filter" }],
+    [said({ content: "a" }, "eos"), { finish: "stop" }],
+    [said({ content: null }, "tool_calls"), { text: "", finish: "other" }],
+    [said({ content: "a" }, null), { finish: "other" }],
+    [said({ content: "a" }, "constructor"), { finish: "other" }],
+    [said({ content: [{ type: "text", text: "a" }, { type: "image" }, { type: "text", text: "b" }] }), {
+      text: "ab",
+    }],
+    [said({ content: null, refusal: "I cannot." }), { text: "I cannot.", finish: "filter" }],
+    [said({ content: "  a \n" }), { text: "  a \n" }],
+    [said({ content: "a\0b\ud800c" }), { text: "a\ufffdb\ufffdc" }],
+    [said({ content: "" }), { text: "" }],
+    [answered({ usage: undefined }), { usage: null }],
+    [answered({ usage: null }), { usage: null }],
+    [answered({ usage: { prompt_tokens: 4 } }), { usage: null }],
+    [answered({ usage: { prompt_tokens: -4, completion_tokens: 1 } }), { usage: null }],
+    [answered({ usage: { prompt_tokens: 4, completion_tokens: 0.5 } }), { usage: null }],
+    [answered({ usage: { prompt_tokens: 4, completion_tokens: 0 } }), {
+      usage: { promptTokens: 4, completionTokens: 0 },
+    }],
+    [new Response(JSON.stringify(ANSWER), { headers: { "content-type": "text/plain" } }), { text: "Hi" }],
+  ];
+  for (const [response, expected] of rows) {
+    const completion = await ask(() => response);
+    for (const [key, value] of Object.entries(expected)) {
+      deepEqual(completion[key as keyof Completion], value);
+    }
+  }
+});
+
+Deno.test("openai() turns every fault into a ProviderError that says whether to try again", async () => {
+  const error = (status: number, body: unknown, headers = {}) => json(body, { status, headers });
+  const rows: [Response, Partial<ProviderError>, RegExp][] = [
+    [error(429, { error: { message: "slow down" } }, { "retry-after": "7" }), {
+      status: 429,
+      retryable: true,
+      retryAfterMs: 7000,
+    }, /slow down/],
+    [error(429, { error: { message: "no money", code: "insufficient_quota" } }), {
+      status: 429,
+      retryable: false,
+    }, /no money/],
+    [error(500, { error: "boom" }), { status: 500, retryable: true }, /answered 500: boom$/],
+    [error(503, { message: "loading" }), { status: 503, retryable: true }, /503: loading/],
+    [new Response("<h1>Bad gateway</h1>", { status: 502 }), { status: 502, retryable: true }, /<h1>/],
+    [new Response("", { status: 504 }), { status: 504, retryable: true }, /nothing/],
+    [error(401, { error: { message: `Incorrect API key provided: ${CANARY}` } }), {
+      status: 401,
+      retryable: false,
+    }, /OPENAI_API_KEY.*\[key\]/],
+    [
+      error(404, { error: { message: "model `m` not found" } }),
+      { status: 404, retryable: false },
+      /not found/,
+    ],
+    [error(400, { error: { message: "too long", code: "context_length_exceeded" } }), {
+      status: 400,
+      retryable: false,
+    }, /too long/],
+    [error(500, { error: { message: "too long", type: "exceed_context_size_error" } }), {
+      status: 500,
+      retryable: false,
+    }, /too long/],
+    [error(400, { object: "error", message: "This model's maximum context length is 10 tokens" }), {
+      status: 400,
+      retryable: false,
+    }, /maximum context/],
+    [json({ error: { message: "overloaded", code: 503 } }), { status: 503, retryable: true }, /overloaded/],
+    [json({ error: { message: "overloaded" } }), { status: 200, retryable: true }, /overloaded/],
+    [json({ choices: [], usage: ANSWER.usage }), {
+      status: 200,
+      retryable: true,
+      usage: { promptTokens: 9, completionTokens: 2 },
+    }, /no choices/],
+    [json({}), { status: 200, retryable: true }, /no choices/],
+    [said({ role: "assistant" }), { status: 200, retryable: true }, /no content/],
+    [
+      new Response(JSON.stringify(ANSWER).slice(0, 40)),
+      { status: 200, retryable: true },
+      /not JSON.*40 characters/,
+    ],
+    [
+      new Response("<html>", { headers: { "content-type": "text/html" } }),
+      { status: 200, retryable: true },
+      /text\/html/,
+    ],
+    [new Response(null, { status: 302, headers: { location: "http://127.0.0.1:1/" } }), {
+      status: 302,
+      retryable: false,
+    }, /redirects to http:\/\/127\.0\.0\.1:1\/, which is not followed/],
+    [new Response("x".repeat(5000), { status: 500 }), { status: 500 }, /^.{300,420}…$/],
+    [
+      new Response("\x1b[31mred\u202e\x07", { status: 500 }),
+      { status: 500 },
+      /\\u001b\[31mred\\u202e\\u0007$/,
+    ],
+  ];
+  for (const [response, expected, message] of rows) {
+    const thrown = await failure(() => response);
+    match(thrown.message, message);
+    for (const [key, value] of Object.entries(expected)) {
+      deepEqual(thrown[key as keyof ProviderError], value, `${key} of ${thrown.message}`);
+    }
+  }
+});
+
+Deno.test("openai() learns a server's parameters from its refusals, one request at a time", async () => {
+  const refusing = (...names: string[]): Answer => (body) => {
+    const param = names.find((name) => name in body);
+    return param
+      ? json({ error: { message: `Unsupported parameter: '${param}'`, param } }, { status: 400 })
+      : json(ANSWER);
+  };
+  await using server = serve(refusing("max_tokens", "temperature"));
+  const model = openai("m", { baseUrl: server.url });
+  for (const attempt of [1, 2]) {
+    await rejects(model.complete(REQUEST), { status: 400, retryable: true, retryAfterMs: 0 });
+    equal(server.requests.length, attempt);
+  }
+  equal((await model.complete(REQUEST)).text, "Hi");
+  deepEqual(Object.keys(server.requests[2]!.body), ["model", "messages", "max_completion_tokens"]);
+  await using strict = serve(() =>
+    json({ error: { message: "max_tokens must be at most 8", param: "max_tokens" } }, { status: 400 })
+  );
+  await rejects(openai("m", { baseUrl: strict.url }).complete(REQUEST), { status: 400, retryable: false });
+});
+
+Deno.test("openai() gives up a server that hangs, before its answer and in it", async () => {
+  const never = new Promise<Response>(() => {});
+  match((await failure(() => never, { answerTimeoutMs: 50 })).message, /did not answer within 0.05 s/);
+  const stalled = new ReadableStream({
+    start: (stream) => stream.enqueue(new TextEncoder().encode('{"choices"')),
+  });
+  match(
+    (await failure(() => new Response(stalled), { bodyTimeoutMs: 50 })).message,
+    /stopped and did not go on/,
+  );
+});
+
+Deno.test("openai() reads no more than it may", async () => {
+  const pieces = new ReadableStream({ pull: (stream) => stream.enqueue(new Uint8Array(65536).fill(32)) });
+  const thrown = await failure(() => new Response(pieces), { maxBodyBytes: 1 << 20 });
+  match(thrown.message, /longer than 1048576 bytes/);
+  equal(thrown.retryable, false);
+});
+
+Deno.test("openai() calls a reset connection retryable, with and without an answer begun", async () => {
+  for (
+    const head of [
+      "",
+      'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{"choices"',
+    ]
+  ) {
+    using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+    const served = (async () => {
+      using connection = await listener.accept();
+      await connection.read(new Uint8Array(4096));
+      await connection.write(new TextEncoder().encode(head));
+    })();
+    const model = openai("m", { baseUrl: `http://127.0.0.1:${listener.addr.port}`, apiKey: CANARY });
+    await rejects(model.complete(REQUEST), {
+      name: "ProviderError",
+      retryable: true,
+      status: head === "" ? 0 : 200,
+    });
+    await served;
+  }
+  const port = Deno.listen({ port: 0 });
+  port.close();
+  await rejects(openai("m", { baseUrl: `http://127.0.0.1:${port.addr.port}` }).complete(REQUEST), {
+    retryable: true,
+    status: 0,
+  });
+});
+
+Deno.test("openai() ends with the reason of the caller's signal", async () => {
+  await using server = serve(() => new Promise<Response>(() => {}));
+  const stop = new AbortController();
+  setTimeout(() => stop.abort(new Error("stopped")), 20);
+  await rejects(openai("m", { baseUrl: server.url }).complete(REQUEST, { signal: stop.signal }), {
+    message: "stopped",
+  });
+});
+
+Deno.test("openai() refuses a base URL or key it cannot use, without showing the secret in it", () => {
+  for (const baseUrl of ["localhost:8080", "ftp://x", "http://user:hush@x/v1", "http://x/v1?key=1", ""]) {
+    throws(
+      () => openai("m", { baseUrl }),
+      (error: Error) => error instanceof TypeError && !/hush/.test(error.message),
+      baseUrl,
+    );
+  }
+  throws(() => openai("m", { apiKey: "two words" }), (error: Error) => !/two words/.test(error.message));
+  const endpoints = ["http://x", "http://x/", "http://x/v1/", "http://x/v1/chat/completions"];
+  for (const baseUrl of endpoints) equal(openai("m", { baseUrl }).identity.endpoint, "http://x/v1");
+  equal(openai("m", { baseUrl: "https://x/openai/" }).identity.endpoint, "https://x/openai");
+});
+
+Deno.test("openai() never promises fewer prompt tokens than bytes can make", () => {
+  const { promptTokensAtMost } = openai("m");
+  for (const content of ["", "Hello", "日本語", "😀".repeat(100), "\0\ud800"]) {
+    equal(
+      promptTokensAtMost({ ...REQUEST, messages: [{ role: "user", content }] }) >=
+        new TextEncoder().encode(content).length,
+      true,
+    );
+  }
+});
+
+Deno.test("retryAfter() reads seconds, milliseconds and dates, and ignores the rest", () => {
+  const now = Date.parse("2026-11-06T08:49:30Z");
+  const rows: [Record<string, string>, number | undefined][] = [
+    [{ "retry-after": "7" }, 7000],
+    [{ "retry-after": "0.5" }, 500],
+    [{ "retry-after-ms": "250", "retry-after": "7" }, 250],
+    [{ "retry-after": "Fri, 06 Nov 2026 08:49:37 GMT" }, 7000],
+    [{ "retry-after": "Fri, 06 Nov 2020 08:49:37 GMT" }, 0],
+    [{ "retry-after": "99999999999" }, 99999999999000],
+    [{ "retry-after": "-3" }, undefined],
+    [{ "retry-after": "soon" }, undefined],
+    [{}, undefined],
+  ];
+  for (const [headers, expected] of rows) {
+    equal(retryAfter(new Headers(headers), now), expected, JSON.stringify(headers));
+  }
+});

@@ -1,0 +1,162 @@
+/**
+ * The one layer of retries: exponential backoff with full jitter (Brooker, 2015, "Exponential Backoff And Jitter"),
+ * the provider's own Retry-After up to a cap, and a circuit breaker for a provider that is down.
+ *
+ * The caller's `attempt` does all that belongs to one request: reserving, sending, recording.
+ *
+ * ```ts
+ * import { retry } from "./retry.ts";
+ * import { ProviderError } from "./model.ts";
+ * import { equal } from "node:assert/strict";
+ *
+ * const answer = await retry(
+ *   (attempt) => attempt < 3 ? Promise.reject(new ProviderError("busy", { status: 503 })) : Promise.resolve(attempt),
+ *   { random: Math.random, baseDelayMs: 1 },
+ * );
+ * equal(answer, 3);
+ * ```
+ *
+ * @module
+ */
+import { ProviderError } from "./model.ts";
+
+/** Waits `ms`, or throws the signal's reason as soon as it aborts. */
+export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>;
+
+/** How to retry. */
+export interface RetryOptions {
+  /** Attempts are at most one more. @default {4} */
+  readonly maxRetries?: number;
+  /** Upper end of the first wait; it doubles with each retry. @default {500} */
+  readonly baseDelayMs?: number;
+  /** No wait is longer, whatever the provider asks for. @default {60_000} */
+  readonly maxDelayMs?: number;
+  /** Uniform in [0, 1): the jitter. */
+  readonly random: () => number;
+  /** @default {the runtime's timer} */
+  readonly sleep?: Sleep;
+  /** Shared by all calls to one model. Without one, each call stands alone. */
+  readonly breaker?: Breaker;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs `attempt(1)`, and again after a retryable ProviderError, at most `1 + maxRetries` times; throws the last error.
+ * Anything else that `attempt` throws, and the reason of `signal`, ends it at once.
+ */
+export async function retry<T>(attempt: (n: number) => Promise<T>, options: RetryOptions): Promise<T> {
+  const { maxRetries = 4, baseDelayMs = 500, maxDelayMs = 60_000, random, sleep = wait, breaker, signal } =
+    options;
+  for (let n = 1;; n++) {
+    signal?.throwIfAborted();
+    const report = await breaker?.enter(signal);
+    try {
+      const result = await attempt(n);
+      report?.("answered");
+      return result;
+    } catch (error) {
+      const known = error instanceof ProviderError;
+      report?.(!known ? "left" : error.retryable && error.status !== 400 ? error : "answered");
+      if (!known || !error.retryable || n > maxRetries) throw error;
+      const backoff = random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (n - 1));
+      await sleep(Math.min(maxDelayMs, error.retryAfterMs ?? backoff), signal);
+    }
+  }
+}
+
+/**
+ * Keeps callers from a provider that is down. After `failures` retryable errors in a row, over all calls, it opens:
+ * callers wait for `pauseMs`, then one goes ahead as a probe and the others wait for its outcome. A success lets all
+ * through; after `probes` failed probes in a row those who wait, and those who come, fail at once with a retryable
+ * ProviderError, and only the next probe is let through, when its time has come.
+ */
+export interface Breaker {
+  /** Resolves when the caller may send, with a function that must be told once how it went. */
+  enter(signal?: AbortSignal): Promise<(outcome: Outcome) => void>;
+}
+
+/**
+ * What an attempt says of the provider: it answered (a refusal is an answer), it failed, or nothing, as the attempt was
+ * aborted or never sent.
+ */
+export type Outcome = "answered" | "left" | ProviderError;
+
+/** A breaker for one model. */
+export function breaker(
+  { failures = 5, pauseMs = 10_000, probes = 3, now = () => performance.now(), sleep = wait }: {
+    /** Errors in a row that open it. @default {5} */
+    failures?: number;
+    /** @default {10_000} */
+    pauseMs?: number;
+    /** Failed probes after which nobody waits any longer. @default {3} */
+    probes?: number;
+    /** Milliseconds on a clock that never goes back. */
+    now?: () => number;
+    sleep?: Sleep;
+  } = {},
+): Breaker {
+  let inARow = 0;
+  let failedProbes = 0;
+  let last: ProviderError | undefined;
+  let probeAt = 0;
+  let probe: PromiseWithResolvers<void> | undefined; // under way
+
+  const isOpen = () => inARow >= failures;
+  const report = (isProbe: boolean) => (outcome: Outcome) => {
+    if (outcome === "answered") inARow = failedProbes = 0;
+    else if (outcome !== "left") {
+      inARow++;
+      last = outcome;
+      if (isProbe) failedProbes++;
+      if (isProbe || inARow === failures) probeAt = now() + pauseMs;
+    }
+    if (isProbe) {
+      probe?.resolve();
+      probe = undefined;
+    }
+  };
+  return {
+    async enter(signal) {
+      while (isOpen()) {
+        if (probe === undefined && now() >= probeAt) {
+          probe = Promise.withResolvers();
+          return report(true);
+        }
+        if (failedProbes >= probes) {
+          throw new ProviderError(
+            `Cannot ask the model as its provider failed ${inARow} times in a row, last with: ${last?.message}`,
+            { status: last?.status ?? 0, retryable: true, fatal: true, usage: NOTHING, cause: last },
+          );
+        }
+        if (probe) await unlessAborted(probe.promise, signal);
+        else await sleep(probeAt - now(), signal);
+      }
+      return report(false);
+    },
+  };
+}
+
+const NOTHING = { promptTokens: 0, completionTokens: 0 };
+
+const wait: Sleep = (ms, signal) =>
+  new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      if (signal?.aborted) reject(signal.reason);
+      else resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end);
+  });
+
+function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

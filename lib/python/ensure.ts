@@ -1,0 +1,324 @@
+/**
+ * The project's Python environment: `.venv`, with the wheels of `requirements/GROUP.txt`, pinned by hash.
+ *
+ * ```ts ignore
+ * const python = await ensurePython({ root: "/path/to/project", group: "local", log: console.error });
+ * ```
+ *
+ * @module
+ */
+
+/** This machine lacks something that a user can mend. Flows end with exit code 2 and show `fix`. */
+export class SetupError extends Error {
+  override name = "SetupError";
+  /** The one line that mends it. */
+  readonly fix: string;
+  constructor(message: string, fix: string, options?: ErrorOptions) {
+    super(message, options);
+    this.fix = fix;
+  }
+}
+
+/** Where and what. */
+export interface PythonOptions {
+  /** The project's folder: it has `requirements/`, and gets `.venv`. */
+  readonly root: string;
+  /** Which `requirements/GROUP.txt`. */
+  readonly group: string;
+  /** Told what takes long. */
+  readonly log?: (line: string) => void;
+  /** Where to look for Python, as PATH is written. @default {the process's PATH} */
+  readonly path?: string;
+  /** Arguments for pip before the others, such as `--no-index`. @default {[]} */
+  readonly pipArguments?: readonly string[];
+}
+
+const WINDOWS = Deno.build.os === "windows";
+
+/**
+ * The interpreter of `.venv` with the group's wheels in it; installed when they are missing or other ones are pinned, else
+ * found within milliseconds. Several processes may call it at once: one installs, the others wait. An installation that
+ * was cut off, and one whose Python is gone, is made anew. Throws SetupError.
+ */
+export async function ensurePython(options: PythonOptions): Promise<string> {
+  const { root, group, log = () => {} } = options;
+  const ready = await installedPython(options);
+  if (ready) return ready;
+  const venv = `${root}/.venv`;
+  await Deno.stat(`${root}/requirements/${group}.txt`);
+  try {
+    await Deno.mkdir(venv, { recursive: true });
+    using lock = await Deno.open(`${venv}/.lock`, { create: true, write: true });
+    if (!await tryLock(lock)) {
+      log("Another process is installing Python packages: waiting for it");
+      await lock.lock(true);
+    }
+    const meanwhile = await installedPython(options);
+    if (meanwhile) return meanwhile;
+
+    const interpreter = interpreterOf(root);
+    if (!await usable(venv, interpreter)) {
+      const base = await findPython(options.path);
+      await clear(venv);
+      await create(base, venv);
+    }
+    await Deno.writeTextFile(`${venv}/.installing`, group);
+    log(`Installing the Python packages of requirements/${group}.txt into .venv (once)`);
+    await install(interpreter, options);
+    await Deno.writeTextFile(stampOf(root, group), await stamp(root, group, interpreter));
+    await Deno.remove(`${venv}/.installing`);
+    return interpreter;
+  } catch (error) {
+    if (error instanceof SetupError) throw error;
+    if ((await Deno.lstat(venv).catch(unlessFound))?.isFile) {
+      throw new SetupError(`Cannot set up Python as ${venv} is a file`, `Remove ${venv}`, { cause: error });
+    }
+    throw diskProblem((error as Error).message, venv, error) ?? error;
+  }
+}
+
+/** The interpreter, when nothing needs to be done: nothing is run and nothing is written. */
+export async function installedPython(
+  { root, group }: Pick<PythonOptions, "root" | "group">,
+): Promise<string | undefined> {
+  const interpreter = interpreterOf(root);
+  const wanted = await stamp(root, group, interpreter).catch(unlessFound);
+  const found = await Deno.readTextFile(stampOf(root, group)).catch(unlessFound);
+  return wanted !== undefined && wanted === found ? interpreter : undefined;
+}
+
+const interpreterOf = (root: string): string =>
+  WINDOWS ? `${root}\\.venv\\Scripts\\python.exe` : `${root}/.venv/bin/python`;
+
+const stampOf = (root: string, group: string): string => `${root}/.venv/.installed-${group}`;
+
+/** What an installation depends on: the pinned wheels, and the Python behind the environment. */
+async function stamp(root: string, group: string, interpreter: string): Promise<string> {
+  const requirements = await Deno.readFile(`${root}/requirements/${group}.txt`);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", requirements));
+  return `${digest.toHex()}\n${await Deno.realPath(interpreter)}\n`;
+}
+
+const unlessFound = (error: unknown): undefined => {
+  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+  throw error;
+};
+
+async function tryLock(file: Deno.FsFile): Promise<boolean> {
+  return await file.tryLock(true);
+}
+
+/** Whether `.venv` can take more packages: it runs, was made by the Python behind it, and no installation broke off. */
+async function usable(venv: string, interpreter: string): Promise<boolean> {
+  const brokeOff = await Deno.stat(`${venv}/.installing`).catch(unlessFound);
+  if (brokeOff) return false;
+  const made = await Deno.readTextFile(`${venv}/pyvenv.cfg`).catch(unlessFound);
+  const version = /^version\s*=\s*(\d+\.\d+)/m.exec(made ?? "")?.[1];
+  if (version === undefined) return false;
+  const now = await run(interpreter, ["-I", "-c", "import sys, pip; print('%d.%d' % sys.version_info[:2])"]);
+  return now?.code === 0 && now.output.trim() === version;
+}
+
+/** Empties the folder but for the lock that others wait on. */
+async function clear(venv: string): Promise<void> {
+  for await (const { name } of Deno.readDir(venv)) {
+    if (name !== ".lock") await Deno.remove(`${venv}/${name}`, { recursive: true });
+  }
+}
+
+/** A Python on PATH, and how to start it. */
+export interface Python {
+  readonly command: string;
+  /** Before all others. */
+  readonly args: readonly string[];
+  /** Such as `3.12`. */
+  readonly version: string;
+}
+
+const OLDEST = [3, 10] as const;
+const NEWEST = 14;
+
+const CANDIDATES: readonly Omit<Python, "version">[] = [
+  ...WINDOWS ? [{ command: "py", args: ["-3"] }] : [],
+  { command: "python3", args: [] },
+  ...Array.from(
+    { length: NEWEST - OLDEST[1] + 1 },
+    (_, i) => ({ command: `python3.${NEWEST - i}`, args: [] }),
+  ),
+  { command: "python", args: [] },
+];
+
+const PROBE = `
+import sys
+print("%d.%d" % sys.version_info[:2])
+import venv, ensurepip
+print("venv")
+`;
+
+const VENV_FIX = "Debian, Ubuntu: sudo apt install python3-venv; elsewhere: install Python from python.org";
+
+/** The first Python on `path` (PATH unless given) that is new enough and can make environments. Throws SetupError. */
+export async function findPython(path?: string): Promise<Python> {
+  let tooOld: string | undefined, bare: string | undefined, broken: string | undefined;
+  for (const base of CANDIDATES) {
+    const command = path === undefined ? base.command : await which(base.command, path);
+    const probed = command && await run(command, [...base.args, "-I", "-c", PROBE]);
+    if (!probed) continue;
+    const [version = "", venv] = probed.output.split(/\r?\n/);
+    const [, major, minor] = /^(\d+)\.(\d+)$/.exec(version) ?? [];
+    if (major === undefined) {
+      broken ??= `${base.command}: ${lastLine(probed.output) || `exit code ${probed.code}`}`;
+    } else if (Number(major) < OLDEST[0] || Number(major) === OLDEST[0] && Number(minor) < OLDEST[1]) {
+      tooOld ??= version;
+    } else if (venv === "venv") return { ...base, command, version };
+    else bare ??= version;
+  }
+  const install = "Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python; " +
+    "Windows: winget install Python.Python.3.13 (or use a model that needs no Python: openai:NAME)";
+  if (bare) {
+    throw new SetupError(`Cannot set up Python ${bare} as its venv module is not installed`, VENV_FIX);
+  }
+  if (tooOld) {
+    throw new SetupError(`Cannot use Python ${tooOld} as 3.10 or newer is needed`, install);
+  }
+  if (broken) throw new SetupError(`Cannot use the Python found as it does not run: ${broken}`, install);
+  throw new SetupError("Cannot find Python 3.10 or newer on PATH", install);
+}
+
+async function which(command: string, path: string): Promise<string | undefined> {
+  for (const folder of path.split(WINDOWS ? ";" : ":")) {
+    const file = `${folder}/${command}${WINDOWS ? ".exe" : ""}`;
+    if ((await Deno.stat(file).catch(unlessFound))?.isFile) return file;
+  }
+}
+
+async function create({ command, args }: Python, venv: string): Promise<void> {
+  const made = await run(command, [...args, "-I", "-m", "venv", venv]);
+  if (made?.code === 0) return;
+  const output = made?.output ?? "";
+  if (/ensurepip|python3[\d.]*-venv/.test(output)) {
+    throw new SetupError("Cannot set up Python as its venv module is not complete", VENV_FIX);
+  }
+  throw diskProblem(output, venv) ??
+    new SetupError(
+      `Cannot make ${venv}: ${lastLine(output)}`,
+      `Run this to see why: ${command} -m venv ${venv}`,
+    );
+}
+
+/** Settings of pip that would put the wheels elsewhere or choose others; where it finds packages is the user's affair. */
+const UNSET = [
+  "PIP_TARGET",
+  "PIP_PREFIX",
+  "PIP_ROOT",
+  "PIP_USER",
+  "PIP_PYTHON",
+  "PIP_PLATFORM",
+  "PIP_PYTHON_VERSION",
+  "PIP_IMPLEMENTATION",
+  "PIP_ABI",
+  "PIP_CONSTRAINT",
+  "PIP_REQUIREMENT",
+  "PIP_NO_BINARY",
+  "PIP_PRE",
+  "PIP_DRY_RUN",
+  "PIP_EDITABLE",
+  "PIP_REPORT",
+  "PIP_QUIET",
+  "PIP_LOG",
+];
+
+async function install(
+  interpreter: string,
+  { root, group, pipArguments = [] }: PythonOptions,
+): Promise<void> {
+  const done = await run(
+    interpreter,
+    [
+      "-I",
+      "-m",
+      "pip",
+      "install",
+      "--disable-pip-version-check",
+      "--no-input",
+      "--no-user",
+      "--retries=2",
+      "--progress-bar=off",
+      ...pipArguments,
+      "--require-hashes",
+      "--no-deps",
+      "--only-binary=:all:",
+      `--requirement=${root}/requirements/${group}.txt`,
+    ],
+    Object.fromEntries(UNSET.map((name) => [name, ""])),
+  );
+  if (done?.code !== 0) throw installProblem(done?.output ?? "", `${root}/.venv`, group);
+}
+
+const OFFLINE =
+  /NewConnectionError|NameResolutionError|Failed to establish|Temporary failure|ConnectTimeout|ReadTimeout|Max retries|ProxyError|SSLError|Network is unreachable|connection (?:was )?(?:refused|reset|broken)/i;
+
+function installProblem(output: string, venv: string, group: string): SetupError {
+  const what = `Cannot install requirements/${group}.txt as`;
+  if (/DO NOT MATCH THE HASHES/.test(output)) {
+    return new SetupError(
+      `${what} a package is not the one that was pinned (its hash differs)`,
+      "Empty pip's cache (python3 -m pip cache purge) and try again; if it persists, ask whoever runs your package index",
+    );
+  }
+  const disk = diskProblem(output, venv);
+  if (disk) return disk;
+  if (OFFLINE.test(output)) {
+    return new SetupError(
+      `${what} the package index was not reached`,
+      "Check network and proxy (HTTPS_PROXY), or point pip at an index you can reach (PIP_INDEX_URL), and try again",
+    );
+  }
+  const missing = /No matching distribution found for (\S+)/.exec(output)?.[1];
+  if (missing) {
+    return new SetupError(
+      `${what} there is no wheel of ${missing} for this Python and system (${Deno.build.os} ${Deno.build.arch})`,
+      "Use CPython 3.10 to 3.14 on Linux (glibc), macOS or Windows, or a model that needs no Python: openai:NAME",
+    );
+  }
+  return new SetupError(`${what} pip failed: ${lastLine(output)}`, `Remove ${venv} and try again`);
+}
+
+function diskProblem(message: string, venv: string, cause?: unknown): SetupError | undefined {
+  if (/No space left|ENOSPC|os error 28|Errno 28|Disk quota|not enough space/i.test(message)) {
+    return new SetupError(`Cannot fill ${venv} as the disk is full`, "Free 500 MB there and try again", {
+      cause,
+    });
+  }
+  if (/Permission denied|Read-only file system|EACCES|EROFS|os error (?:13|30)/i.test(message)) {
+    return new SetupError(
+      `Cannot write ${venv}`,
+      `Make it writable for you: sudo chown -R $(id -u) ${venv}`,
+      { cause },
+    );
+  }
+}
+
+const lastLine = (output: string): string => output.trim().split(/\r?\n/).at(-1)?.slice(0, 300) ?? "";
+
+/** Runs a command; undefined when there is none of that name. */
+async function run(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ code: number; output: string } | undefined> {
+  try {
+    const { code, stdout, stderr } = await new Deno.Command(command, {
+      args: [...args],
+      env: { ...env },
+      stdin: "null",
+    }).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return { code, output: text(stdout) + text(stderr) };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
+      return undefined;
+    }
+    throw error;
+  }
+}

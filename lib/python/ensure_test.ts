@@ -1,0 +1,170 @@
+import { equal, match, rejects } from "node:assert/strict";
+import { ensurePython, installedPython, type PythonOptions, SetupError } from "./ensure.ts";
+
+const HELLO = { name: "quintet_hello", version: "1.0" };
+
+/** A project in a temporary folder whose requirements name one small wheel, made here. */
+async function project() {
+  const root = await Deno.makeTempDir({ prefix: "quintet-python-" });
+  await Deno.mkdir(`${root}/requirements`);
+  const wheel = `${HELLO.name}-${HELLO.version}-py3-none-any.whl`;
+  const made = await new Deno.Command("python3", { args: ["-I", "-c", WHEEL, `${root}/${wheel}`] }).output();
+  equal(made.code, 0, new TextDecoder().decode(made.stderr));
+  const digest = new Uint8Array(
+    await crypto.subtle.digest("SHA-256", await Deno.readFile(`${root}/${wheel}`)),
+  );
+  const require = (line: string) =>
+    Deno.writeTextFile(`${root}/requirements/hello.txt`, `# a comment\n${line}\n`);
+  await require(`quintet-hello==1.0 --hash=sha256:${digest.toHex()}`);
+  const log: string[] = [];
+  const options: PythonOptions = {
+    root,
+    group: "hello",
+    log: (line) => log.push(line),
+    pipArguments: ["--no-index", `--find-links=${root}`],
+  };
+  return {
+    root,
+    options,
+    log,
+    require,
+    hash: digest.toHex(),
+    [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }),
+  };
+}
+
+const WHEEL = `
+import sys, zipfile
+info = "quintet_hello-1.0.dist-info/"
+with zipfile.ZipFile(sys.argv[1], "w") as wheel:
+    wheel.writestr("quintet_hello.py", "word = 'hello'")
+    wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: quintet-hello\\nVersion: 1.0\\n")
+    wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    wheel.writestr(info + "RECORD", "quintet_hello.py,,\\n" + "".join(info + n + ",,\\n" for n in ("METADATA", "WHEEL", "RECORD")))
+`;
+
+const says = async (python: string) => {
+  const { stdout } = await new Deno.Command(python, {
+    args: ["-c", "import quintet_hello; print(quintet_hello.word)"],
+  })
+    .output();
+  return new TextDecoder().decode(stdout).trim();
+};
+
+Deno.test("ensurePython() installs what is pinned, once, whoever asks, and again after harm", async () => {
+  await using made = await project();
+  const { root, options, log, require, hash } = made;
+  const asked = await Promise.all([ensurePython(options), ensurePython(options), ensurePython(options)]);
+  const python = asked[0]!;
+  equal(new Set(asked).size, 1);
+  equal(await says(python), "hello");
+  equal(log.filter((line) => line.startsWith("Installing")).length, 1);
+  equal(await installedPython(options), python);
+  const stamp = await Deno.readTextFile(`${root}/.venv/.installed-hello`);
+
+  const fails = async (problem: RegExp, fix: RegExp, change: Partial<PythonOptions> = {}) => {
+    equal(await installedPython(options), undefined);
+    await rejects(ensurePython({ ...options, ...change }), (error: SetupError) => {
+      equal(error.name, "SetupError");
+      match(error.message, problem);
+      match(error.fix, fix);
+      equal(error.fix.includes("\n"), false);
+      return true;
+    });
+    await Deno.remove(`${root}/.venv/.installing`); // what is there is whole: spare the next row a new environment
+  };
+  await require(`quintet-hello==1.0 --hash=sha256:${"0".repeat(64)}`);
+  await fails(/hash differs/, /pip cache purge/, {
+    pipArguments: [...options.pipArguments!, "--force-reinstall"],
+  });
+  await require(`quintet-absent==1.0 --hash=sha256:${hash}`);
+  await fails(/no wheel of quintet-absent==1.0/, /CPython 3.10 to 3.14/);
+  await fails(/index was not reached/, /PIP_INDEX_URL/, {
+    pipArguments: ["--isolated", "--index-url=http://127.0.0.1:1/simple"],
+  });
+  await fails(/pip failed: no such option: --wrong/, /Remove .*\.venv and try again/, {
+    pipArguments: ["--wrong"],
+  });
+
+  await require(`quintet-hello==1.0 --hash=sha256:${hash}`);
+  await Deno.writeTextFile(`${root}/.venv/.installing`, "hello"); // as a killed installation leaves it
+  await Deno.writeTextFile(`${root}/.venv/.installed-hello`, stamp + "of another time");
+  await Deno.writeTextFile(`${root}/.venv/left_over`, "");
+  equal(await says(await ensurePython(options)), "hello");
+  await rejects(Deno.stat(`${root}/.venv/left_over`), Deno.errors.NotFound);
+
+  await Deno.remove(python); // a link to a Python that was uninstalled
+  await Deno.symlink("/nowhere/python3", python);
+  equal(await installedPython(options), undefined);
+  equal(await says(await ensurePython(options)), "hello");
+});
+
+/** A folder for PATH whose programs are shell scripts. */
+async function fakes(root: string, programs: Record<string, string>): Promise<string> {
+  const path = await Deno.makeTempDir({ dir: root });
+  for (const [name, script] of Object.entries(programs)) {
+    await Deno.writeTextFile(`${path}/${name}`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+  return path;
+}
+
+Deno.test("ensurePython() tells what the machine lacks, and the line that mends it", async () => {
+  const makes = (failure: string) =>
+    `case "$*" in *"-m venv"*) echo "${failure}" >&2; exit 1;; *) echo 3.12; echo venv;; esac`;
+  const rows: [Record<string, string>, RegExp, RegExp][] = [
+    [{}, /Cannot find Python 3.10 or newer on PATH/, /apt install python3 python3-venv.*openai:NAME/],
+    [{ python3: "echo 3.8" }, /Python 3.8 .*3.10 or newer/, /apt install python3/],
+    [{ python3: "echo 2.7", "python3.11": "echo 3.9; echo venv" }, /Python 3.9|Python 2.7/, /apt install/],
+    [
+      { python3: "echo 3.11; echo \"ModuleNotFoundError: No module named 'ensurepip'\" >&2; exit 1" },
+      /Python 3.11 as its venv module is not installed/,
+      /apt install python3-venv/,
+    ],
+    [
+      { python3: "echo 'Segmentation fault' >&2; exit 139" },
+      /does not run: python3: Segmentation fault/,
+      /apt install python3/,
+    ],
+    [
+      {
+        python3: makes(
+          "The virtual environment was not created successfully because ensurepip is not available.",
+        ),
+      },
+      /venv module is not complete/,
+      /apt install python3-venv/,
+    ],
+    [{ python3: makes("OSError: [Errno 28] No space left on device") }, /disk is full/, /Free 500 MB/],
+    [{ python3: makes("PermissionError: [Errno 13] Permission denied: '.venv'") }, /Cannot write/, /chown/],
+    [{ python3: makes("Error: something else") }, /something else/, /python3 -m venv/],
+    // a broken or old python3 does not hide a good one
+    [
+      { python3: "echo 3.8", "python3.12": makes("the right one was asked") },
+      /the right one was asked/,
+      /python3.12 -m venv/,
+    ],
+  ];
+  await using made = await project();
+  for (const [programs, problem, fix] of rows) {
+    const path = await fakes(made.root, programs);
+    await rejects(ensurePython({ ...made.options, path }), (error: SetupError) => {
+      equal(error.name, "SetupError", String(error.stack));
+      match(error.message, problem);
+      match(error.fix, fix);
+      return true;
+    });
+    equal(await installedPython(made.options), undefined);
+  }
+});
+
+Deno.test("ensurePython() says that a file is in the way, or that the group does not exist", async () => {
+  await using made = await project();
+  await rejects(ensurePython({ ...made.options, group: "nothing" }), { name: "NotFound" });
+  await Deno.remove(`${made.root}/.venv`, { recursive: true }).catch(() => {});
+  await Deno.writeTextFile(`${made.root}/.venv`, "");
+  await rejects(ensurePython(made.options), {
+    name: "SetupError",
+    message: /\.venv is a file/,
+    fix: /Remove/,
+  });
+});
