@@ -7,6 +7,7 @@ import type { Dataset, SplitName } from "../dataset/mod.ts";
 import { measure, type Measurement } from "../evaluate/mod.ts";
 import type { Caps, LanguageModel } from "../llm/mod.ts";
 import type { Prompt } from "../optimize/mod.ts";
+import { random } from "../random.ts";
 import { savePrompt } from "../store/mod.ts";
 import { live, type Surroundings } from "./life.ts";
 import { answering, asking, type Grading, leniently, type Sampling, scoring } from "./roles.ts";
@@ -41,6 +42,7 @@ export async function runMeasurement(
       split,
       answer: answering(ask, sampling),
       scorer: scoring(ask, metric),
+      random: random(dataset.sha256),
     });
     await keepMeasurement(db, { id, datasetId, version: 0, measurement });
     return null;

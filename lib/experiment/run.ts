@@ -117,6 +117,7 @@ export async function runExperiment(
       score: scoring(ask, metric).score,
       ask: refining(ask, setup.optimizerTokens),
       callsEach,
+      askCost: Math.max(1, setup.optimizerTokens / setup.answerTokens),
       ...forSearch.calls === undefined ? {} : { maxCalls: forSearch.calls },
       step: async (phase, iteration, work) => {
         now = { ...now, phase, iteration };
@@ -196,7 +197,12 @@ async function claim(
 ): Promise<void> {
   const [answer, scorer] = [answering(ask, sampling), scoring(ask, metric)];
   const measured = async ({ index: version, prompt }: Candidate): Promise<Measurement> => {
-    const measurement = await measure(prompt, test, { split: "test", answer, scorer });
+    const measurement = await measure(prompt, test, {
+      split: "test",
+      answer,
+      scorer,
+      random: random.fork(version),
+    });
     await keepMeasurement(db, { id, datasetId, version, measurement });
     return measurement;
   };
@@ -211,7 +217,7 @@ async function claim(
 /** Keeps answers and score of one version. */
 export async function keepMeasurement(
   db: Database,
-  { id, datasetId, version, measurement: { results, split, value, n, metric, signature } }: {
+  { id, datasetId, version, measurement: { results, ...measurement } }: {
     id: string;
     datasetId: string;
     version: number;
@@ -223,5 +229,5 @@ export async function keepMeasurement(
     datasetId,
     results: results.map((result) => ({ ...result, version })),
   });
-  if (n > 0) await saveMeasurement(db, { experimentId: id, version, split, metric, signature, value, n });
+  if (measurement.n > 0) await saveMeasurement(db, { experimentId: id, version, ...measurement });
 }

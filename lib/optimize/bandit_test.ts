@@ -2,7 +2,7 @@ import { equal, ok, throws } from "node:assert/strict";
 import { random } from "../random.ts";
 import { type Arms, choose, reward } from "./bandit.ts";
 
-const operators = ["a", "b", "c"].map((name) => ({ name, calls: 10 }));
+const operators = ["a", "b", "c"].map((name) => ({ name, cost: 10 }));
 const share = (arms: Arms, name: string, among = operators) => {
   const draws = random("share");
   return Array.from({ length: 2000 }, () => choose(arms, among, draws).name).filter((n) => n === name)
@@ -21,7 +21,7 @@ Deno.test("choose() prefers what gained, and does not forget the rest", () => {
 });
 
 Deno.test("choose() asks more of an operator that costs more", () => {
-  const dear = [{ name: "a", calls: 10 }, { name: "b", calls: 30 }];
+  const dear = [{ name: "a", cost: 10 }, { name: "b", cost: 30 }];
   ok(share(new Map(), "a", dear) > 0.8);
 });
 

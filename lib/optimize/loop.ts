@@ -203,6 +203,7 @@ function begin(options: Options): Search {
       advice: [],
       maxCalls: Infinity,
       callsEach: 1,
+      askCost: 1,
       target: 0.9,
       maxIterations: 10,
       patience: 3,

@@ -20,6 +20,8 @@ export interface Course {
   readonly alpha: number;
 }
 
+/** How much surer the race must be to take the incumbent out than a challenger: what it is known for is lost otherwise. */
+const CAUTION = 10;
 /** Sign flips drawn where they are too many to count; a race need not know the third digit. */
 const FLIPS = 999;
 
@@ -34,9 +36,10 @@ export interface Verdict {
 export type Heat = (runners: readonly Candidate[], questions: readonly Example[]) => Promise<void>;
 
 /**
- * Races `challengers` against `incumbent` on `questions` in their order. At most one challenger wins: the best one, when
- * its mean is above the incumbent's on all they both saw. `affordable` says how many more answers may be asked for; a
- * heat that costs more is not begun, and the race is decided by what was seen.
+ * Races `challengers` against `incumbent` on `questions` in their order. The incumbent runs like any other, and is out
+ * once a challenger is clearly better; a last challenger without a rival need run no further. At most one challenger wins:
+ * the best one, when its mean is above the incumbent's on all they both saw. `affordable` says how many more answers may
+ * be asked for; a heat that costs more is not begun, and the race is decided by what was seen.
  */
 export async function race(
   incumbent: Candidate,
@@ -51,54 +54,50 @@ export async function race(
 ): Promise<Verdict[]> {
   if (challengers.length === 0) return [];
   const verdicts: Verdict[] = [];
-  let running = [...challengers];
-  const drop = (candidate: Candidate, reason: string) => {
-    running = running.filter((other) => other !== candidate);
-    verdicts.push({ candidate, won: false, reason });
+  let running = [incumbent, ...challengers];
+  const drop = (runner: Candidate, reason: string) => {
+    running = running.filter((other) => other !== runner);
+    if (runner !== incumbent) verdicts.push({ candidate: runner, won: false, reason });
   };
+  const ranked = (runners: readonly Candidate[]) =>
+    [...runners].sort((a, b) => difference(b, a, questions) || a.index - b.index);
 
-  for (const seen of heats(questions.length, course.block)) {
+  for (const [round, seen] of heats(questions.length, course.block).entries()) {
     const asked = questions.slice(0, seen);
-    if (missing([incumbent, ...running], asked) > affordable()) break;
-    await heat([incumbent, ...running], asked);
+    if (missing(running, asked) > affordable()) break;
+    await heat(running, asked);
 
-    const against = (a: Candidate, b: Candidate) => difference(a, b, asked);
-    const best = [...running].sort((a, b) => against(b, a) || a.index - b.index)[0]!;
-    const rival = against(best, incumbent) > 0 ? best : incumbent;
-    for (const runner of running.filter((runner) => runner !== rival)) {
-      const [theirs, own] = paired(rival, runner, asked);
-      const differences = own.map((score, i) => score - theirs[i]!);
-      if (mean(differences) < 0 && signFlip(differences, { random, resamples: FLIPS }) / 2 < course.alpha) {
-        drop(
-          runner,
-          `behind trial ${rival.index} by ${points(-mean(differences))} on ${differences.length} questions`,
-        );
+    const [best, ...others] = ranked(running);
+    for (const runner of others) {
+      const [theirs, own] = paired(best!, runner, asked);
+      const lead = theirs.map((score, i) => score - own[i]!);
+      const alpha = runner === incumbent ? course.alpha / CAUTION : course.alpha;
+      if (mean(lead) > 0 && signFlip(lead, { random, resamples: FLIPS }) / 2 < alpha) {
+        drop(runner, `behind trial ${best!.index} by ${points(mean(lead))} on ${lead.length} questions`);
       }
     }
-    const ranked = [...running].sort((a, b) => against(b, a) || a.index - b.index);
-    for (const runner of ranked.slice(Math.ceil(challengers.length / 2 ** (rung(seen, course.block) + 1)))) {
-      const gap = against(ranked[0]!, runner);
+    const places = Math.ceil(challengers.length / 2 ** (round + 1));
+    const field = ranked(running.filter((runner) => runner !== incumbent));
+    for (const runner of field.slice(places)) {
+      const gap = difference(field[0]!, runner, asked);
       drop(
         runner,
-        `out of the better half after ${asked.length} questions, ${points(gap)} behind trial ${
-          ranked[0]!.index
-        }`,
+        `out of the better half after ${seen} questions, ${points(gap)} behind trial ${field[0]!.index}`,
       );
     }
-    if (running.length === 0) return verdicts;
+    if (running.length === 1) break;
   }
 
-  const [winner, ...others] = [...running].sort((a, b) =>
-    difference(b, a, questions) || b.results.size - a.results.size || a.index - b.index
-  );
-  for (const other of others) drop(other, `not ahead of trial ${winner!.index}`);
-  const [before, after] = paired(incumbent, winner!, questions);
+  const [winner, ...others] = ranked(running.filter((runner) => runner !== incumbent));
+  if (winner === undefined) return verdicts;
+  for (const other of others) drop(other, `not ahead of trial ${winner.index}`);
+  const [before, after] = paired(incumbent, winner, questions);
   const gain = mean(after) - mean(before);
   const on = `on ${after.length} questions`;
-  if (after.length === 0) drop(winner!, "not raced: the budget ended");
-  else if (gain <= 0) drop(winner!, `no better than trial ${incumbent.index} ${on}`);
+  if (after.length === 0) drop(winner, "not raced: the budget ended");
+  else if (gain <= 0) drop(winner, `no better than trial ${incumbent.index} ${on}`);
   else {verdicts.push({
-      candidate: winner!,
+      candidate: winner,
       won: true,
       reason: `better than trial ${incumbent.index} by ${points(gain)} ${on}`,
     });}
@@ -122,5 +121,4 @@ function difference(a: Candidate, b: Candidate, questions: readonly Example[]): 
   return mean(x) - mean(y);
 }
 
-const rung = (seen: number, block: number): number => Math.max(0, Math.ceil(Math.log2(seen / block)));
 const points = (difference: number): string => `${(100 * difference).toFixed(1)} points`;

@@ -69,14 +69,19 @@ Deno.test("heats() doubles the block until the split is through", () => {
   for (const [n, block, expected] of rows) deepEqual(heats(n, block), expected);
 });
 
-Deno.test("race() drops the hopeless after one block and sees the winner through", async () => {
+Deno.test("race() drops the hopeless after one block, the incumbent when that is sure, and then is over", async () => {
   const { of } = await run([runner(0, third), runner(1, never), runner(2, always), runner(3, never)], 80);
   equal(of(2).won, true);
-  match(of(2).reason, /^better than trial 0 by 66\.\d points on 80 questions$/);
+  match(of(2).reason, /^better than trial 0 by 65\.0 points on 20 questions$/);
   for (const loser of [1, 3]) {
     equal(of(loser).won, false);
     equal(of(loser).candidate.results.size, 10);
   }
+});
+
+Deno.test("race() sees the whole split while it is undecided", async () => {
+  const { of } = await run([runner(0, third), runner(1, (i) => third(i) || i % 10 === 1)], 80);
+  match(of(1).reason, /^better than trial 0 by \d\.\d points on 80 questions$/);
 });
 
 Deno.test("race() keeps the incumbent when nobody is ahead", async () => {

@@ -18,7 +18,7 @@ export interface Proposed {
   readonly refused: string | null;
   /** What the surrogate expects, when there is one. */
   readonly predicted: number | null;
-  /** Calls the operator made for it. */
+  /** What the operator spent on it, in answers of the primary. */
   readonly cost: number;
 }
 
@@ -31,12 +31,13 @@ const FOR_EACH_PLACE = 2;
 export async function refine(search: Search, random: Random): Promise<Proposed[]> {
   const { breadth, surrogate } = search.options;
   const places = Array.from({ length: breadth * (surrogate ? FOR_EACH_PLACE : 1) }, (_, i) => random.fork(i));
+  const { callsEach, askCost } = search.options;
   const made = await Promise.all(assigned(search, places).map((place) => propose(search, place)));
 
-  const proposed = made.map(({ place, proposal, practised, cost }): Proposed => { // in the order of places, not of arrival
+  const proposed = made.map(({ place, proposal, practised, answers, asks }): Proposed => { // in the order of places, not of arrival
     const { parent, operator: { name: operator } } = place;
     for (const result of practised) parent.practice.set(result.example.id, result);
-    search.calls += cost;
+    search.calls += answers * callsEach + asks;
     const nothing = { prompt: parent.prompt, parents: [parent.index], note: "made no proposal" };
     const sound = "refused" in proposal || readable(proposal.prompt) ? proposal : { refused: UNREADABLE };
     const refused = "refused" in sound
@@ -44,7 +45,7 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
       : refusal(sound.prompt, { ...search.options, known: search.known });
     const made = candidate(search.known.length, { operator, ..."refused" in sound ? nothing : sound });
     search.known.push(made);
-    return { candidate: made, refused, predicted: null, cost };
+    return { candidate: made, refused, predicted: null, cost: answers + asks * askCost };
   });
 
   const sound = proposed.filter(({ refused }) => refused === null);
@@ -66,7 +67,7 @@ interface Place {
 /** An operator and a parent for each place, within what can be paid for beside the race's first block. */
 function assigned(search: Search, places: readonly Random[]): Place[] {
   const {
-    options: { operators, train, limits, advice, breadth, course, callsEach },
+    options: { operators, train, limits, advice, breadth, course, callsEach, askCost },
     arms,
     pool,
     rejected,
@@ -84,7 +85,7 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
     const trial = able.map((operator) => ({
       name: operator.name,
       operator,
-      calls: priceOf(operator) + course.block * callsEach,
+      cost: operator.practises + operator.asks * askCost + course.block,
     }));
     const { operator } = choose(arms, trial, random);
     purse -= priceOf(operator);
@@ -94,18 +95,18 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
 
 /** What one operator made, and what it asked for on the way. */
 async function propose(search: Search, place: Place) {
-  const { answer, score, ask, callsEach } = search.options;
+  const { answer, score, ask } = search.options;
   const practised: Result[] = [];
-  let cost = 0;
+  let [answers, asks] = [0, 0];
   const proposal: Proposal = await place.operator.propose({
     ...place.situation,
     ask(messages) {
-      cost++;
+      asks++;
       return ask(messages);
     },
     async practise({ prompt, practice }, examples) {
       const open = examples.filter(({ id }) => !practice.has(id));
-      cost += open.length * callsEach;
+      answers += open.length;
       const fresh = await Promise.all(open.map(async (example): Promise<Result[]> => {
         const given = await answer(prompt, example);
         const worth = given && await score(given.text, example);
@@ -117,7 +118,7 @@ async function propose(search: Search, place: Place) {
       return examples.flatMap(({ id }) => all.get(id) ?? []);
     },
   });
-  return { place, proposal, practised, cost };
+  return { place, proposal, practised, answers, asks };
 }
 
 /**

@@ -71,6 +71,8 @@ export interface Options {
   readonly maxCalls?: number;
   /** Calls that one answered and scored question takes: 2 where a model grades. @default {1} */
   readonly callsEach?: number;
+  /** What a call of the optimizer model costs, in answers of the primary: the bandit weighs gain against it. @default {1} */
+  readonly askCost?: number;
   /** Validation score, on the whole split, at which the search ends. @default {0.9} */
   readonly target?: number;
   /** @default {10} */
