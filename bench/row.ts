@@ -26,6 +26,8 @@ export interface Tools {
   python(group: string): Promise<string>;
   /** An empty folder of this run, removed afterwards. */
   readonly folder: string;
+  /** Whether the small form will do: it shows that the benchmark runs, not what it measures. */
+  readonly quick: boolean;
   /** Progress, on stderr. */
   log(line: string): void;
 }

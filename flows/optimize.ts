@@ -11,13 +11,12 @@ import { dollars, htmlReport, percent, resultOf, resultText } from "../lib/repor
 import {
   beginExperiment,
   type Database,
-  findExperiment,
   loadDataset,
   readExperiment,
   resumeExperiment,
   saveDataset,
 } from "../lib/store/mod.ts";
-import { common, database, databaseOption, main, models, type Setting, writeFile } from "./setting.ts";
+import { common, database, databaseOption, found, main, models, type Setting, writeFile } from "./setting.ts";
 import {
   askingOptions,
   caps,
@@ -120,7 +119,10 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
   setting.print(options.json ? JSON.stringify(resultOf(record)) : resultText(record));
   setting.tell(`Report: ${report}`);
   if (options.require_target && stopReason !== "target") return EXIT.target;
-  return stopReason === "budget" ? EXIT.budget : EXIT.done;
+  const capped = ["max_calls", "max_tokens", "max_usd", "max_seconds"].some((name) =>
+    setting.given.has(name)
+  );
+  return stopReason === "budget" && capped ? EXIT.budget : EXIT.done; // the default budget is no cap of the user's
 }
 
 /** Stands in while only the metric's name and options are checked. */
@@ -153,15 +155,6 @@ async function resumed(db: Database, options: Options, { given }: Setting) {
   await resumeExperiment(db, experiment.id, { ...config });
   const { id, datasetId, seconds } = experiment;
   return { id, seconds, config, dataset: await loadDataset(db, datasetId) };
-}
-
-/** `findExperiment`, whose RangeError is the user's. */
-async function found(db: Database, id: string) {
-  try {
-    return await findExperiment(db, id);
-  } catch (error) {
-    throw error instanceof RangeError ? new UsageError(error.message) : error;
-  }
 }
 
 /** `iteration 3, asking candidates, 412 of 1000 calls, best 62.5 of 40 questions, $0.0021`. */

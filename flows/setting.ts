@@ -19,7 +19,7 @@ import {
 } from "../lib/command/mod.ts";
 import { type LanguageModel, openModel, parseModel } from "../lib/llm/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
-import { type Database, migrate, openDatabase } from "../lib/store/mod.ts";
+import { type Database, type Experiment, findExperiment, migrate, openDatabase } from "../lib/store/mod.ts";
 
 /** The project's folder, without a slash at its end. */
 export const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/[/\\]$/, "");
@@ -120,6 +120,15 @@ export async function models(
       }
     },
   };
+}
+
+/** `findExperiment`, whose RangeError is the user's to mend. */
+export async function found(db: Database, id: string): Promise<Experiment> {
+  try {
+    return await findExperiment(db, id);
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(error.message) : error;
+  }
 }
 
 /** Writes a file whole or not at all. */

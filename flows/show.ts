@@ -6,8 +6,8 @@
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { experimentLine, resultOf, resultText } from "../lib/report/mod.ts";
-import { findExperiment, listExperiments, readExperiment } from "../lib/store/mod.ts";
-import { common, database, databaseOption, main, type Setting } from "./setting.ts";
+import { listExperiments, readExperiment } from "../lib/store/mod.ts";
+import { common, database, databaseOption, found, main, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({
   experiment: z.string().optional().describe("one experiment: its id, the beginning of it, or latest").meta({
@@ -22,7 +22,7 @@ const schema = z.strictObject({
 async function show(options: z.output<typeof schema>, setting: Setting): Promise<number> {
   await using db = await database(options, setting);
   if (options.experiment !== undefined) {
-    const { id } = await findExperiment(db, options.experiment);
+    const { id } = await found(db, options.experiment);
     const record = await readExperiment(db, id);
     setting.print(options.json ? JSON.stringify(resultOf(record)) : resultText(record));
     return EXIT.done;

@@ -34,7 +34,7 @@ export const askingOptions = {
   answer_tokens: z.int().min(1).optional().describe(
     "tokens of an answer at most; unless given from the references",
   ),
-  max_calls: z.int().min(1).optional().describe("requests at most, of all roles, retries too"),
+  max_calls: z.int().min(1).default(800).describe("requests at most, of all roles, retries too"),
   max_tokens: z.int().min(1).optional().describe("tokens at most, of all roles"),
   max_usd: z.number().min(0).optional().describe("dollars at most, of all roles").meta({ placeholder: "X" }),
   max_seconds: z.number().min(1).optional().describe("seconds of running at most, over all resumptions"),

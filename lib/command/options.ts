@@ -146,6 +146,9 @@ function flags(
   const words: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const [, flag, assigned] = args[i]!.match(/^(--[^=]+)(?:=([\s\S]*))?$/) ?? [];
+    if (/^-[a-z]/i.test(args[i]!)) {
+      throw new UsageError(unknown(args[i]!, `-${args[i]}`, [...properties.keys()].map(flagOf)));
+    }
     if (flag === undefined) {
       words.push(args[i]!);
       continue;

@@ -21,26 +21,29 @@ export type Stage = <T>(title: string, work: (say: (status: string) => void) => 
 const REDRAW = 100;
 /** Without a live line, a stage speaks so often at most, in milliseconds. */
 const REPEAT = 10_000;
+/** A stage that is over sooner is not worth a line, in milliseconds. */
+const WORTH_A_LINE = 1_000;
 
-/** Stages shown on `screen`: a mark, the title, the status, the time when it took over a second. */
+/** Stages shown on `screen`: a mark, the title, how far it is; at its end the time it took. Short ones leave no trace. */
 export function stages(screen: Screen): Stage {
   return async (title, work) => {
     const begun = screen.elapsed();
-    const seconds = () => (screen.elapsed() - begun) / 1000;
     let status = "";
     let drawn = -Infinity;
     const line = (mark: string) =>
       plain([`${mark} ${title}`, status].filter((part) => part !== "").join("  "));
+    const clear = screen.live ? "\r\x1b[K" : "";
     const say = (text: string) => {
       status = text;
-      const pause = screen.live ? REDRAW : REPEAT;
-      if (screen.elapsed() - drawn < pause) return;
-      drawn = screen.elapsed();
-      screen.write(screen.live ? `\r\x1b[K${line("·").slice(0, screen.columns() - 1)}` : `${line("·")}\n`);
+      const now = screen.elapsed();
+      if (screen.live ? now - drawn < REDRAW : now - drawn < REPEAT || now - begun < WORTH_A_LINE) return;
+      drawn = now;
+      screen.write(screen.live ? clear + line("·").slice(0, screen.columns() - 1) : `${line("·")}\n`);
     };
     const end = (mark: string) => {
-      const took = seconds() >= 1 ? `  (${duration(seconds())})` : "";
-      screen.write(`${screen.live ? "\r\x1b[K" : ""}${line(mark)}${took}\n`);
+      const took = screen.elapsed() - begun;
+      const worth = mark === "✗" || took >= WORTH_A_LINE;
+      screen.write(worth ? `${clear}${line(mark)}  (${duration(took / 1000)})\n` : clear);
     };
     if (screen.live) say("");
     try {

@@ -24,3 +24,4 @@ export { readDataset, type ReadOptions, type ReadProgress } from "./read.ts";
 export { FRACTIONS, type Fractions, normalize, splitBySeed } from "./split.ts";
 export { cardPath, readCard } from "./card.ts";
 export { DatasetError } from "./dataset_error.ts";
+export { type Prediction, readPredictions } from "./predictions.ts";

@@ -7,7 +7,7 @@ import type { Dataset, Example, SplitName } from "../dataset/example.ts";
 import type { Prompt, Result } from "../optimize/candidate.ts";
 import { type Random, sample } from "../random.ts";
 import type { Scorer } from "./scorer.ts";
-import { type Comparison, paired } from "../statistics/mod.ts";
+import { bootstrap, type Comparison, type Interval, paired, wilson } from "../statistics/mod.ts";
 
 /** Asks the primary model; null when there is no answer. */
 export type Answer = (
@@ -22,6 +22,8 @@ export interface Measurement {
   readonly value: number;
   /** Questions that were answered. One without an answer counts for nobody. */
   readonly n: number;
+  /** Of the value: Wilson's where all scores are 0 or 1, else bootstrapped. */
+  readonly ci95: Interval;
   readonly metric: string;
   readonly signature: string;
   readonly results: readonly Result[];
@@ -43,7 +45,7 @@ export function questionsOf(
 export async function measure(
   prompt: Prompt,
   questions: readonly Example[],
-  { split, answer, scorer }: { split: SplitName; answer: Answer; scorer: Scorer },
+  { split, answer, scorer, random }: { split: SplitName; answer: Answer; scorer: Scorer; random: Random },
 ): Promise<Measurement> {
   const settled = await Promise.allSettled(questions.map(async (example): Promise<Result[]> => {
     const given = await answer(prompt, example);
@@ -55,8 +57,20 @@ export async function measure(
     if (outcome.status === "rejected") throw outcome.reason;
     return outcome.value;
   });
-  const value = results.reduce((sum, { score }) => sum + score, 0) / Math.max(1, results.length);
-  return { split, value, n: results.length, metric: scorer.name, signature: scorer.signature, results };
+  const scores = results.map(({ score }) => score);
+  const [sum, n] = [scores.reduce((sum, score) => sum + score, 0), scores.length];
+  const ci95 = scores.every((score) => score === 0 || score === 1)
+    ? wilson(sum, n)
+    : bootstrap(scores, { random });
+  return {
+    split,
+    value: sum / Math.max(1, n),
+    n,
+    ci95,
+    metric: scorer.name,
+    signature: scorer.signature,
+    results,
+  };
 }
 
 /** `after` against `before`, question by question, on those that both answered. */

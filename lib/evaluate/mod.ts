@@ -8,7 +8,7 @@
  * import { equal } from "node:assert/strict";
  *
  * const questions = Array.from({ length: 8 }, (_, i) => ({ id: `${i}`, question: `${i} + 1?`, references: [`${i + 1}`] }));
- * const options = { split: "test", scorer: byMetric(metric("exact_match")) } as const;
+ * const options = { split: "test", scorer: byMetric(metric("exact_match")), random: random(1) } as const;
  * const prompt = { systemPrompt: "", outputPrompt: "", demos: [] };
  * const wrong = await measure(prompt, questions, { ...options, answer: () => Promise.resolve({ text: "?", completion: "" }) });
  * const right = await measure(prompt, questions, {

@@ -23,7 +23,13 @@ export {
 } from "./charts.ts";
 export { htmlReport, type ReportOptions } from "./page.ts";
 export { type Earned, earned, type Outcome, type Pair, pairs } from "./rows.ts";
-export { type ExperimentResult, resultOf, type Scored } from "./result.ts";
+export {
+  type ExperimentResult,
+  measurementOf,
+  type MeasurementResult,
+  resultOf,
+  type Scored,
+} from "./result.ts";
 export { svg } from "./svg.ts";
-export { experimentLine, resultText } from "./terminal.ts";
+export { experimentLine, measurementText, resultText } from "./terminal.ts";
 export { dollars, percent, visible } from "./text.ts";

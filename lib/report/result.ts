@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ExperimentRecord, ExperimentRow, TrialRow } from "../store/overview.ts";
+import type { ExperimentRecord, ExperimentRow, MetricRow, TrialRow } from "../store/overview.ts";
 import { best as bestOf } from "./rows.ts";
 
 /** A mean score and the questions it was measured on. */
@@ -109,6 +109,43 @@ export function resultOf({ experiment, trials, bill, metrics }: ExperimentRecord
       accepted: trial.accepted,
       reason: trial.reason,
     })),
+  };
+}
+
+/** What `evaluate --json` prints. */
+export interface MeasurementResult {
+  readonly experiment_id: string;
+  readonly status: ExperimentRow["status"];
+  readonly split: MetricRow["split"] | null;
+  readonly metric: string | null;
+  readonly signature: string | null;
+  /** Null when no question was answered. */
+  readonly score: number | null;
+  readonly n: number;
+  readonly ci95: readonly [number, number] | null;
+  readonly calls: ExperimentResult["calls"];
+  readonly tokens: ExperimentResult["tokens"];
+  readonly cost_usd: number;
+  readonly seconds: number;
+}
+
+/** The document of a measurement. */
+export function measurementOf(record: ExperimentRecord): MeasurementResult {
+  const { experiment_id, status, calls, tokens, cost_usd, seconds } = resultOf(record);
+  const [row] = record.metrics;
+  return {
+    experiment_id,
+    status,
+    split: row?.split ?? null,
+    metric: row?.metric ?? null,
+    signature: row?.signature ?? null,
+    score: row?.value ?? null,
+    n: row?.n ?? 0,
+    ci95: row && row.ci_low !== null && row.ci_high !== null ? [row.ci_low, row.ci_high] : null,
+    calls,
+    tokens,
+    cost_usd,
+    seconds,
   };
 }
 

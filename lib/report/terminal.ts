@@ -4,7 +4,7 @@
  * @module
  */
 import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
-import { resultOf, type Scored } from "./result.ts";
+import { measurementOf, resultOf, type Scored } from "./result.ts";
 import { count, dollars, duration, moment, percent, plural, points, probability, visible } from "./text.ts";
 import { ending, verdict } from "./verdict.ts";
 
@@ -54,6 +54,19 @@ export function resultText(record: ExperimentRecord): string {
     (result.status === "finished"
       ? ""
       : `\nGo on with: deno task optimize --resume ${result.experiment_id.slice(0, 8)}`),
+  ].join("\n");
+}
+
+/** A measurement, in a few lines. */
+export function measurementText(record: ExperimentRecord): string {
+  const { score, n, split, signature, ci95, calls, cost_usd, seconds, experiment_id } = measurementOf(record);
+  if (score === null) return `No question was answered. Experiment ${experiment_id}`;
+  return [
+    `${percent(score)} of 100 on ${count(n)} ${split} questions${
+      ci95 ? `, 95 % interval ${ci95.map(percent).join(" to ")}` : ""
+    }`,
+    `by ${signature}`,
+    `${plural(calls.total, "call")}, ${dollars(cost_usd)}, ${duration(seconds)}, experiment ${experiment_id}`,
   ].join("\n");
 }
 

@@ -264,7 +264,7 @@ export async function measuredRecord(
   for (const { index, results } of candidates) await keep(index, results);
   if (claimed) {
     const measured = ({ prompt }: typeof seed) =>
-      measure(prompt, dataset.test, { split: "test", answer, scorer });
+      measure(prompt, dataset.test, { split: "test", answer, scorer, random: random(1) });
     const [before, after] = [await measured(seed), await measured(best)];
     for (const [{ index }, { results, ...measurement }] of [[seed, before], [best, after]] as const) {
       await keep(index, new Map(results.map((result) => [result.example.id, result])));

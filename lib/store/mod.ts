@@ -43,4 +43,12 @@ export {
 } from "./overview.ts";
 export { openServer, type Server, type ServerOptions } from "./server.ts";
 export { storable } from "./storable.ts";
-export { promptId, saveComparison, saveMeasurement, savePrompt, saveScores, saveTrial } from "./trials.ts";
+export {
+  findPrompt,
+  promptId,
+  saveComparison,
+  saveMeasurement,
+  savePrompt,
+  saveScores,
+  saveTrial,
+} from "./trials.ts";

@@ -131,7 +131,7 @@ export async function saveScores(
 /** Keeps what a prompt scored on a split. */
 export async function saveMeasurement(
   db: Queryable,
-  { experimentId, version, split, metric, signature, value, n }: {
+  { experimentId, version, split, metric, signature, value, n, ci95: [low, high] }: {
     experimentId: string;
     version: number;
     split: string;
@@ -139,14 +139,16 @@ export async function saveMeasurement(
     signature: string;
     value: number;
     n: number;
+    ci95: readonly [number, number];
   },
 ): Promise<void> {
   await db.query(
-    `insert into metrics_records (experiment_id, prompt_id, split, metric, signature, value, n)
-     values ($1, $2, $3, $4, $5, $6, $7)
+    `insert into metrics_records (experiment_id, prompt_id, split, metric, signature, value, n, ci_low, ci_high)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
      on conflict (experiment_id, prompt_id, split, metric) do update
-        set signature = excluded.signature, value = excluded.value, n = excluded.n`,
-    [experimentId, promptId(experimentId, version), split, metric, signature, value, n],
+        set signature = excluded.signature, value = excluded.value, n = excluded.n, ci_low = excluded.ci_low,
+            ci_high = excluded.ci_high`,
+    [experimentId, promptId(experimentId, version), split, metric, signature, value, n, low, high],
   );
 }
 
@@ -181,6 +183,33 @@ export async function saveComparison(
       n,
     ],
   );
+}
+
+/**
+ * A prompt by its id, or the best of an experiment by the experiment's id (the beginning is enough, 8 characters or more,
+ * or `latest`). A RangeError when there is none.
+ */
+export async function findPrompt(db: Queryable, id: string): Promise<Prompt> {
+  const { rows: [row] } = await db.query<
+    { system_prompt: string; output_prompt: string; demos: Prompt["demos"] }
+  >(
+    `select p.system_prompt, p.output_prompt, p.demos
+       from prompts p
+       join experiments x on x.id = p.experiment_id
+       left join trials t on t.prompt_id = p.id
+      where (length($1) >= 8 and starts_with(p.id::text, lower($1)))
+         or (length($1) >= 8 and starts_with(x.id::text, lower($1)) and (t.accepted or x.kind = 'evaluate'))
+         or ($1 = 'latest' and x.kind = 'optimize' and t.accepted)
+      order by starts_with(p.id::text, lower($1)) desc, x.started_at desc, p.version desc
+      limit 1`,
+    [id],
+  );
+  if (!row) {
+    throw new RangeError(
+      `Cannot find the prompt ${JSON.stringify(id)}: \`deno task show ID --json\` has them`,
+    );
+  }
+  return { systemPrompt: row.system_prompt, outputPrompt: row.output_prompt, demos: row.demos };
 }
 
 /** A uuid (version 8, RFC 9562) made from a name. */

@@ -1,0 +1,94 @@
+/**
+ * `deno task bench [NAME …]`: our figures beside our peers', measured in one run.
+ *
+ * @module
+ */
+import { z } from "zod";
+import type { Bench, Row } from "../bench/row.ts";
+import { EXIT, UsageError } from "../lib/command/mod.ts";
+import { ensurePython } from "../lib/python/mod.ts";
+import { common, main, ROOT, type Setting } from "./setting.ts";
+
+const schema = z.strictObject({
+  names: z.array(z.string()).default([]).describe("which; all unless given")
+    .meta({ placeholder: "NAME …", positional: true }),
+  quick: z.boolean().default(false).describe("a small form: shows that it runs, not what it measures"),
+  ...common,
+});
+
+async function run(
+  { names, quick, json }: z.output<typeof schema>,
+  { print, stage, tell }: Setting,
+): Promise<number> {
+  const known = await available();
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new UsageError(
+      `Cannot run the benchmark ${JSON.stringify(unknown)}: there are ${known.join(", ")}`,
+    );
+  }
+  const rows: Row[] = [];
+  for (const name of names.length > 0 ? names : known) {
+    const { bench }: { bench: Bench } = await import(`../bench/${name.replaceAll("-", "_")}.ts`);
+    const folder = await Deno.makeTempDir({ prefix: "quintet-bench-" });
+    try {
+      rows.push(
+        ...await stage(`Bench ${name}`, (say) =>
+          bench({
+            python: (group) => ensurePython({ root: ROOT, group, log: say }),
+            folder,
+            quick,
+            log: say,
+          })),
+      );
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  }
+  if (json) print(JSON.stringify(rows));
+  else print(table(rows));
+  const missed = rows.filter(({ holds }) => !holds).length;
+  if (missed > 0) tell(`${missed} of ${rows.length} figures miss their bar.`);
+  return EXIT.done;
+}
+
+/** Benchmarks are the files of bench/ that export `bench`. */
+async function available(): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(`${ROOT}/bench`)) {
+    if (!name.endsWith(".ts") || name.endsWith("_test.ts")) continue;
+    if (
+      /^export (?:const|async function|function) bench\b/m.test(
+        await Deno.readTextFile(`${ROOT}/bench/${name}`),
+      )
+    ) {
+      names.push(name.slice(0, -3).replaceAll("_", "-"));
+    }
+  }
+  return names.sort();
+}
+
+function table(rows: readonly Row[]): string {
+  const number = (value: number | null) =>
+    value === null ? "" : Number(value.toPrecision(4)).toLocaleString("en-US");
+  const cells = [
+    ["name", "value", "unit", "peer", "peer's", "ratio", "bar", "holds"],
+    ...rows.map(({ name, value, unit, peer, peer_value, ratio, bar, holds }) => [
+      ...[
+        name,
+        number(value),
+        unit,
+        peer ?? "",
+        number(peer_value),
+        number(ratio),
+        bar,
+        holds ? "yes" : "NO",
+      ],
+    ]),
+  ];
+  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
+  return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd())
+    .join("\n");
+}
+
+if (import.meta.main) await main({ name: "bench", summary: "our figures beside our peers'", schema, run });

@@ -1,0 +1,75 @@
+/**
+ * `deno task test`: format, lint, types, documented examples and every test; `deno task check`: all but the tests.
+ *
+ * The last line says `N passed, N failed`; format, lint and types count as one each.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { EXIT } from "../lib/command/mod.ts";
+import { ensurePython } from "../lib/python/mod.ts";
+import { main, ROOT, type Setting } from "./setting.ts";
+
+const schema = z.strictObject({
+  paths: z.array(z.string()).default([]).describe("test only these files or folders")
+    .meta({ placeholder: "PATH …", positional: true }),
+  filter: z.string().optional().describe("test only what has this in its name"),
+  check: z.boolean().default(false).describe("format, lint, types and documented examples alone"),
+});
+
+const SOURCES = ["lib", "flows", "bench"];
+
+async function run(
+  { paths, filter, check }: z.output<typeof schema>,
+  { stage, tell }: Setting,
+): Promise<number> {
+  if (!check) {
+    await stage("Python packages", (say) => ensurePython({ root: ROOT, group: "local", log: say }));
+  }
+  const whole = paths.length === 0 && filter === undefined;
+  const totals = { passed: 0, failed: 0 };
+  if (whole) {
+    for (
+      const args of [["fmt", "--check", "--quiet"], ["lint", "--quiet"], ["check", "--quiet", ...SOURCES]]
+    ) {
+      tell(`deno ${args.join(" ")}`);
+      const { success } = await deno(args);
+      totals[success ? "passed" : "failed"]++;
+    }
+  }
+  const tests = check ? ["--doc", ...SOURCES.slice(0, 1), "--ignore=**/*_test.ts"] : [
+    "--doc",
+    "--parallel",
+    ...filter === undefined ? [] : ["--filter", filter],
+    ...whole ? SOURCES.slice(0, 2) : paths,
+  ];
+  const args = ["test", "-A", "--no-check", ...tests];
+  tell(`deno ${args.join(" ")}`);
+  const { success, output } = await deno(args);
+  const [, passed = "0", failed = "0"] = output.match(/\| (\d+) passed.*? \| (\d+) failed/) ?? [];
+  totals.passed += Number(passed);
+  totals.failed += Number(failed) + (success || failed !== "0" ? 0 : 1);
+  tell(`${totals.passed} passed, ${totals.failed} failed`);
+  return totals.failed === 0 ? EXIT.done : EXIT.internal;
+}
+
+/** Runs this Deno; what it prints is shown as it comes, and returned without colours. */
+async function deno(args: readonly string[]): Promise<{ success: boolean; output: string }> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: ROOT,
+    stdout: "piped",
+    stderr: "inherit",
+  })
+    .spawn();
+  let output = "";
+  const decoder = new TextDecoder();
+  for await (const bytes of child.stdout) {
+    Deno.stdout.writeSync(bytes);
+    output += decoder.decode(bytes, { stream: true });
+  }
+  // deno-lint-ignore no-control-regex
+  return { success: (await child.status).success, output: output.replace(/\x1b\[[0-9;]*m/g, "") };
+}
+
+if (import.meta.main) await main({ name: "test", summary: "every check and every test", schema, run });

@@ -1,0 +1,71 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { duration, plain, stages } from "./progress.ts";
+
+/** A screen that keeps what is written, with a clock that `work` moves. */
+function screen(live: boolean) {
+  let now = 0;
+  const written: string[] = [];
+  return {
+    written,
+    wait: (ms: number) => now += ms,
+    write: (text: string) => void (text !== "" && written.push(text)),
+    live,
+    columns: () => 30,
+    elapsed: () => now,
+  };
+}
+
+Deno.test("stages() writes plain lines now and then where there is no terminal", async () => {
+  const shown = screen(false);
+  await stages(shown)("Search", (say) => {
+    for (let i = 1; i <= 40; i++) {
+      shown.wait(500);
+      say(`call ${i}`);
+    }
+    return Promise.resolve();
+  });
+  deepEqual(shown.written, ["· Search  call 2\n", "· Search  call 22\n", "✓ Search  call 40  (20 s)\n"]);
+});
+
+Deno.test("stages() draws over one line of a terminal, and never beyond its width", async () => {
+  const shown = screen(true);
+  await stages(shown)("Search", (say) => {
+    shown.wait(200);
+    say("a status that is much longer than the line");
+    shown.wait(2000);
+    say("done");
+    return Promise.resolve();
+  });
+  deepEqual(shown.written, [
+    "\r\x1b[K· Search",
+    "\r\x1b[K· Search  a status that is mu",
+    "\r\x1b[K· Search  done",
+    "\r\x1b[K✓ Search  done  (2 s)\n",
+  ]);
+});
+
+Deno.test("stages() leaves no trace of what was quick, and a mark on what failed", async () => {
+  const shown = screen(false);
+  equal(await stages(shown)("Database", () => Promise.resolve(7)), 7);
+  await rejects(stages(shown)("Model", () => Promise.reject(new Error("gone"))), /gone/);
+  deepEqual(shown.written, ["✗ Model  (0 s)\n"]);
+});
+
+Deno.test("duration() is for readers", () => {
+  const rows: [number, string][] = [[0.4, "0 s"], [59, "59 s"], [61, "1 min 01 s"], [3599, "59 min 59 s"], [
+    7260,
+    "2 h 01 min",
+  ]];
+  for (const [seconds, text] of rows) equal(duration(seconds), text);
+});
+
+Deno.test("plain() takes the power from a hostile text", () => {
+  const rows: [string, string][] = [
+    ["\x1b[31mred", "\\u001b[31mred"],
+    ["a\nb\tc", "a b c"],
+    ["\u202egnp.exe", "\\u202egnp.exe"],
+    ["\x9b2J", "\\u009b2J"],
+    ["héllo 😀", "héllo 😀"],
+  ];
+  for (const [text, safe] of rows) equal(plain(text), safe);
+});
