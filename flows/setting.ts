@@ -7,16 +7,7 @@
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import {
-  EXIT,
-  helpOf,
-  outcome,
-  readOptions,
-  silent,
-  type Stage,
-  stages,
-  UsageError,
-} from "../lib/command/mod.ts";
+import { EXIT, helpOf, outcome, readOptions, type Stage, stages, UsageError } from "../lib/command/mod.ts";
 import { type LanguageModel, openModel, parseModel } from "../lib/llm/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
 import { type Database, type Experiment, findExperiment, migrate, openDatabase } from "../lib/store/mod.ts";
@@ -81,7 +72,7 @@ export async function main<Schema extends z.ZodObject>(
 /** Opens the database and brings its schema up to date. */
 export async function database(
   { database: url }: { database?: string | undefined },
-  { home, stage, tell }: Setting,
+  { home, stage }: Setting,
 ): Promise<Database> {
   return await stage("Database", async (say) => {
     const db = await openDatabase({ home, ...url ? { url } : {}, notice: say });

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { visible } from "../text.ts";
+
 /** Where progress is shown. */
 export interface Screen {
   write(text: string): void;
@@ -31,7 +33,7 @@ export function stages(screen: Screen): Stage {
     let status = "";
     let drawn = -Infinity;
     const line = (mark: string) =>
-      plain([`${mark} ${title}`, status].filter((part) => part !== "").join("  "));
+      visible([`${mark} ${title}`, status].filter((part) => part !== "").join("  "));
     const clear = screen.live ? "\r\x1b[K" : "";
     const say = (text: string) => {
       status = text;
@@ -68,9 +70,3 @@ export function duration(seconds: number): string {
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
   return `${Math.floor(whole / 3600)} h ${two(Math.floor(whole % 3600 / 60))} min`;
 }
-
-/** Text that cannot move the cursor, colour the terminal or turn the writing direction, whoever wrote it. */
-export const plain = (text: string): string =>
-  // deno-lint-ignore no-control-regex
-  text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) =>
-    c === "\n" || c === "\t" ? " " : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);

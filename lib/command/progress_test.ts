@@ -1,5 +1,5 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { duration, plain, stages } from "./progress.ts";
+import { duration, stages } from "./progress.ts";
 
 /** A screen that keeps what is written, with a clock that `work` moves. */
 function screen(live: boolean) {
@@ -57,15 +57,4 @@ Deno.test("duration() is for readers", () => {
     "2 h 01 min",
   ]];
   for (const [seconds, text] of rows) equal(duration(seconds), text);
-});
-
-Deno.test("plain() takes the power from a hostile text", () => {
-  const rows: [string, string][] = [
-    ["\x1b[31mred", "\\u001b[31mred"],
-    ["a\nb\tc", "a b c"],
-    ["\u202egnp.exe", "\\u202egnp.exe"],
-    ["\x9b2J", "\\u009b2J"],
-    ["héllo 😀", "héllo 😀"],
-  ];
-  for (const [text, safe] of rows) equal(plain(text), safe);
 });

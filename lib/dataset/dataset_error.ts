@@ -5,29 +5,24 @@
  */
 
 import { nearest } from "../nearest.ts";
+import { visible as shortVisible } from "../text.ts";
 
 /** A question file or its card cannot be used as it is; a flow that catches it ends with exit code 2. */
 export class DatasetError extends Error {
   override name = "DatasetError";
   /** `path` is the file as the caller named it, `line` counts from 1 where one line is to blame. */
   constructor(problem: string, readonly path: string, readonly line?: number, options?: ErrorOptions) {
-    super(`Cannot read ${escaped(path)} as ${line === undefined ? "" : `line ${line} `}${problem}`, options);
+    super(
+      `Cannot read ${shortVisible(path)} as ${line === undefined ? "" : `line ${line} `}${problem}`,
+      options,
+    );
   }
 }
 
 const LONGEST = 100;
 
-/** `text` on one line: shortened, with characters that cannot be seen as escapes. */
-export const visible = (text: string): string =>
-  text.length > LONGEST
-    ? escaped(text.slice(0, LONGEST).replace(/[\ud800-\udbff]$/, "")) + "…" // no half of a pair
-    : escaped(text);
-
-const escaped = (text: string): string =>
-  text.replace(/[^\S ]|[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) => {
-    const code = character.codePointAt(0)!;
-    return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${code.toString(16).padStart(4, "0")}`;
-  });
+/** `text` on one line: shortened, with what cannot be seen as escapes. */
+export const visible = (text: string): string => shortVisible(text, LONGEST);
 
 /** A value of a JSON file as an error message shows it. */
 export const shown = (value: unknown): string => visible(JSON.stringify(value));

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Dataset, SplitName } from "../dataset/mod.ts";
-import { measure, type Measurement } from "../evaluate/mod.ts";
+import { measure, type Measurement, questionsOf } from "../evaluate/mod.ts";
 import type { Caps, LanguageModel } from "../llm/mod.ts";
 import type { Prompt } from "../optimize/mod.ts";
 import { random } from "../random.ts";
@@ -35,14 +35,15 @@ export async function runMeasurement(
   await savePrompt(db, id, { version: 0, prompt, operator: "seed", parents: [], note: "measured" });
   const models = { primary, ..."judge" in metric ? { grader: metric.judge } : {} };
   let measurement: Measurement | null = null;
+  const draws = random(dataset.sha256);
   let asked = 0;
   await live({ id, models, caps, onChange: () => onProgress(asked) }, surroundings, async (ledger) => {
     const ask = leniently(asking(ledger, () => asked++));
-    measurement = await measure(prompt, dataset[split], {
+    measurement = await measure(prompt, questionsOf(dataset, split, { random: draws }), {
       split,
       answer: answering(ask, sampling),
       scorer: scoring(ask, metric),
-      random: random(dataset.sha256),
+      random: draws,
     });
     await keepMeasurement(db, { id, datasetId, version: 0, measurement });
     return null;

@@ -20,7 +20,8 @@ import {
   ProviderError,
 } from "./model.ts";
 import { prefixScheduler } from "./prefix_scheduler.ts";
-import { storable, utf8Length, visible } from "./text.ts";
+import { toStorable } from "../text.ts";
+import { utf8Length, visible } from "./text.ts";
 
 /** The embedded model while its process runs; disposing ends the process. */
 export interface LocalModel extends LanguageModel, AsyncDisposable {
@@ -172,7 +173,7 @@ async function post(child: Child, body: Record<string, unknown>, signal?: AbortS
     const answer = await response.json();
     if (!response.ok) throw refusal(response.status, answer?.error);
     return {
-      text: storable(answer.content),
+      text: toStorable(answer.content),
       finish: answer.stop_type === "limit" ? "length" : answer.stop_type === "none" ? "other" : "stop",
       usage: { promptTokens: answer.tokens_evaluated, completionTokens: answer.tokens_predicted },
     };

@@ -12,7 +12,8 @@
  * @module
  */
 import { type Completion, type Finish, type LanguageModel, ProviderError, type Usage } from "./model.ts";
-import { storable, utf8Length, visible } from "./text.ts";
+import { toStorable } from "../text.ts";
+import { utf8Length, visible } from "./text.ts";
 
 /** Where OpenAI answers. */
 export const OPENAI_URL = "https://api.openai.com/v1";
@@ -277,7 +278,7 @@ function completionOf(body: string, headers: Headers, apiKey: string): Completio
   const refusal = typeof message.refusal === "string" && message.refusal !== "" ? message.refusal : undefined;
   if (text === undefined && refusal === undefined) throw unreadable("its message has no content");
   return {
-    text: storable(text || refusal || ""),
+    text: toStorable(text || refusal || ""),
     finish: refusal === undefined ? finishOf(choice.finish_reason) : "filter",
     usage: usageOf(json.usage),
   };

@@ -1,7 +1,8 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import type { LanguageModel, ModelRequest } from "./model.ts";
 import { recorder, tapeModel } from "./tape.ts";
-import { storable, visible } from "./text.ts";
+import { toStorable } from "../text.ts";
+import { visible } from "./text.ts";
 
 const echo: LanguageModel = {
   name: "openai:echo",
@@ -62,7 +63,7 @@ Deno.test("tapeModel() fails for any other request, and for an aborted one", asy
   });
 });
 
-Deno.test("visible() and storable() keep a terminal and a database whole", () => {
+Deno.test("visible() and toStorable() keep a terminal and a database whole", () => {
   const rows: [string, string][] = [
     ["a\nb\t c", "a b c"],
     ["\x1b[31mred\x07", "\\u001b[31mred\\u0007"],
@@ -72,5 +73,5 @@ Deno.test("visible() and storable() keep a terminal and a database whole", () =>
     ["the key is hush", "the key is [key]"],
   ];
   for (const [text, expected] of rows) equal(visible(text, "hush"), expected);
-  equal(storable("a\0b\udc00😀\n"), "a\ufffdb\ufffd😀\n");
+  equal(toStorable("a\0b\udc00😀\n"), "a\ufffdb\ufffd😀\n");
 });

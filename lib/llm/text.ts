@@ -1,23 +1,15 @@
 /**
- * Text from outside: what a model said as a database can hold it, and what a server said as an error can show it.
+ * What a server said, as an error can show it, and the size of a text to a tokenizer.
  *
  * @module
  */
-
-/** `text` with NUL and unpaired surrogates, which PostgreSQL refuses, replaced by U+FFFD. */
-export const storable = (text: string): string => text.toWellFormed().replaceAll("\0", "\ufffd");
+import { visible as seen } from "../text.ts";
 
 const LONGEST = 300;
 
-/** `text` on one line: shortened, without `secret`, with characters that cannot be seen as escapes. */
-export function visible(text: string, secret = ""): string {
-  const safe = (secret === "" ? text : text.replaceAll(secret, "[key]")).trim();
-  const short = safe.length > LONGEST ? safe.slice(0, LONGEST).replace(/[\ud800-\udbff]$/, "") + "…" : safe;
-  return short.replace(/\s+/g, " ").replace(
-    /[\p{Cc}\p{Cf}\p{Cs}]/gu,
-    (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, "0")}`,
-  );
-}
+/** `text` on one line: shortened, white space folded, without `secret`, with what cannot be seen as escapes. */
+export const visible = (text: string, secret = ""): string =>
+  seen((secret === "" ? text : text.replaceAll(secret, "[key]")).trim().replace(/\s+/g, " "), LONGEST);
 
 /** Bytes of `text` in UTF-8: no tokenizer of the byte-level kind makes more tokens of it. */
 export const utf8Length = (text: string): number => encoder.encode(text).length;

@@ -8,6 +8,7 @@
  * @module
  */
 import type { Example } from "../dataset/example.ts";
+import { isStorable } from "../text.ts";
 import { type Candidate, fingerprint, type Prompt } from "./candidate.ts";
 
 /** How long a prompt may become. */
@@ -70,7 +71,7 @@ export const UNREADABLE = "unreadable: it holds a NUL or half of a surrogate pai
 /** Whether a prompt is text that can be kept. */
 export const readable = ({ systemPrompt, outputPrompt, demos }: Prompt): boolean =>
   [systemPrompt, outputPrompt, ...demos.flatMap(({ question, answer }) => [question, answer])]
-    .every((text) => text.isWellFormed() && !text.includes("\0"));
+    .every(isStorable);
 
 /** Template variables in braces, single or double: `{name}`, `{{name}}`. */
 export const placeholders = (

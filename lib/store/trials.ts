@@ -5,7 +5,6 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { Example } from "../dataset/example.ts";
 import type { Prompt, Result } from "../optimize/candidate.ts";
 import type { Trial } from "../optimize/search.ts";
 import type { Comparison } from "../statistics/mod.ts";
