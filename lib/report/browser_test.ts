@@ -1,5 +1,5 @@
 /**
- * The page in a real browser, without a network. Needs Chromium, as Debian's package `chromium` installs it.
+ * The page in a real browser, without a network: the system's Chromium, or one from npm.
  *
  * `deno test -A lib/report -- --screenshots DIR` keeps pictures of the page.
  */
@@ -11,7 +11,12 @@ import { htmlReport } from "./page.ts";
 import { measuredRecord, MIGRATIONS, RECORD, trial } from "./testing.ts";
 import { visible } from "./text.ts";
 
-const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const PLACES = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
 const ARGUMENTS = [
   ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
   ...["--disable-component-update", "--disable-sync"],
@@ -24,23 +29,18 @@ const screenshots = Deno.args.includes("--screenshots")
 
 let browser: Browser;
 Deno.test.beforeAll(async () => {
-  const executablePath = PLACES.find((path) => {
-    try {
-      return Deno.statSync(path).isFile;
-    } catch {
-      return false;
-    }
-  });
-  if (executablePath === undefined) {
-    throw new Error(
-      `Cannot test the page as there is no browser at ${
-        PLACES.join(", ")
-      }: \`apt-get install chromium\` brings one`,
-    );
-  }
-  browser = await chromium.launch({ executablePath, args: ARGUMENTS });
+  browser = await chromium.launch({ executablePath: await executable(), args: ARGUMENTS });
 });
 Deno.test.afterAll(async () => await browser?.close());
+
+async function executable(): Promise<string> {
+  for (const path of PLACES) {
+    if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return path;
+  }
+  Deno.env.set("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs22.x"); // unpacks the libraries that a bare system lacks, too
+  const { default: carried } = await import("npm:@sparticuz/chromium@153.0.0");
+  return await carried.executablePath();
+}
 
 /** Opens a page from a file, offline; fails on anything the browser complains about, and on any request. */
 async function opened(
