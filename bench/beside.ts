@@ -16,6 +16,7 @@ export interface Contest {
 
 const WARM_UP = 2, ROUNDS = 11;
 const SHORTEST = 0.05; // seconds that a round lasts at least, on either side
+const SMALL = 2; // contests, and rounds of each, in the small form
 
 /**
  * Runs the contests against `bench/SCRIPT` in Python. The script reads the path of the texts from its arguments; for
@@ -56,8 +57,9 @@ export async function beside(
   };
   try {
     const rows: Row[] = [];
-    for (const contest of contests) {
-      rows.push(await compare(contest, { ask, peer, unit }));
+    for (const contest of tools.quick ? contests.slice(0, SMALL) : contests) {
+      const rounds = tools.quick ? SMALL : ROUNDS;
+      rows.push(await compare(contest, { ask, peer, unit, rounds }));
       tools.log(`${contest.name}: ${rows.at(-1)!.ratio!.toFixed(1)} times ${peer}`);
     }
     return rows;
@@ -69,14 +71,15 @@ export async function beside(
 
 async function compare(
   { name, items, work }: Contest,
-  { ask, peer, unit }: {
+  { ask, peer, unit, rounds }: {
     ask(name: string): Promise<{ seconds: number; sum: number }>;
     peer: string;
     unit: string;
+    rounds: number;
   },
 ): Promise<Row> {
   const ours: number[] = [], theirs: number[] = [];
-  for (let round = -WARM_UP; round < ROUNDS; round++) {
+  for (let round = -WARM_UP; round < rounds; round++) {
     const own = timed(work), other = await ask(name);
     if (Math.abs(own.sum - other.sum) > 1e-6) {
       throw new Error(

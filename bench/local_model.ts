@@ -15,11 +15,14 @@ const SETS = ["question_types", "capitals", "extraction"];
 const DEMOS = 12;
 const QUESTIONS = 16;
 const AT_ONCE = 8;
+const FEW = 2; // questions of the one set of the small form
 
-export const bench: Bench = async ({ python, log }) => {
+export const bench: Bench = async ({ python, quick, log }) => {
   const interpreter = await python("local");
+  const sets = quick ? SETS.slice(0, 1) : SETS;
+  const questions = quick ? FEW : QUESTIONS;
   const [first, second] = await Promise.all(
-    [1, 2].map((part) => Promise.all(SETS.map((set) => promptOf(set, part)))),
+    [1, 2].map((part) => Promise.all(sets.map((set) => promptOf(set, part, questions)))),
   );
   const options = { python: interpreter, context: 2048 };
   await using ours = await openLocal(options);
@@ -48,7 +51,7 @@ export const bench: Bench = async ({ python, log }) => {
     slots += naively.seconds;
     equal += together.answers.filter((text, j) => text === naively.answers[j]).length;
   }
-  const calls = SETS.length * QUESTIONS;
+  const calls = sets.length * questions;
   log(`${calls} calls a side; ${equal} of ${calls} answers of the two sides in the second part are equal`);
   return [
     row(
@@ -59,7 +62,7 @@ export const bench: Bench = async ({ python, log }) => {
       0.9,
     ),
     row(
-      `calls a second, new prompt of ${DEMOS} demos every ${QUESTIONS} questions, ${AT_ONCE} at once`,
+      `calls a second, new prompt of ${DEMOS} demos every ${questions} questions, ${AT_ONCE} at once`,
       calls / many,
       `${AT_ONCE} slots asked naively`,
       calls / slots,
@@ -82,8 +85,8 @@ function row(name: string, value: number, peer: string, peerValue: number, least
   };
 }
 
-/** Sixteen questions of a set under one prompt of twelve demos. */
-async function promptOf(set: string, part: number): Promise<ModelRequest[]> {
+/** Questions of a set under one prompt of twelve demos. */
+async function promptOf(set: string, part: number, questions: number): Promise<ModelRequest[]> {
   const { train, validation } = await readDataset(
     fileURLToPath(new URL(`../data/tasks/${set}.jsonl`, import.meta.url)),
     { seed: 0 },
@@ -97,7 +100,7 @@ async function promptOf(set: string, part: number): Promise<ModelRequest[]> {
       answer: references[0]!,
     })),
   };
-  return sample(validation, QUESTIONS, draws).map(({ question }) => ({
+  return sample(validation, questions, draws).map(({ question }) => ({
     messages: messages(prompt, question),
     temperature: 0,
     maxTokens: 16,
