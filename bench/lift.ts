@@ -18,7 +18,7 @@ export const bench: Bench = async ({ folder, quick, log }) => {
     const { stdout, success } = await new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "-A", "flows/optimize.ts", "--json", "--seed", "1"],
-        ...["--dataset", `data/tasks/${set}.jsonl`, "--max-calls", String(quick ? 100 : CALLS)],
+        ...["--dataset", `data/tasks/${set}.jsonl`, "--max-calls", String(quick ? 40 : CALLS)],
       ],
       cwd: ROOT,
       env: { QUINTET_HOME: `${folder}/home` },

@@ -1,0 +1,84 @@
+/**
+ * Every command of the README, run as it stands there. What a reader is to bring (a key, a server, a file) is put in its
+ * place; the environment keeps runs and benchmarks short.
+ *
+ * @module
+ */
+import { equal, match, ok } from "node:assert/strict";
+import { type ChatRequest, modelServer, place } from "./testing.ts";
+import { ROOT } from "./setting.ts";
+
+const README = await Deno.readTextFile(`${ROOT}/README.md`);
+
+/** Commands that would end in running this test again, or change the files of the project. */
+const PART_OF_THIS = ["test", "check", "fmt"];
+
+/** All that follows `deno task`, in the order of the README, each once. */
+const COMMANDS = [...README.matchAll(/^(?:npx -y deno@2\.9\.6|deno) task .*$|`deno task [^`]+`/gm)]
+  .map(([text]) => text.replaceAll("`", "").replace(/^.* task /, ""))
+  .filter((command, i, all) => all.indexOf(command) === i && !PART_OF_THIS.includes(command));
+
+const BENCHMARK = /^bench ([a-z][a-z-]*)$/;
+
+/** Says what its last worked example says. */
+const parrot = ({ messages }: ChatRequest) =>
+  messages.findLast(({ role }) => role === "assistant")?.content ?? "That is hard to say.";
+
+Deno.test("the README opens with the two commands, and names every task", async () => {
+  const [first] = README.match(/```sh\n([\s\S]*?)```/) ?? [];
+  equal(first, "```sh\nnpx -y deno@2.9.6 task optimize\nnpx -y deno@2.9.6 task test\n```");
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`));
+  for (const task of Object.keys(tasks)) match(README, new RegExp(`deno task ${task}\\b`));
+});
+
+Deno.test("the README's links lead somewhere", async () => {
+  for (const [, target] of README.matchAll(/\]\(([^)]+)\)/g)) {
+    ok(await Deno.stat(`${ROOT}/${target}`).then(() => true, () => false), `there is no ${target}`);
+  }
+});
+
+Deno.test("every command of the README does what it says", async (t) => {
+  await using own = await place();
+  await using server = modelServer(parrot);
+  await Deno.writeTextFile(
+    `${own.folder}/predictions.jsonl`,
+    JSON.stringify({ prediction: "the cat sat", references: ["the cat sat", "a cat sat"] }),
+  );
+  for (const command of COMMANDS) {
+    const [, benchmark] = command.match(BENCHMARK) ?? [];
+    if (benchmark) { // `bench --quick` runs them all
+      ok(await Deno.stat(`${ROOT}/bench/${benchmark.replaceAll("-", "_")}.ts`));
+      continue;
+    }
+    await t.step(command, async () => {
+      const brought = command
+        .replaceAll(/openai:[\w.-]+(@\S+)?/g, (name) => `${name.split("@")[0]}@${server.url}`)
+        .replaceAll(/ (predictions\.jsonl|report\.html)/g, ` ${own.folder}/$1`)
+        .replace(/--max-usd \S+/, "$& --allow-unpriced");
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["task", "--quiet", ...words(brought)],
+        cwd: ROOT,
+        env: {
+          ...command === "optimize" || command.includes("--resume")
+            ? {}
+            : { QUINTET_PRIMARY: `openai:parrot@${server.url}` },
+          ...command.includes("--max-calls") ? {} : { QUINTET_MAX_CALLS: "24" },
+          ...own.env,
+          QUINTET_QUICK: "true",
+        },
+        stdin: "null",
+      }).output().then(({ code, ...output }) => ({
+        code,
+        stdout: new TextDecoder().decode(output.stdout),
+        stderr: new TextDecoder().decode(output.stderr),
+      }));
+      const capped = /optimize|evaluate/.test(command) && code === 3; // the environment's cap is a user's
+      ok(code === 0 || capped, `exit code ${code}\n${stderr}`);
+      ok(stdout.trim() !== "", stderr);
+    });
+  }
+});
+
+/** As a shell splits them. */
+const words = (command: string): string[] =>
+  [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!);
