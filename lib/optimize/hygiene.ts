@@ -57,11 +57,8 @@ export function refusal(
     pattern.test(instructions) && !pattern.test(seedPrompt.systemPrompt)
   );
   if (trouble) return `error text in place of a prompt: ${JSON.stringify(instructions.match(trouble)![0])}`;
-  const copied = validation.find((example) => copies(instructions, example.question)) ??
-    validation.find((example) =>
-      prompt.demos.some((demo) => folded(demo.question) === folded(example.question))
-    );
-  if (copied) return `copied the validation question ${copied.id}`;
+  const copied = copiedFrom(prompt, instructions, validation);
+  if (copied !== undefined) return `copied the validation question ${copied}`;
   return null;
 }
 
@@ -87,15 +84,52 @@ const TROUBLE = [
   /<\/?(?:think|thinking|system_prompt|output_prompt)>/i,
 ];
 
-/** Whether `text` holds a run of COPIED_WORDS words of `question`, or the whole of a question of four words or more. */
-function copies(text: string, question: string): boolean {
-  const [where, words] = [` ${folded(text)} `, folded(question).split(" ")];
-  if (words.length < 4) return false;
-  const run = Math.min(COPIED_WORDS, words.length);
-  for (let i = 0; i + run <= words.length; i++) {
-    if (where.includes(` ${words.slice(i, i + run).join(" ")} `)) return true;
+/**
+ * The id of a validation question of which `instructions` hold a run of COPIED_WORDS words, or the whole when it has four
+ * words or more; or that a demo asks.
+ */
+function copiedFrom(
+  { demos }: Prompt,
+  instructions: string,
+  validation: readonly Example[],
+): string | undefined {
+  const { runs, questions } = indexOf(validation);
+  const words = folded(instructions).split(" ");
+  for (let length = FEWEST_WORDS; length <= COPIED_WORDS; length++) {
+    for (let i = 0; i + length <= words.length; i++) {
+      const id = runs.get(words.slice(i, i + length).join(" "));
+      if (id !== undefined) return id;
+    }
   }
-  return false;
+  return demos.map(({ question }) => questions.get(folded(question))).find((id) => id !== undefined);
+}
+
+/** A shorter question may stand in a prompt by chance. */
+const FEWEST_WORDS = 4;
+
+/** What counts as copied, with the id of its question. */
+interface Index {
+  readonly runs: ReadonlyMap<string, string>;
+  readonly questions: ReadonlyMap<string, string>;
+}
+
+const indexes = new WeakMap<readonly Example[], Index>();
+
+/** Made once: there may be thousands of questions, and as many proposals. */
+function indexOf(validation: readonly Example[]): Index {
+  const known = indexes.get(validation);
+  if (known) return known;
+  const [runs, questions] = [new Map<string, string>(), new Map<string, string>()];
+  for (const { id, question } of validation) {
+    const text = folded(question), words = text.split(" ");
+    questions.set(text, id);
+    if (words.length < FEWEST_WORDS) continue;
+    const length = Math.min(COPIED_WORDS, words.length);
+    for (let i = 0; i + length <= words.length; i++) runs.set(words.slice(i, i + length).join(" "), id);
+  }
+  const index = { runs, questions };
+  indexes.set(validation, index);
+  return index;
 }
 
 const folded = (text: string): string => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
