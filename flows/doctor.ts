@@ -1,13 +1,18 @@
 /**
- * `deno task doctor`: each part, how it stands, and the line that mends it. Changes nothing.
+ * `deno task doctor`: each part that Quintet needs, how it stands, and the line that mends it. What it can try it tries; it
+ * installs and changes nothing.
  *
  * @module
  */
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
+import { openModel, parseModel } from "../lib/llm/mod.ts";
 import { findPython, installedPython } from "../lib/python/mod.ts";
 import { openDatabase, status } from "../lib/store/mod.ts";
-import { common, databaseOption, main, ROOT, type Setting } from "./setting.ts";
+import { findPrograms } from "../lib/store/programs.ts";
+import { common, databaseOption, main, requireWritable, ROOT, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({ ...databaseOption, ...common });
 type Options = z.output<typeof schema>;
@@ -25,112 +30,167 @@ interface Part {
 async function run(options: Options, setting: Setting): Promise<number> {
   const parts: Part[] = [];
   for (const [part, check] of Object.entries(CHECKS)) {
-    try {
-      parts.push({ part, fix: null, ...await check(options, setting) });
-    } catch (error) {
-      const { message, fix } = error as Error & { fix?: string };
-      parts.push({ part, state: "broken", detail: message, fix: fix ?? null });
-    }
+    parts.push(
+      await setting.stage(part, async () => ({ part, fix: null, ...await checked(check, options, setting) })),
+    );
   }
   if (options.json) setting.print(JSON.stringify(parts));
   else {
     for (const { part, state, detail, fix } of parts) {
       setting.print(
-        `${state.padEnd(6)}  ${part.padEnd(10)}  ${detail}${fix ? `\n${" ".repeat(20)}${fix}` : ""}`,
+        `${state.padEnd(6)}  ${part.padEnd(8)}  ${detail}${fix === null ? "" : `\n${" ".repeat(18)}${fix}`}`,
       );
     }
   }
   return parts.some(({ state }) => state === "broken") ? EXIT.usage : EXIT.done;
 }
 
-type Check = (options: Options, setting: Setting) => Promise<Omit<Part, "part" | "fix"> & { fix?: string }>;
+type Finding = Omit<Part, "part" | "fix"> & { readonly fix?: string };
+type Check = (options: Options, setting: Setting) => Finding | Promise<Finding>;
+
+/** An error is a finding. Without a `fix` of its own its message ends with what to do. */
+async function checked(check: Check, options: Options, setting: Setting): Promise<Finding> {
+  try {
+    return await check(options, setting);
+  } catch (error) {
+    const { message, fix } = error as Error & { fix?: string };
+    const [, detail = message, mend] = /^([^]*): ([^:]+)$/.exec(message) ?? [];
+    if (fix !== undefined) return { state: "broken", detail: message, fix };
+    return { state: "broken", detail, ...mend === undefined ? {} : { fix: mend } };
+  }
+}
+
+const ok = (detail: string): Finding => ({ state: "ok", detail });
+const absent = (detail: string): Finding => ({ state: "absent", detail });
+const broken = (detail: string, fix: string): Finding => ({ state: "broken", detail, fix });
 
 /** The Deno that Quintet is tested with. */
 const DENO = "2.9.6";
+/** What all that is installed takes, with room for a database that grows. */
+const DISK_MIB = 500;
+/** What Quintet takes beside the embedded model. */
+const MEMORY_MIB = 1000;
+/** What models may need; the doctor says whether they are set, never what they are. */
+const KEYS = ["OPENAI_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS"];
 
 const CHECKS: Readonly<Record<string, Check>> = {
-  deno: () => {
+  deno() {
     const { deno } = Deno.version;
     const detail = `${deno} on ${Deno.build.target}, ${navigator.hardwareConcurrency} cores`;
-    return Promise.resolve(
-      deno === DENO ? { state: "ok", detail } : {
-        state: "broken",
-        detail: `${detail}, where ${DENO} is what Quintet is tested with`,
-        fix: `npx -y deno@${DENO} task doctor`,
-      },
+    return deno === DENO
+      ? ok(detail)
+      : broken(`${detail}, where ${DENO} is what Quintet is tested with`, `npx -y deno@${DENO} task doctor`);
+  },
+
+  async home(_, { home }) {
+    const there = await existing(home);
+    await requireWritable(there, "set QUINTET_HOME to a folder that is");
+    return ok(`${home}${there === home ? "" : ", made at first use"}`);
+  },
+
+  async disk(_, { home }) {
+    for (const folder of [ROOT, await existing(home)]) {
+      const free = await freeMiB(folder);
+      if (free < DISK_MIB) {
+        return broken(
+          `${free} MiB free in ${folder}, where ${DISK_MIB} are wanted`,
+          "Free some, or set QUINTET_HOME to a folder on another disk",
+        );
+      }
+    }
+    return ok(
+      `${await freeMiB(ROOT)} MiB free for the project, ${await freeMiB(
+        await existing(home),
+      )} for QUINTET_HOME`,
     );
   },
 
-  home: async (_, { home }) => {
-    await Deno.mkdir(home, { recursive: true });
-    const probe = `${home}/.probe-${crypto.randomUUID()}`;
-    await Deno.writeTextFile(probe, "").catch((error) => {
-      throw Object.assign(new Error(`Cannot write in ${home}: ${error.message}`), {
-        fix: "Set QUINTET_HOME to a folder that may be written to",
-      });
-    });
-    await Deno.remove(probe);
-    return { state: "ok", detail: home };
+  async memory() {
+    const mib = Math.round(Math.min(Deno.systemMemoryInfo().available, await memoryLimit()) / 2 ** 20);
+    return mib >= MEMORY_MIB ? ok(`${mib} MiB available`) : broken(
+      `${mib} MiB available, where ${MEMORY_MIB} are wanted`,
+      "End other programs, or give the container more",
+    );
   },
 
-  python: async () => {
+  async python() {
+    const ready = await installedPython({ root: ROOT, group: "local" });
+    if (ready) return ok(ready);
     const { command, version } = await findPython();
-    return { state: "ok", detail: `${command} ${version}` };
+    return ok(`${command} ${version}`);
   },
 
-  wheels: async () => {
-    const groups = [];
-    for await (const { name } of Deno.readDir(`${ROOT}/requirements`)) {
-      groups.push(name.replace(/\.txt$/, ""));
-    }
+  async wheels() {
     const installed = [];
-    for (const group of groups.sort()) {
+    for await (const { name } of Deno.readDir(`${ROOT}/requirements`)) {
+      const group = name.replace(/\.txt$/, "");
       if (await installedPython({ root: ROOT, group })) installed.push(group);
     }
     return installed.includes("local")
-      ? { state: "ok", detail: `.venv has ${installed.join(", ")}` }
-      : { state: "absent", detail: "the embedded model is installed at first use (140 MB)" };
+      ? ok(`.venv has ${installed.sort().join(", ")}`)
+      : absent("installed into .venv at first use of the embedded model (140 MB)");
   },
 
-  database: async ({ database }, { home }) => {
-    const made = await Deno.stat(`${home}/postgres`).then(() => true, () => false);
-    if (!database && !made) {
-      return { state: "absent", detail: "the embedded PostgreSQL is made at first use" };
+  async model() {
+    const python = await installedPython({ root: ROOT, group: "local" });
+    if (!python) return absent("the embedded model comes with the wheels");
+    const model = await openModel(parseModel("local"), { python: () => Promise.resolve(python) });
+    try {
+      await model.complete({ messages: [{ role: "user", content: "Hello" }], temperature: 0, maxTokens: 1 });
+      return ok(`${model.identity.model} answers`);
+    } finally {
+      await model[Symbol.asyncDispose]?.();
+    }
+  },
+
+  async postgres({ database }) {
+    if (database) return absent("not needed with DATABASE_URL");
+    const folder = await Deno.makeTempDir({ prefix: "quintet-doctor-" });
+    try {
+      return ok(`PostgreSQL ${(await findPrograms(folder)).version}`);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+
+  async database({ database }, { home }) {
+    if (!database && await existing(`${home}/postgres`) !== `${home}/postgres`) {
+      return absent("the embedded one is made at first use");
     }
     await using db = await openDatabase({ home, ...database ? { url: database } : {} });
     const rows = await status(db, `${ROOT}/sql`);
     const refused = rows.find(({ state }) => state === "refused");
-    if (refused) return { state: "broken", detail: `${db.description}: ${refused.problem}` };
+    if (refused) throw new Error(`${db.description}: ${refused.problem}`);
     const pending = rows.filter(({ state }) => state === "pending").length;
     const schema = pending === 0 ? "schema up to date" : `${pending} migrations to apply at next use`;
-    return { state: "ok", detail: `${db.description}, ${schema}` };
+    return ok(`${db.description}, ${schema}`);
   },
 
-  keys: (_, { env }) => {
+  keys(_, { env }) {
     const has = KEYS.filter((name) => env[name]);
-    return Promise.resolve({
-      state: has.length > 0 ? "ok" : "absent",
-      detail: has.length > 0
-        ? `${has.join(", ")} set`
-        : `${KEYS.join(", ")} not set: only needed for remote models`,
-    });
-  },
-
-  memory: () => {
-    const { available } = Deno.systemMemoryInfo();
-    const mib = Math.round(available / 2 ** 20);
-    return Promise.resolve(
-      mib >= 1000 ? { state: "ok", detail: `${mib} MiB available` } : {
-        state: "broken",
-        detail: `${mib} MiB available, where 1000 are wanted`,
-        fix: "End other programs",
-      },
-    );
+    return has.length > 0
+      ? ok(`${has.join(", ")} set`)
+      : absent(`${KEYS.join(", ")} not set: only needed for remote models`);
   },
 };
 
-/** What models may need; the doctor says whether they are set, never what they are. */
-const KEYS = ["OPENAI_API_KEY"];
+/** The folder itself, or the nearest one above it that exists. */
+async function existing(folder: string): Promise<string> {
+  for (let at = folder;; at = dirname(at)) {
+    if (at === dirname(at) || await Deno.stat(at).then(() => true, () => false)) return at;
+  }
+}
+
+async function freeMiB(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return Math.floor(bavail * bsize / 2 ** 20);
+}
+
+/** Bytes that a container may take, where this is one. */
+async function memoryLimit(): Promise<number> {
+  const limit = Number(await Deno.readTextFile("/sys/fs/cgroup/memory.max").catch(() => "max"));
+  return Number.isNaN(limit) ? Infinity : limit;
+}
 
 if (import.meta.main) {
   await main({ name: "doctor", summary: "each part, how it stands, and what mends it", schema, run });

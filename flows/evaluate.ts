@@ -10,16 +10,21 @@ import { runMeasurement } from "../lib/experiment/mod.ts";
 import { metric, metricNames } from "../lib/metrics/mod.ts";
 import type { Prompt } from "../lib/optimize/mod.ts";
 import { random } from "../lib/random.ts";
-import { measurementOf, measurementText, percent } from "../lib/report/mod.ts";
+import { measurementOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
+import { measurementText } from "../lib/report/terminal.ts";
+import { percent } from "../lib/report/text.ts";
 import { bootstrap } from "../lib/statistics/mod.ts";
+import { isStorable } from "../lib/text.ts";
 import { beginExperiment, type Database, findPrompt, readExperiment, saveDataset } from "../lib/store/mod.ts";
-import { common, database, databaseOption, main, models, type Setting } from "./setting.ts";
+import { common, database, databaseOption, jsonFile, main, models, type Setting } from "./setting.ts";
 import {
   askingOptions,
   caps,
   DATASET,
+  failures,
   grading,
-  requirePrices,
+  kept,
+  requireAskable,
   scoringOptions,
   seedPrompt,
   settled,
@@ -57,18 +62,28 @@ const evaluate = (options: Options, setting: Setting): Promise<number> =>
     ? scorePrompt(options, setting)
     : scoreTexts(options.predictions, options, setting);
 
+/** Not kept with an experiment: the other form's options, and the card's prompt, which no option gives. */
+const LEFT_OUT = ["predictions", "metrics", "system_prompt", "output_prompt"];
+
 /** Has the primary model answer a split under one prompt. */
 async function scorePrompt(options: Options, setting: Setting): Promise<number> {
   const dataset = await readDataset(options.dataset, { seed: options.seed });
   const settings = settled(options, dataset);
+  await requireAskable({ ...options, ...settings }, setting);
+  const { prompt: name } = options;
+  const given = name === undefined
+    ? seedPrompt(settings)
+    : /\.json$/i.test(name)
+    ? await promptFile(name)
+    : name;
   await using db = await database(options, setting);
-  const prompt = options.prompt === undefined ? seedPrompt(settings) : await promptOf(options.prompt, db);
+  const prompt = typeof given === "string" ? await keptPrompt(given, db) : given;
   await using roles = await models(options, setting);
-  requirePrices([roles.primary, roles.optimizer], options);
   const id = crypto.randomUUID();
   const datasetId = await saveDataset(db, dataset);
-  const config = { ...options, ...settings };
+  const config = kept({ ...options, ...settings }, LEFT_OUT);
   await beginExperiment(db, { id, kind: "evaluate", datasetId, seed: options.seed, config });
+  const wanted = dataset[options.split].length;
   await setting.stage("Questions", (say) =>
     runMeasurement({
       id,
@@ -83,11 +98,26 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
       answerTokens: settings.answer_tokens,
     }, {
       ...surroundings(db, options, setting),
-      onProgress: (asked) => say(`${asked} of ${dataset[options.split].length}`),
+      onProgress: (asked) => say(`${asked} of ${wanted}`),
     }));
   const record = await readExperiment(db, id);
-  setting.print(options.json ? JSON.stringify(measurementOf(record)) : measurementText(record));
-  return measurementOf(record).n < dataset[options.split].length ? EXIT.budget : EXIT.done;
+  const result = measurementOf(record);
+  const text = result.status === "interrupted" && result.score === null
+    ? `Interrupted before there was a score. Experiment ${id}`
+    : measurementText(record);
+  setting.print(options.json ? JSON.stringify(result) : text);
+  const failed = failures(record, roles.failure());
+  if (failed) setting.tell(failed.text);
+  if (result.status === "interrupted") {
+    setting.tell("Go on with the same command: what was answered is read back.");
+    return EXIT.interrupted;
+  }
+  if (failed?.all) return EXIT.provider;
+  if (result.n === wanted) return EXIT.done;
+  setting.tell(`${result.n} of ${wanted} questions were answered.`);
+  const capped = result.calls.total >= options.max_calls || !failed ||
+    [options.max_tokens, options.max_usd, options.max_seconds].some((cap) => cap !== undefined);
+  return capped ? EXIT.budget : EXIT.done;
 }
 
 /** Scores texts by several metrics; asks nobody and keeps nothing. */
@@ -118,32 +148,32 @@ async function scoreTexts(path: string, { metrics, metric: one, ...options }: Op
   return EXIT.done;
 }
 
-/** A prompt from a file, or one that is kept. */
-async function promptOf(name: string, db: Database): Promise<Prompt> {
-  if (!/\.json$/i.test(name)) {
-    try {
-      return await findPrompt(db, name);
-    } catch (error) {
-      throw error instanceof RangeError ? new UsageError(error.message) : error;
-    }
-  }
+/** A prompt that is kept. */
+async function keptPrompt(id: string, db: Database): Promise<Prompt> {
   try {
-    const { system_prompt, output_prompt, demos } = promptFile.parse(
-      JSON.parse(await Deno.readTextFile(name)),
-    );
-    return { systemPrompt: system_prompt, outputPrompt: output_prompt, demos };
+    return await findPrompt(db, id);
   } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    throw new UsageError(
-      `Cannot read ${name} as it must be {"system_prompt", "output_prompt"?, "demos"?: [{"question", "answer"}]}: ${why}`,
-    );
+    throw error instanceof RangeError ? new UsageError(error.message) : error;
   }
 }
 
-const promptFile = z.object({
-  system_prompt: z.string(),
-  output_prompt: z.string().default(""),
-  demos: z.array(z.object({ question: z.string(), answer: z.string() })).default([]),
+async function promptFile(path: string): Promise<Prompt> {
+  const { success, data, error } = promptSchema.safeParse(await jsonFile(path, "a prompt"));
+  if (success) {
+    return { systemPrompt: data.system_prompt, outputPrompt: data.output_prompt, demos: data.demos };
+  }
+  const { path: at, message } = error.issues[0]!;
+  throw new UsageError(
+    `Cannot read ${path} as it must be {"system_prompt", "output_prompt"?, "demos"?: [{"question", "answer"}]}: ` +
+      `${at.join(".") || "it"}: ${message}`,
+  );
+}
+
+const storable = z.string().refine(isStorable, "must have no NUL and no half of a surrogate pair");
+const promptSchema = z.object({
+  system_prompt: storable,
+  output_prompt: storable.default(""),
+  demos: z.array(z.object({ question: storable, answer: storable })).default([]),
 });
 
 if (import.meta.main) {

@@ -3,26 +3,46 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { z } from "zod";
 import { EXIT, UsageError } from "../lib/command/mod.ts";
-import { readDataset } from "../lib/dataset/mod.ts";
+import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
 import { type Progress, runExperiment } from "../lib/experiment/mod.ts";
-import { dollars, htmlReport, percent, resultOf, resultText } from "../lib/report/mod.ts";
+import type { StopReason } from "../lib/optimize/mod.ts";
+import { resultOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
+import { resultText } from "../lib/report/terminal.ts";
+import { dollars, percent } from "../lib/report/text.ts";
 import {
   beginExperiment,
   type Database,
+  type Experiment,
+  type ExperimentRecord,
   loadDataset,
   readExperiment,
   resumeExperiment,
   saveDataset,
 } from "../lib/store/mod.ts";
-import { common, database, databaseOption, found, main, models, type Setting, writeFile } from "./setting.ts";
+import {
+  common,
+  database,
+  databaseOption,
+  found,
+  main,
+  type Models,
+  models,
+  requireWritable,
+  type Setting,
+  writeFile,
+} from "./setting.ts";
 import {
   askingOptions,
   caps,
   DATASET,
+  failures,
   grading,
-  requirePrices,
+  kept,
+  OWN,
+  requireAskable,
   scoringOptions,
   seedPrompt,
   type Settled,
@@ -65,97 +85,142 @@ type Config = Omit<Options, keyof Settled> & Settled;
 /** What may change when a run is resumed: everything else would make it another run. */
 const RESUMABLE = [
   ...["max_calls", "max_tokens", "max_usd", "max_seconds", "allow_unpriced", "concurrency", "max_retries"],
-  ...[
-    "threshold",
-    "max_iterations",
-    "patience",
-    "require_target",
-    "report",
-    "database",
-    "json",
-    "config",
-    "resume",
-  ],
+  ...["threshold", "max_iterations", "patience", "require_target", "report", ...OWN],
 ];
 
 async function optimize(options: Options, setting: Setting): Promise<number> {
-  const dataset = options.resume === undefined
-    ? await readDataset(options.dataset, { seed: options.seed })
-    : undefined;
-  const fresh = dataset && { ...options, ...settled(options, dataset) };
-  if (fresh) grading(fresh, NOBODY); // a wrong metric is told before anything is started
+  const fresh = options.resume === undefined ? await planned(options, setting) : undefined;
   await using db = await database(options, setting);
-  const run = fresh ? { config: fresh, dataset: dataset! } : await resumed(db, options, setting);
-  await using roles = await models(run.config, setting);
-  requirePrices([roles.primary, roles.optimizer], run.config);
-  const { id, seconds } = "id" in run ? run : await begun(db, run);
+  const plan = fresh ?? await resumed(db, options, setting);
+  await using roles = await models(plan.config, setting);
+  const begun = await begin(db, plan);
+  const { id, config } = begun;
 
-  const stopReason = await setting.stage("Search", async (say) => {
-    const { config } = run;
-    return await runExperiment({
-      id,
-      datasetId: await saveDataset(db, run.dataset),
-      dataset: run.dataset,
-      seed: config.seed,
-      seedPrompt: seedPrompt(config),
-      metric: grading(config, roles.optimizer),
-      primary: roles.primary,
-      optimizer: roles.optimizer,
-      caps: caps(config),
-      temperature: config.temperature,
-      answerTokens: config.answer_tokens,
-      optimizerTokens: config.optimizer_tokens ?? (roles.optimizer.name === "local" ? 256 : 2048),
-      search: { target: config.threshold, maxIterations: config.max_iterations, patience: config.patience },
-    }, {
-      ...surroundings(db, config, setting),
-      secondsBefore: seconds,
-      onProgress: (progress) => say(progressLine(progress, config)),
-    });
-  });
-
+  let stopReason: StopReason;
+  try {
+    stopReason = await search(db, begun, roles, setting);
+  } catch (error) {
+    if ((error as Error).name === "DatabaseError") throw error;
+    const record = await readExperiment(db, id); // what was found and paid for is not lost with the rest
+    if (config.json || resultOf(record).best?.validation) {
+      await show(record, begun, setting).catch(({ message }) => setting.tell(message));
+    } else setting.tell(goOn(id));
+    throw error;
+  }
   const record = await readExperiment(db, id);
-  const report = options.report ?? `${setting.home}/reports/${id}.html`;
-  await writeFile(report, htmlReport(record));
-  setting.print(options.json ? JSON.stringify(resultOf(record)) : resultText(record));
-  setting.tell(`Report: ${report}`);
-  if (options.require_target && stopReason !== "target") return EXIT.target;
-  const capped = ["max_calls", "max_tokens", "max_usd", "max_seconds"].some((name) =>
-    setting.given.has(name)
-  );
-  return stopReason === "budget" && capped ? EXIT.budget : EXIT.done; // the default budget is no cap of the user's
+  await show(record, begun, setting);
+  const failed = failures(record, roles.failure());
+  if (failed) setting.tell(failed.text);
+  if (stopReason === "interrupted") return EXIT.interrupted;
+  if (failed?.all) return EXIT.provider;
+  if (config.require_target && stopReason !== "target") return EXIT.target;
+  return stopReason === "budget" && capped(config, setting) ? EXIT.budget : EXIT.done;
 }
 
-/** Stands in while only the metric's name and options are checked. */
-const NOBODY = { name: "", identity: {}, promptTokensAtMost: () => 0, complete: () => Promise.reject() };
+/** What is to be run. */
+interface Plan {
+  readonly config: Config;
+  readonly dataset: Dataset;
+  /** The experiment that is to go on. */
+  readonly experiment?: Experiment;
+}
 
-async function begun(
-  db: Database,
-  { config, dataset }: { config: Config; dataset: Parameters<typeof saveDataset>[1] },
-) {
-  const id = crypto.randomUUID();
-  const datasetId = await saveDataset(db, dataset);
-  await beginExperiment(db, { id, kind: "optimize", datasetId, seed: config.seed, config: { ...config } });
-  return { id, seconds: 0 };
+/** A new experiment; what is wrong with it is told before anything is started. */
+async function planned(options: Options, setting: Setting): Promise<Plan> {
+  const dataset = await readDataset(options.dataset, { seed: options.seed });
+  const config = { ...options, ...settled(options, dataset) };
+  await requireAskable(config, setting);
+  await requireWritable(
+    dirname(reportOf(config, "", setting)),
+    options.report === undefined ? "set QUINTET_HOME to a folder that is" : "name another file with --report",
+  );
+  return { config, dataset };
 }
 
 /** The experiment that is to go on, with what may be changed changed. */
-async function resumed(db: Database, options: Options, { given }: Setting) {
-  const fixed = [...given].find((name) => !RESUMABLE.includes(name));
-  if (fixed) {
-    throw new UsageError(
-      `Cannot change --${fixed.replaceAll("_", "-")} of an experiment that is resumed: leave it out`,
-    );
-  }
+async function resumed(db: Database, options: Options, setting: Setting): Promise<Plan> {
   const experiment = await found(db, options.resume!);
   if (experiment.kind !== "optimize") {
     throw new UsageError(`Cannot resume ${options.resume} as it is no optimization but an evaluation`);
   }
-  const changes = Object.fromEntries(Object.entries(options).filter(([name]) => given.has(name)));
+  const changes = Object.fromEntries(Object.entries(options).filter(([name]) => setting.given.has(name)));
+  for (const [name, value] of Object.entries(changes)) {
+    const [old, wanted] = [JSON.stringify(experiment.config[name] ?? null), JSON.stringify(value)];
+    if (RESUMABLE.includes(name) || old === wanted) continue;
+    throw new UsageError(
+      `Cannot resume ${options.resume} with another --${name.replaceAll("_", "-")}: it began with ${old}, ` +
+        `got ${wanted}: leave that out, or begin a new experiment without --resume`,
+    );
+  }
   const config = { ...experiment.config, ...changes } as unknown as Config;
-  await resumeExperiment(db, experiment.id, { ...config });
-  const { id, datasetId, seconds } = experiment;
-  return { id, seconds, config, dataset: await loadDataset(db, datasetId) };
+  await requireAskable(config, setting);
+  return { config, experiment, dataset: await loadDataset(db, experiment.datasetId) };
 }
+
+/** A plan that is kept as an experiment. */
+interface Begun extends Plan {
+  readonly id: string;
+  readonly datasetId: string;
+}
+
+async function begin(db: Database, plan: Plan): Promise<Begun> {
+  const config = kept(plan.config);
+  if (plan.experiment) {
+    await resumeExperiment(db, plan.experiment.id, config);
+    return { ...plan, ...plan.experiment, config: plan.config };
+  }
+  const id = crypto.randomUUID();
+  const datasetId = await saveDataset(db, plan.dataset);
+  await beginExperiment(db, { id, kind: "optimize", datasetId, seed: plan.config.seed, config });
+  return { ...plan, id, datasetId };
+}
+
+const search = async (
+  db: Database,
+  { id, datasetId, dataset, config, experiment }: Begun,
+  { primary, optimizer }: Models,
+  setting: Setting,
+): Promise<StopReason> =>
+  await setting.stage("Search", (say) =>
+    runExperiment({
+      id,
+      datasetId,
+      dataset,
+      seed: config.seed,
+      seedPrompt: seedPrompt(config),
+      metric: grading(config, optimizer),
+      primary,
+      optimizer,
+      caps: caps(config),
+      temperature: config.temperature,
+      answerTokens: config.answer_tokens,
+      optimizerTokens: config.optimizer_tokens ?? (optimizer.name === "local" ? 256 : 2048),
+      search: { target: config.threshold, maxIterations: config.max_iterations, patience: config.patience },
+    }, {
+      ...surroundings(db, config, setting),
+      secondsBefore: experiment?.seconds ?? 0,
+      onProgress: (progress) => say(progressLine(progress, config)),
+    }));
+
+/** Prints how an experiment went, then writes its report: what cannot be written is not lost. */
+async function show(record: ExperimentRecord, { id, config }: Begun, setting: Setting): Promise<void> {
+  setting.print(config.json ? JSON.stringify(resultOf(record)) : resultText(record));
+  if (config.json && record.experiment.status !== "finished") setting.tell(goOn(id)); // the text says it by itself
+  const report = reportOf(config, id, setting);
+  const { htmlReport } = await import("../lib/report/page.ts");
+  await writeFile(report, htmlReport(record));
+  setting.tell(`Report: ${report}`);
+}
+
+const goOn = (id: string): string => `Go on with: deno task optimize --resume ${id}`;
+
+const reportOf = ({ report }: { report?: string | undefined }, id: string, { home }: Setting): string =>
+  report ?? `${home}/reports/${id}.html`;
+
+/** Whether a cap is the user's, and not the default. */
+const capped = ({ max_calls, max_tokens, max_usd, max_seconds }: Config, { given }: Setting): boolean =>
+  given.has("max_calls") || max_calls !== askingOptions.max_calls.parse(undefined) ||
+  [max_tokens, max_usd, max_seconds].some((cap) => cap !== undefined);
 
 /** `iteration 3, asking candidates, 412 of 1000 calls, best 62.5 of 40 questions, $0.0021`. */
 function progressLine({ phase, iteration, asked, spent, best }: Progress, { max_calls }: Config): string {

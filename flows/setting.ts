@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { EXIT, helpOf, outcome, readOptions, type Stage, stages, UsageError } from "../lib/command/mod.ts";
-import { type LanguageModel, openModel, parseModel } from "../lib/llm/mod.ts";
+import { type LanguageModel, openModel, parseModel, ProviderError } from "../lib/llm/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
 import { type Database, type Experiment, findExperiment, migrate, openDatabase } from "../lib/store/mod.ts";
 
@@ -28,7 +28,10 @@ export interface Setting {
   print(text: string): void;
   /** A line on stderr: everything else. */
   tell(text: string): void;
-  /** Aborts when the user or the system wants the run to end (SIGINT, SIGTERM). */
+  /**
+   * Aborts when the user or the system wants the run to end (SIGINT, SIGTERM). Before a flow reads this, and when it is
+   * asked twice, the process just ends.
+   */
   readonly stop: AbortSignal;
 }
 
@@ -46,6 +49,13 @@ export const databaseOption = {
     .meta({ placeholder: "URL", env: "DATABASE_URL" }),
 };
 
+/** What the help says of every flow. */
+const HELP =
+  `An option --some-name is also the variable QUINTET_SOME_NAME and "some_name" in the file of --config: a flag wins
+over a variable, a variable over the file. QUINTET_HOME is the folder of database and reports.
+Exit codes: 0 done, 1 a fault of Quintet, 2 usage or configuration, 3 a cap was met before the target, 4 provider,
+5 database, 100 target not reached with --require-target, 130 interrupted.`;
+
 /** Reads a flow's options, runs it, and ends the process with its exit code. */
 export async function main<Schema extends z.ZodObject>(
   { name, summary, schema, run, args = Deno.args }: {
@@ -57,14 +67,15 @@ export async function main<Schema extends z.ZodObject>(
     args?: readonly string[];
   },
 ): Promise<void> {
+  console.debug = () => {}; // what libraries say there, Google's SDK among them, would be in the result
   const code = await outcome(async () => {
     if (args.includes("--help") || args.includes("-h")) {
-      print(`deno task ${name}: ${summary}\n\n${helpOf(schema)}`);
+      print(`deno task ${name}: ${summary}\n\n${helpOf(schema)}\n\n${HELP}`);
       return EXIT.done;
     }
     const env = Deno.env.toObject();
     const { options, given } = readOptions(schema, { args, env, ...await configFile(args, env) });
-    return await run(options, { ...setting(env), given });
+    return await run(options, setting(env, given));
   }, tell);
   Deno.exit(code);
 }
@@ -74,6 +85,7 @@ export async function database(
   { database: url }: { database?: string | undefined },
   { home, stage }: Setting,
 ): Promise<Database> {
+  if (!url) await requireWritable(home, "set QUINTET_HOME to a folder that is, or DATABASE_URL");
   return await stage("Database", async (say) => {
     const db = await openDatabase({ home, ...url ? { url } : {}, notice: say });
     try {
@@ -87,24 +99,65 @@ export async function database(
   });
 }
 
-/** The models of an experiment, and what ends them. One model serves all roles that name it. */
-export async function models(
-  names: { primary: string; optimizer?: string | undefined },
-  { env, stage, tell }: Setting,
-): Promise<{ primary: LanguageModel; optimizer: LanguageModel } & AsyncDisposable> {
-  const specs = [parseModel(names.primary), parseModel(names.optimizer ?? names.primary)] as const;
+/** Makes a folder unless it is there, and tries whether files can be made in it. Throws UsageError. */
+export async function requireWritable(folder: string, mend: string): Promise<void> {
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+    await Deno.remove(await Deno.makeTempFile({ dir: folder, prefix: ".writable-" }));
+  } catch (error) {
+    throw new UsageError(`Cannot use ${folder} as it must be writable: ${why(error)}: ${mend}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The models of an experiment, and what ends them. */
+export interface Models extends AsyncDisposable {
+  readonly primary: LanguageModel;
+  /** The primary unless another one is named. */
+  readonly optimizer: LanguageModel;
+  /** What a model's provider last failed with, if it did. */
+  readonly failure: () => ProviderError | undefined;
+}
+
+/** What models are called as options. */
+export interface ModelNames {
+  readonly primary: string;
+  readonly optimizer?: string | undefined;
+}
+
+const specsOf = ({ primary, optimizer = primary }: ModelNames) =>
+  [parseModel(primary), parseModel(optimizer)] as const;
+
+/** Opens the models of an experiment. */
+export async function models(names: ModelNames, { env, stage, tell }: Setting): Promise<Models> {
+  const specs = specsOf(names);
   const open = async (spec: typeof specs[number]) =>
     await stage(`Model ${spec.name}`, async (say) =>
       await openModel(spec, {
-        apiKey: env.OPENAI_API_KEY,
+        ...keysOf(env),
         python: () => ensurePython({ root: ROOT, group: "local", log: say }),
         notice: tell,
       }));
   const primary = await open(specs[0]);
   const optimizer = specs[0].name === specs[1].name ? primary : await open(specs[1]);
+  let failure: ProviderError | undefined;
+  const heard = (model: LanguageModel): LanguageModel => ({
+    ...model,
+    async complete(...request) {
+      try {
+        return await model.complete(...request);
+      } catch (error) {
+        if (error instanceof ProviderError) failure = error;
+        throw error;
+      }
+    },
+  });
+  const first = heard(primary);
   return {
-    primary,
-    optimizer,
+    primary: first,
+    optimizer: optimizer === primary ? first : heard(optimizer),
+    failure: () => failure,
     async [Symbol.asyncDispose]() {
       for (const model of new Set([primary, optimizer])) {
         await (model as Partial<AsyncDisposable>)[Symbol.asyncDispose]?.();
@@ -112,6 +165,25 @@ export async function models(
     },
   };
 }
+
+/** Those that are only a name and a key, which is told if it is wrong before anything is started. */
+export async function remoteModels(names: ModelNames, { env }: Setting): Promise<LanguageModel[]> {
+  const remote = specsOf(names).filter(({ provider }) => provider !== "local");
+  return await Promise.all(
+    remote.map((spec) => openModel(spec, { ...keysOf(env), python: () => Promise.reject() })),
+  );
+}
+
+/** What opens models of providers, by the names that the providers' own tools use. */
+const keysOf = (env: Setting["env"]) => ({
+  apiKey: env.OPENAI_API_KEY,
+  google: {
+    project: env.GOOGLE_CLOUD_PROJECT,
+    location: env.GOOGLE_CLOUD_LOCATION || undefined,
+    baseUrl: env.GOOGLE_VERTEX_BASE_URL || undefined,
+    credentials: env.GOOGLE_APPLICATION_CREDENTIALS || undefined,
+  },
+});
 
 /** `findExperiment`, whose RangeError is the user's to mend. */
 export async function found(db: Database, id: string): Promise<Experiment> {
@@ -131,52 +203,64 @@ export async function writeFile(path: string, text: string): Promise<void> {
     await Deno.rename(draft, path);
   } catch (error) {
     await Deno.remove(draft).catch(() => {});
-    throw new UsageError(`Cannot write ${path}: ${(error as Error).message}`, { cause: error });
+    throw new UsageError(`Cannot write ${path}: ${why(error)}`, { cause: error });
   }
 }
 
-function setting(env: Setting["env"]): Omit<Setting, "given"> {
+/** What is in the JSON file `path`, of which `what` is wanted. Throws UsageError. */
+export async function jsonFile(path: string, what: string): Promise<unknown> {
+  try {
+    return JSON.parse(await Deno.readTextFile(path));
+  } catch (error) {
+    throw new UsageError(`Cannot read ${path} as it must be a JSON file with ${what}: ${why(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Why a file could not be read or written, without what the message around it says. */
+const why = (error: unknown): string =>
+  (error as Error).message.replace(/ \(os error[^]*$/, "").replace(/^./, (letter) => letter.toLowerCase());
+
+function setting(env: Setting["env"], given: Setting["given"]): Setting {
   const live = Deno.stderr.isTerminal() && !env.CI && env.TERM !== "dumb";
   const stop = new AbortController();
+  let heeded = false; // a flow that reads `stop` ends in good order
   for (const signal of ["SIGINT", ...Deno.build.os === "windows" ? [] : ["SIGTERM"]] as Deno.Signal[]) {
     Deno.addSignalListener(signal, () => {
-      if (stop.signal.aborted) Deno.exit(130); // asked twice
+      if (!heeded || stop.signal.aborted) Deno.exit(EXIT.interrupted);
       tell("\nEnding: calls in flight may finish, for 10 seconds at most. Once more ends at once.");
       stop.abort();
     });
   }
   return {
+    given,
     env,
     home: env.QUINTET_HOME || `${ROOT}/.quintet`,
     stage: stages({
       live,
-      write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
-      columns: () => live ? Deno.consoleSize().columns : 80,
+      write(text) {
+        try {
+          Deno.stderr.writeSync(new TextEncoder().encode(text));
+        } catch { /* the reader has gone; the run has not */ }
+      },
+      columns: () => live && Deno.consoleSize().columns || 80, // some terminals say 0
       elapsed: () => performance.now(),
     }),
     print,
     tell,
-    stop: stop.signal,
+    get stop() {
+      heeded = true;
+      return stop.signal;
+    },
   };
 }
 
 async function configFile(args: readonly string[], env: Setting["env"]) {
   const at = args.findIndex((arg) => /^--config(=|$)/.test(arg));
-  const path = at < 0 ? env.QUINTET_CONFIG : args[at]!.split("=", 2)[1] ?? args[at + 1];
+  const path = at < 0 ? env.QUINTET_CONFIG : args[at]!.match(/=([^]*)/)?.[1] ?? args[at + 1];
   if (!path) return {};
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    throw new UsageError(
-      `Cannot read ${path} as it must be a JSON file of options: ${(error as Error).message}`,
-    );
-  }
-  try {
-    return { file: { name: path, values: JSON.parse(text) } };
-  } catch (error) {
-    throw new UsageError(`Cannot read ${path} as it must hold one JSON object: ${(error as Error).message}`);
-  }
+  return { file: { name: path, values: await jsonFile(path, "options") } };
 }
 
 const print = (text: string): void => console.log(text);

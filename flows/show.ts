@@ -5,7 +5,8 @@
  */
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
-import { experimentLine, resultOf, resultText } from "../lib/report/mod.ts";
+import { measurementOf, resultOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
+import { experimentLine, measurementText, resultText } from "../lib/report/terminal.ts";
 import { listExperiments, readExperiment } from "../lib/store/mod.ts";
 import { common, database, databaseOption, found, main, type Setting } from "./setting.ts";
 
@@ -22,9 +23,10 @@ const schema = z.strictObject({
 async function show(options: z.output<typeof schema>, setting: Setting): Promise<number> {
   await using db = await database(options, setting);
   if (options.experiment !== undefined) {
-    const { id } = await found(db, options.experiment);
+    const { id, kind } = await found(db, options.experiment);
     const record = await readExperiment(db, id);
-    setting.print(options.json ? JSON.stringify(resultOf(record)) : resultText(record));
+    const [document, text] = kind === "evaluate" ? [measurementOf, measurementText] : [resultOf, resultText];
+    setting.print(options.json ? JSON.stringify(document(record)) : text(record));
     return EXIT.done;
   }
   const experiments = await listExperiments(db, options.limit);

@@ -7,12 +7,12 @@ import { z } from "zod";
 import { UsageError } from "../lib/command/mod.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
 import type { Grading, Surroundings } from "../lib/experiment/mod.ts";
-import { type Caps, type LanguageModel, priceOf } from "../lib/llm/mod.ts";
+import { type Caps, type LanguageModel, priceOf, type ProviderError } from "../lib/llm/mod.ts";
 import { metric } from "../lib/metrics/mod.ts";
 import type { Prompt } from "../lib/optimize/mod.ts";
 import { random } from "../lib/random.ts";
-import type { Database } from "../lib/store/mod.ts";
-import type { Setting } from "./setting.ts";
+import type { BillRow, Database, ExperimentRecord } from "../lib/store/mod.ts";
+import { type ModelNames, remoteModels, type Setting } from "./setting.ts";
 
 /** The question set that is used when none is named. */
 export const DATASET = "data/tasks/question_types.jsonl";
@@ -128,17 +128,43 @@ export const caps = ({ max_calls, max_tokens, max_usd, max_seconds }: {
   seconds: max_seconds,
 });
 
-/** Refuses a dollar cap that could not hold: a model whose price nobody knows. */
-export function requirePrices(
-  models: readonly LanguageModel[],
-  { max_usd, allow_unpriced }: { max_usd?: number | undefined; allow_unpriced: boolean },
-): void {
-  const unpriced = models.find((model) => priceOf(model) === null);
-  if (max_usd === undefined || allow_unpriced || !unpriced) return;
+/** Refuses, before anything is started, a wrong metric, model or key, and a dollar cap that could not hold. */
+export async function requireAskable(
+  config: Settled & ModelNames & { max_usd?: number | undefined; allow_unpriced: boolean },
+  setting: Setting,
+): Promise<void> {
+  grading(config, NOBODY);
+  const unpriced = (await remoteModels(config, setting)).find((model) => priceOf(model) === null);
+  if (config.max_usd === undefined || config.allow_unpriced || !unpriced) return;
   throw new UsageError(
     `Cannot keep to --max-usd as the price of ${unpriced.name} is not known (data/prices.json lists those that are): ` +
       `cap it with --max-calls or --max-tokens, or count it as free with --allow-unpriced`,
   );
+}
+
+const NOBODY = { name: "", identity: {}, promptTokensAtMost: () => 0, complete: () => Promise.reject() };
+
+/** Options of one process: they are not kept with an experiment, also as a database's URL may hold a password. */
+export const OWN: readonly string[] = ["database", "json", "config", "resume"];
+
+/** The options that are kept with an experiment, without `others`. */
+export const kept = (options: object, others: readonly string[] = []): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(options).filter(([name]) => !OWN.includes(name) && !others.includes(name)),
+  );
+
+/** What to say of calls that failed, when some did in this process; `all` where not one call was ever answered. */
+export function failures(
+  { bill, experiment: { cached } }: ExperimentRecord,
+  last: ProviderError | undefined,
+): { readonly text: string; readonly all: boolean } | undefined {
+  if (last === undefined) return undefined;
+  const sum = (count: (row: BillRow) => number) => bill.reduce((total, row) => total + count(row), 0);
+  const [calls, failed, lost] = [sum((row) => row.calls), sum((row) => row.failed), sum((row) => row.lost)];
+  return {
+    text: `${failed} of ${calls} calls failed, the last one with: ${last.message}`,
+    all: calls + cached === failed + lost,
+  };
 }
 
 /** What an experiment is given from outside. */

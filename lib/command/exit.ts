@@ -18,6 +18,8 @@ export const EXIT = {
   database: 5,
   /** `--require-target` was given and the target was not reached. */
   target: 100,
+  /** The user or the system ended the run (SIGINT, SIGTERM); what it found was printed, and `--resume` goes on. */
+  interrupted: 130,
 } as const;
 
 /** Names of errors that say all there is to say, and the code each stands for. */

@@ -18,6 +18,7 @@
  */
 import { z } from "zod";
 import { nearest } from "../nearest.ts";
+import { isStorable } from "../text.ts";
 
 /** Wrong flags, configuration or environment: exit code 2. */
 export class UsageError extends Error {
@@ -94,6 +95,14 @@ export function readOptions<Schema extends z.ZodObject>(
     origins.set(name, flag);
   }
 
+  for (const [name, value] of Object.entries(values)) {
+    if (typeof value !== "string" || isStorable(value)) continue;
+    throw new UsageError(
+      `Cannot read ${origins.get(name)} as it must have no NUL and no half of a surrogate pair: got ${
+        shown(value)
+      }`,
+    );
+  }
   const result = schema.safeParse(values);
   if (result.success) return { options: result.data, given: new Set(origins.keys()) };
   const issue = result.error.issues[0]!;
@@ -104,7 +113,7 @@ export function readOptions<Schema extends z.ZodObject>(
   }
   throw new UsageError(
     `Cannot read ${origins.get(name)} as it must be ${
-      issue.code === "custom" ? issue.message : wanted(properties.get(name)!)
+      issue.code === "custom" ? issue.message : wanted(properties.get(name)!, values[name])
     }: got ${shown(values[name])}`,
   );
 }
@@ -112,14 +121,15 @@ export function readOptions<Schema extends z.ZodObject>(
 /** The flags of a schema for a reader: one line each, aligned. */
 export function helpOf(schema: z.ZodObject): string {
   const rows = [...propertiesOf(schema)].map(([name, property]) => {
-    const { type, description = "", placeholder, default: preset } = property;
+    const { type, description = "", placeholder, positional, env, default: preset } = property;
     const value = type === "boolean"
       ? ""
       : ` ${placeholder ?? property.enum?.join("|") ?? (type === "string" ? "TEXT" : "N")}`;
     const shownDefault = preset === undefined || preset === false || preset === "" || Array.isArray(preset)
       ? ""
       : ` [${preset}]`;
-    return [`  ${flagOf(name)}${value}`, `${description}${shownDefault}`] as const;
+    const flag = positional ? `[${flagOf(name)}]` : flagOf(name);
+    return [`  ${flag}${value}`, `${description}${env ? ` (or ${env})` : ""}${shownDefault}`] as const;
   });
   const width = Math.min(34, Math.max(...rows.map(([left]) => left.length)) + 2);
   return rows.map(([left, right]) =>
@@ -201,8 +211,11 @@ function converted(text: string, property: Property, origin: string): unknown {
   }
 }
 
-/** What a property takes, in words. */
-function wanted({ type, enum: choices, minimum, maximum, exclusiveMinimum }: Property): string {
+/** What a property takes, in words; the end of the whole numbers that can be told apart only to who went beyond it. */
+function wanted(
+  { type, enum: choices, minimum, maximum, exclusiveMinimum }: Property,
+  value?: unknown,
+): string {
   if (choices) return `one of ${choices.join(", ")}`;
   const kind = {
     integer: "a whole number",
@@ -213,7 +226,7 @@ function wanted({ type, enum: choices, minimum, maximum, exclusiveMinimum }: Pro
   };
   const least = minimum !== undefined && minimum > -Number.MAX_SAFE_INTEGER ? ` of at least ${minimum}` : "";
   const above = exclusiveMinimum !== undefined ? ` above ${exclusiveMinimum}` : "";
-  const most = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER
+  const most = maximum !== undefined && (maximum < Number.MAX_SAFE_INTEGER || Number(value) > maximum)
     ? ` ${least ? "and" : "of"} at most ${maximum}`
     : "";
   return kind[type ?? "string"] + least + above + most;

@@ -71,6 +71,7 @@ Deno.test("readOptions() says what was wanted, what came and from where", () => 
     ],
     [["--max-calls", ""], {}, /a whole number of at least 1: got ""$/],
     [["--max-calls", "0"], {}, /a whole number of at least 1: got 0$/],
+    [["--max-calls", "1e16"], {}, /a whole number of at least 1 and at most 9007199254740991: got 1/],
     [["--max-calls", "1.5"], {}, /a whole number of at least 1: got 1\.5$/],
     [["--max-calls"], {}, /^Cannot read --max-calls as a value must follow/],
     [
@@ -95,6 +96,12 @@ Deno.test("readOptions() says what was wanted, what came and from where", () => 
     ],
     [
       [],
+      { file: { name: "q.json", values: { what: "a\0" } } },
+      /^Cannot read "what" in q\.json as it must have no NUL .*: got "a\\u0000"$/,
+    ],
+    [["--what", "\ud800"], {}, /^Cannot read --what as it must have no NUL .*: got "\\ud800"$/],
+    [
+      [],
       { file: { name: "q.json", values: [1] } },
       /^Cannot read q\.json as it must hold one JSON object: got \[1\]$/,
     ],
@@ -117,7 +124,16 @@ Deno.test("a required option is named when it is missing", () => {
 
 Deno.test("helpOf() and jsonSchemaOf() know every option", () => {
   const help = helpOf(schema);
-  for (const name of ["--max-calls N", "--metric exact_match|f1", "--what ID", "--json", "[0.9]"]) {
+  for (
+    const name of [
+      "--max-calls N",
+      "--metric exact_match|f1",
+      "[--what] ID",
+      "or DATABASE_URL",
+      "--json",
+      "[0.9]",
+    ]
+  ) {
     ok(help.includes(name), `${name} in\n${help}`);
   }
   deepEqual(Object.keys(jsonSchemaOf(schema).properties as object), Object.keys(schema.shape));

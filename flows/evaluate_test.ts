@@ -1,0 +1,351 @@
+/** `deno task evaluate` in both its forms, as a process. */
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { z } from "zod";
+import { EXIT } from "../lib/command/mod.ts";
+import { expander, golden, type GoldenText, near } from "../lib/metrics/golden.ts";
+import { messages, type Prompt } from "../lib/optimize/mod.ts";
+import { isStorable } from "../lib/text.ts";
+import {
+  type ChatRequest,
+  each,
+  type Ended,
+  modelServer,
+  parity,
+  place,
+  printed,
+  run,
+  said,
+  start,
+} from "./testing.ts";
+
+/** The document of `evaluate --json`. */
+const resultSchema = z.strictObject({
+  experiment_id: z.uuid(),
+  status: z.enum(["finished", "interrupted"]),
+  split: z.enum(["train", "validation", "test"]).nullable(),
+  metric: z.string().nullable(),
+  signature: z.string().nullable(),
+  score: z.number().min(0).max(1).nullable(),
+  n: z.int().min(0),
+  ci95: z.tuple([z.number(), z.number()]).nullable(),
+  calls: z.strictObject({
+    primary: z.int(),
+    optimizer: z.int(),
+    cached: z.int(),
+    lost: z.int(),
+    total: z.int(),
+  }),
+  tokens: z.strictObject({ prompt: z.int(), completion: z.int() }),
+  cost_usd: z.number(),
+  seconds: z.number(),
+});
+
+const resultOf = (ended: Ended): z.output<typeof resultSchema> => resultSchema.parse(printed(ended));
+
+Deno.test("evaluate scores the prompt that is named, on the split that is named", async () => {
+  await using at = await place();
+  await using server = modelServer(parity);
+  const optimized = await run("optimize", ["--dataset", at.questions, ...server.models, "--json"], at);
+  const { experiment_id, best } = JSON.parse(optimized.stdout);
+  const { rows: [other] } = await at.db.query<
+    { id: string; systemPrompt: string; outputPrompt: string; demos: Prompt["demos"] }
+  >(
+    `select id, system_prompt as "systemPrompt", output_prompt as "outputPrompt", demos
+       from prompts
+      where jsonb_array_length(demos) between 1 and $1
+      order by version limit 1`,
+    [best.prompt.demos.length - 1],
+  );
+  const demos = [{ question: "Is 3 even or odd?", answer: "odd" }, {
+    question: "Is 4 even or odd?",
+    answer: "even",
+  }];
+  const file = `${at.folder}/prompt.json`;
+  await Deno.writeTextFile(
+    file,
+    JSON.stringify({ system_prompt: "Even or odd?", output_prompt: "One word.", demos }),
+  );
+
+  const questions = (await Deno.readTextFile(at.questions)).split("\n").map((line) => JSON.parse(line));
+  /** The share of right answers under a prompt: the model is a function of the request. */
+  const share = (prompt: Prompt, split: string): number => {
+    const own = questions.filter((row) => row.split === split);
+    return own.filter(({ question, answer }) =>
+      parity({ model: "parity", messages: messages(prompt, question), max_tokens: 1 }) === answer
+    ).length / own.length;
+  };
+  const talkative = () => "The answer is odd.";
+
+  const rows: {
+    args: string[];
+    answer?: (request: ChatRequest) => string;
+    expected: { split: string; metric: string; n: number; score: number };
+  }[] = [
+    { args: [], expected: { split: "test", metric: "exact_match", n: 40, score: 0 } },
+    {
+      args: ["--prompt", file, "--split", "train"],
+      expected: {
+        split: "train",
+        metric: "exact_match",
+        n: 24,
+        score: share({ systemPrompt: "Even or odd?", outputPrompt: "One word.", demos }, "train"),
+      },
+    },
+    {
+      args: ["--prompt", experiment_id],
+      expected: { split: "test", metric: "exact_match", n: 40, score: best.test.score },
+    },
+    {
+      args: ["--prompt", other!.id],
+      expected: { split: "test", metric: "exact_match", n: 40, score: share(other!, "test") },
+    },
+    { // a word of three is right ("the" does not count) for 15 of 30: precision 1/3, recall 1, F1 1/2
+      args: ["--split", "validation", "--metric", "f1"],
+      answer: talkative,
+      expected: { split: "validation", metric: "f1", n: 30, score: 0.25 },
+    },
+  ];
+  await each(rows, async ({ args, answer = parity, expected }) => {
+    await using server = modelServer(answer);
+    const asking = ["--dataset", at.questions, "--primary", `openai:parity@${server.url}`, "--json"];
+    const ended = await run("evaluate", [...asking, ...args], at);
+    equal(ended.code, EXIT.done, ended.stderr);
+    const { split, metric, n, score, signature, ci95, calls, tokens } = resultOf(ended);
+    deepEqual({ split, metric, n, score }, expected, args.join(" "));
+    ok(signature!.startsWith(`${metric}|`));
+    ok(ci95![0] <= score! && score! <= ci95![1]);
+    deepEqual(calls, { primary: n, optimizer: 0, cached: 0, lost: 0, total: server.asked.length });
+    deepEqual(tokens, server.tokens);
+  });
+  ok(share(other!, "test") > 0 && share(other!, "test") < best.test.score); // so no two rows could be mixed up
+});
+
+Deno.test("evaluate ends with the exit code of what happened, and says what to do", async () => {
+  await using at = await place();
+  const file = async (name: string, text: string) => {
+    await Deno.writeTextFile(`${at.folder}/${name}`, text);
+    return `${at.folder}/${name}`;
+  };
+  const rows: {
+    args: string[];
+    answer?: (request: ChatRequest, n: number) => string | Response;
+    code: number;
+    stderr: RegExp;
+    stdout?: RegExp;
+  }[] = [
+    {
+      args: ["--prompt", "nowhere.json"],
+      code: EXIT.usage,
+      stderr:
+        /^Cannot read nowhere\.json as it must be a JSON file with a prompt: no such file or directory\n$/,
+    },
+    {
+      args: ["--prompt", await file("cut.json", '{"system_prompt"')],
+      code: EXIT.usage,
+      stderr: /^Cannot read \S+cut\.json as it must be a JSON file with a prompt: .*\n$/,
+    },
+    {
+      args: ["--prompt", await file("other.json", '{"system": "Answer."}')],
+      code: EXIT.usage,
+      stderr: /^Cannot read \S+other\.json as it must be \{"system_prompt", .*\}: system_prompt: .*\n$/,
+    },
+    {
+      args: ["--prompt", await file("nul.json", '{"system_prompt": "a\\u0000"}')],
+      code: EXIT.usage,
+      stderr: /^Cannot read \S+nul\.json .*: system_prompt: must have no NUL .*\n$/,
+    },
+    {
+      args: ["--prompt", "0123456789"],
+      code: EXIT.usage,
+      stderr: /^Cannot find the prompt "0123456789": .*\n$/,
+    },
+    {
+      args: ["--max-calls", "9"],
+      code: EXIT.budget,
+      stderr: /^9 of 40 questions were answered\.\n$/,
+      stdout: /^0\.0 of 100 on 9 test questions, /,
+    },
+    {
+      args: [],
+      answer: (request, n) => n === 7 ? new Response("too long", { status: 400 }) : parity(request),
+      code: EXIT.done,
+      stderr: /^1 of 40 calls failed, .* 400: too long\n39 of 40 questions were answered\.\n$/,
+      stdout: /^0\.0 of 100 on 39 test questions, /,
+    },
+    {
+      args: [],
+      answer: () => new Response("no", { status: 400 }),
+      code: EXIT.provider,
+      stderr: /^40 of 40 calls failed, .* 400: no\n$/,
+      stdout: /^No question was answered\./,
+    },
+    {
+      args: [],
+      answer: () => new Response("no", { status: 403 }),
+      code: EXIT.provider,
+      stderr: /^Cannot ask .* it wants a valid key: set OPENAI_API_KEY .*\n$/,
+    },
+  ];
+  await each(rows, async ({ args, answer = parity, code, stderr, stdout = /^$/ }) => {
+    await using server = modelServer(answer);
+    const asking = ["--dataset", at.questions, "--primary", `openai:parity@${server.url}`];
+    const ended = await run("evaluate", [...asking, ...args], at);
+    equal(ended.code, code, ended.stderr);
+    match(said(ended), stderr);
+    match(ended.stdout, stdout);
+    if (code === EXIT.usage) equal(server.asked.length, 0);
+  });
+});
+
+Deno.test("evaluate ends in good order when it is told to, and goes on with the same command", async () => {
+  await using at = await place();
+  const middle = Promise.withResolvers<void>();
+  await using server = modelServer(async (request, n) => {
+    if (n === 20) middle.resolve();
+    if (n >= 20 && n < 30) await new Promise((resolve) => setTimeout(resolve, 300));
+    return parity(request);
+  });
+  const args = ["--dataset", at.questions, ...server.models, "--json"];
+  const flow = start("evaluate", args, at);
+  await Promise.race([middle.promise, flow.ended]);
+  flow.kill("SIGTERM");
+  const ended = await flow.ended;
+  equal(ended.code, EXIT.interrupted, ended.stderr);
+  match(said(ended), /^Go on with the same command: .*\n$/m);
+  const { status, calls } = resultOf(ended);
+  const before = server.asked.length;
+  deepEqual([status, calls.total], ["interrupted", before]);
+  ok(before < 40);
+
+  const again = resultOf(await run("evaluate", args, at));
+  equal(server.asked.length, 40);
+  deepEqual([again.n, again.calls.cached, again.calls.primary], [40, before, 40 - before]);
+});
+
+/** What `evaluate --predictions --json` prints for each metric. */
+const scoresSchema = z.strictObject({
+  n: z.int(),
+  scores: z.record(
+    z.string(),
+    z.strictObject({
+      score: z.number(),
+      n: z.int(),
+      ci95: z.tuple([z.number(), z.number()]),
+      signature: z.string(),
+    }),
+  ),
+});
+
+Deno.test("evaluate --predictions gives the numbers of sacrebleu, rouge_score and SQuAD", async () => {
+  await using at = await place();
+  type Row = readonly [prediction: string, references: readonly string[]];
+  const bleu = golden<{
+    long: string[];
+    cases: [GoldenText, GoldenText[]][];
+    corpora: [number[], Record<string, unknown>, number][];
+  }>("bleu");
+  const rouge = golden<{ types: string[]; cases: [GoldenText, GoldenText[], number[][][]][] }>("rouge");
+  const f1 = golden<{ cases: [GoldenText, GoldenText[], number[]][] }>("f1");
+  const text = expander(bleu.long);
+  const row = ([prediction, references]: readonly [GoldenText, readonly GoldenText[], ...unknown[]]): Row => [
+    text(prediction),
+    references.map(text),
+  ];
+  const storable = (one: readonly [GoldenText, readonly GoldenText[], ...unknown[]]) =>
+    row(one).flat().every(isStorable);
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+  const [members, , sacrebleu] = bleu.corpora.find(([members, setting, value]) =>
+    members.length > 3 && Object.keys(setting).length === 0 && value > 0.1 && value < 0.9 &&
+    members.every((i) => storable(bleu.cases[i]!))
+  )!;
+  const rouges = rouge.cases.filter(storable);
+  const f1s = f1.cases.filter(storable);
+  ok(rouges.length > 200 && f1s.length > 200);
+  const rougeOf = (type: string) =>
+    mean(rouges.map(([, , scores]) => scores[0]![rouge.types.indexOf(type)]![2]!));
+
+  const rows: { rows: Row[]; args: string[]; expected: Record<string, number> }[] = [
+    {
+      rows: members.map((i) => row(bleu.cases[i]!)),
+      args: ["--metrics", "bleu"],
+      expected: { bleu: sacrebleu },
+    },
+    {
+      rows: rouges.map(row),
+      args: ["--metrics", "rouge1,rouge2, rougeL"],
+      expected: Object.fromEntries(["rouge1", "rouge2", "rougeL"].map((type) => [type, rougeOf(type)])),
+    },
+    {
+      rows: f1s.map(row),
+      args: ["--metric", "f1"],
+      expected: { f1: mean(f1s.map(([, , [score]]) => score!)) },
+    },
+    {
+      rows: [["Paris", ["paris", "Paname"]], ["rome", ["Rome"]], ["Bern", ["Basel"]], ["Oslo", ["Oslo"]]],
+      args: ["--metrics", "exact_match", "--ignore-case"],
+      expected: { exact_match: 3 / 4 },
+    },
+  ];
+  await each(rows, async ({ rows, args, expected }) => {
+    const path = `${at.folder}/${Object.keys(expected)[0]}.jsonl`;
+    const lines = rows.map(([prediction, references]) => JSON.stringify({ prediction, references }));
+    await Deno.writeTextFile(path, lines.join("\n"));
+    const ended = await run("evaluate", ["--predictions", path, ...args, "--json"], at);
+    equal(ended.code, EXIT.done, ended.stderr);
+    equal(ended.stderr, "");
+    const { n, scores } = scoresSchema.parse(JSON.parse(ended.stdout));
+    equal(n, rows.length);
+    deepEqual(Object.keys(scores), Object.keys(expected));
+    for (const [name, wanted] of Object.entries(expected)) {
+      near(scores[name]!.score, wanted, name);
+      ok(scores[name]!.signature.startsWith(`${name}|`));
+      equal(scores[name]!.n, rows.length);
+    }
+  });
+});
+
+Deno.test("evaluate --predictions says which line, field or metric is wrong", async () => {
+  await using at = await place();
+  const path = `${at.folder}/texts.jsonl`;
+  const good = '{"prediction": "a b", "references": ["a b"]}';
+  const rows: [lines: string[], args: string[], code: number, stdout: RegExp, stderr: RegExp][] = [
+    [
+      [good],
+      [],
+      EXIT.done,
+      /^exact_match +100\.0 +exact_match\|.*\nf1 +100\.0 +[^]*\nrougeL +100\.0 +rougeL\|.*\n$/,
+      /^$/,
+    ],
+    [[good], ["--metrics", "f1,blue"], EXIT.usage, /^$/, /^Cannot score by "blue": metrics are .*bleu.*\n$/],
+    [
+      [good, '{"prediction": "a"}'],
+      [],
+      EXIT.usage,
+      /^$/,
+      /^Cannot read \S+texts\.jsonl as line 2 must have "references": .*\n$/,
+    ],
+    [[good, good, "{"], [], EXIT.usage, /^$/, /^Cannot read \S+texts\.jsonl as line 3 must .*\n$/],
+    [
+      [good, '{"prediction": 1, "references": "a"}'],
+      [],
+      EXIT.usage,
+      /^$/,
+      /as line 2 must have text in "prediction": got 1\n$/,
+    ],
+    [
+      [],
+      [],
+      EXIT.usage,
+      /^$/,
+      /^Cannot read \S+texts\.jsonl as it must hold at least one prediction: got none\n$/,
+    ],
+  ];
+  for (const [lines, args, code, stdout, stderr] of rows) {
+    await Deno.writeTextFile(path, lines.join("\n"));
+    const ended = await run("evaluate", ["--predictions", path, ...args], at);
+    equal(ended.code, code, ended.stderr);
+    match(ended.stdout, stdout);
+    match(ended.stderr, stderr);
+  }
+});

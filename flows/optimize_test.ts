@@ -1,0 +1,444 @@
+/**
+ * `deno task optimize` as users and their scripts see it: real processes, a real database, and a model server that keeps
+ * its own count.
+ */
+import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { z } from "zod";
+import { EXIT } from "../lib/command/mod.ts";
+import { messages } from "../lib/optimize/mod.ts";
+import {
+  type ChatRequest,
+  each,
+  type Ended,
+  type ModelServer,
+  modelServer,
+  parity,
+  type Place,
+  place,
+  printed,
+  run,
+  said,
+  start,
+} from "./testing.ts";
+
+const scored = z.strictObject({ score: z.number().min(0).max(1), n: z.int().min(1) });
+const split = { validation: scored.nullable(), test: scored.nullable() };
+
+/** The document of `optimize --json`, which other tools rely on. */
+const resultSchema = z.strictObject({
+  experiment_id: z.uuid(),
+  status: z.enum(["finished", "interrupted", "failed"]),
+  stop_reason: z.enum(["target", "patience", "iterations", "budget", "interrupted"]).nullable(),
+  baseline: z.strictObject(split),
+  best: z.strictObject({
+    prompt: z.strictObject({
+      system_prompt: z.string(),
+      output_prompt: z.string(),
+      demos: z.array(z.strictObject({ question: z.string(), answer: z.string() })),
+    }),
+    operator: z.string(),
+    ...split,
+  }),
+  improvement: z.strictObject({
+    mean: z.number(),
+    ci95: z.tuple([z.number(), z.number()]),
+    p_value: z.number().min(0).max(1),
+    significant: z.boolean(),
+  }).nullable(),
+  calls: z.strictObject({
+    primary: z.int().min(0),
+    optimizer: z.int().min(0),
+    cached: z.int().min(0),
+    lost: z.int().min(0),
+    total: z.int().min(0),
+  }),
+  tokens: z.strictObject({ prompt: z.int().min(0), completion: z.int().min(0) }),
+  cost_usd: z.number().min(0),
+  seconds: z.number().min(0),
+  trials: z.array(z.strictObject({
+    index: z.int().min(0),
+    operator: z.string(),
+    parent: z.int().min(0).nullable(),
+    validation: scored.nullable(),
+    questions_seen: z.int().min(0),
+    accepted: z.boolean(),
+    reason: z.string().min(1),
+  })).min(1),
+});
+type Result = z.output<typeof resultSchema>;
+
+/** The one document on stdout. */
+const resultOf = (ended: Ended): Result => resultSchema.parse(printed(ended));
+
+Deno.test("optimize --json prints one document, which is what happened", async () => {
+  await using at = await place();
+  await using server = modelServer(parity);
+  const report = `${at.folder}/deep/report.html`;
+  const ended = await run("optimize", [
+    ...["--dataset", at.questions, ...server.models, "--report", report, "--json"],
+  ], at);
+  equal(ended.code, EXIT.done, ended.stderr);
+  const result = resultOf(ended);
+
+  const count = { primary: server.count("parity"), optimizer: server.count("writer") };
+  ok(count.optimizer > 0);
+  deepEqual(result.calls, { ...count, cached: 0, lost: 0, total: server.asked.length });
+  deepEqual(result.tokens, server.tokens);
+  deepEqual([result.status, result.stop_reason], ["finished", "target"]);
+  deepEqual(result.trials.map(({ index }) => index), result.trials.map((_, i) => i));
+  ok(result.trials.some(({ accepted, index }) => accepted && index > 0));
+
+  // the model is a function of the request, so the scores can be computed again from the prompt alone
+  const rows = (await Deno.readTextFile(at.questions)).split("\n").map((line) => JSON.parse(line));
+  const { system_prompt, output_prompt, demos } = result.best.prompt;
+  const prompt = { systemPrompt: system_prompt, outputPrompt: output_prompt, demos };
+  for (const name of ["validation", "test"] as const) {
+    const own = rows.filter(({ split }) => split === name);
+    const right = own.filter(({ question, answer }) => {
+      const request = { model: "parity", messages: messages(prompt, question), max_tokens: 1 };
+      return parity(request) === answer;
+    });
+    deepEqual(result.best[name], { score: right.length / own.length, n: own.length });
+  }
+  deepEqual(result.baseline.test, { score: 0, n: 40 });
+  equal(result.improvement?.mean, result.best.test?.score);
+  equal(result.improvement?.significant, true);
+
+  const { rows: calls } = await at.db.query<{ role: string; n: number }>(
+    "select role, count(*) as n from calls where state = 'answered' group by role",
+  );
+  deepEqual(Object.fromEntries(calls.map(({ role, n }) => [role, n])), count);
+  const { rows: [kept] } = await at.db.query(
+    `select (select count(*) from trials t where t.experiment_id = x.id) as trials, config ->> 'database' as database
+       from experiments x
+      where id = $1`,
+    [result.experiment_id],
+  );
+  deepEqual(kept, { trials: result.trials.length, database: null });
+  const shown = await run("show", [result.experiment_id.slice(0, 8), "--json"], at);
+  deepEqual(JSON.parse(shown.stdout), result);
+
+  match(said(ended), new RegExp(`^Report: ${report}$`, "m"));
+  const page = await Deno.readTextFile(report);
+  ok(page.startsWith("<!doctype html>") && page.includes(result.experiment_id));
+  ok(!page.includes(at.db.url));
+
+  // the command that the report gives does the same again, and asks nothing twice
+  const command = page.match(/<pre><code>deno task optimize ([^<]*)<\/code>/)![1]!;
+  const args = command.replaceAll("\\\n", " ").trim().split(/\s+(?=--)/).flatMap((flag) =>
+    flag.split(/ (.*)/, 2).map((word) => word.replace(/^(?:'|&#39;)(.*?)(?:'|&#39;)$/, "$1"))
+  );
+  const again = resultOf(await run("optimize", [...args, "--json"], at));
+  equal(server.asked.length, result.calls.total);
+  deepEqual(again.calls, {
+    primary: 0,
+    optimizer: 0,
+    cached: result.calls.total,
+    lost: 0,
+    total: result.calls.total,
+  });
+  deepEqual(unpaid(again), unpaid(result));
+});
+
+/** What does not depend on who paid, nor on the clock. */
+const unpaid = ({ experiment_id: _, seconds: __, calls: ___, tokens: ____, ...result }: Result) => result;
+
+Deno.test("optimize never asks more often than --max-calls allows, retries too", async () => {
+  await using at = await place();
+  const everyOtherBusy = (request: ChatRequest, n: number) =>
+    n % 2 === 0 ? new Response("busy", { status: 429, headers: { "retry-after-ms": "1" } }) : parity(request);
+  await each(
+    [[1, parity], [2, parity], [7, parity], [200, parity], [400, everyOtherBusy]] as const,
+    async ([cap, answer]) => {
+      await using server = modelServer(answer);
+      const ended = await run(
+        "optimize",
+        ["--dataset", at.questions, ...server.models, "--max-calls", `${cap}`, "--json"],
+        at,
+      );
+      const result = resultOf(ended);
+      ok(server.asked.length > 0 && server.asked.length <= cap, `${server.asked.length} of ${cap}`);
+      if (answer === everyOtherBusy) equal(server.asked.length, cap); // the plan counts answers, the cap requests
+      equal(result.calls.total, server.asked.length);
+      equal(result.stop_reason, "budget");
+      equal(ended.code, EXIT.budget);
+      equal(result.best.prompt.system_prompt, "You are a helpful assistant.");
+    },
+  );
+});
+
+Deno.test("optimize ends with the exit code of what happened, and says what to do", async () => {
+  await using at = await place();
+  await using server = modelServer(parity);
+  await using refusing = modelServer(() =>
+    Response.json({ error: { message: "no such knob" } }, { status: 400 })
+  );
+  const broken = `${at.folder}/broken.jsonl`;
+  await Deno.writeTextFile(broken, '{"question": "Is 1 odd?", "answer": "yes"}\n{"question": "Is 2 odd?"}\n');
+  const questions = ["--dataset", at.questions];
+  const asking = [...questions, ...server.models];
+  const password = "sesame-4711";
+
+  const rows: {
+    what: string;
+    args: readonly string[];
+    env?: Record<string, string>;
+    code: number;
+    stderr?: RegExp;
+    stdout?: RegExp;
+  }[] = [
+    {
+      what: "a flag that is none",
+      args: ["--thresold", "0.5"],
+      code: EXIT.usage,
+      stderr: /^Cannot use --thresold .* did you mean --threshold\?\n$/,
+    },
+    {
+      what: "no such question set",
+      args: ["--dataset", "nowhere.jsonl"],
+      code: EXIT.usage,
+      stderr: /^Cannot read nowhere\.jsonl as there is no such file\n$/,
+    },
+    {
+      what: "a broken question set",
+      args: ["--dataset", broken],
+      code: EXIT.usage,
+      stderr: /^Cannot read \S*broken\.jsonl as line 2 must have "answer": got .*Is 2 odd.*\n$/,
+    },
+    {
+      what: "dollars for a model of unknown price",
+      args: [...asking, "--max-usd", "1"],
+      code: EXIT.usage,
+      stderr: /^Cannot keep to --max-usd as the price of openai:parity.* is not known.* --allow-unpriced\n$/,
+    },
+    {
+      what: "a model that is none",
+      args: [...questions, "--primary", "gpt-4"],
+      code: EXIT.usage,
+      stderr: /^Cannot open the model "gpt-4": it must be local, openai:NAME.*\n$/,
+    },
+    {
+      what: "a model without its key",
+      args: [...questions, "--primary", "openai:gpt-4o-mini"],
+      code: EXIT.usage,
+      stderr: /^Cannot open the model "openai:gpt-4o-mini" without a key: set OPENAI_API_KEY\n$/,
+    },
+    {
+      what: "a key that cannot be one",
+      args: asking,
+      env: { OPENAI_API_KEY: "sk-…pasted" },
+      code: EXIT.usage,
+      stderr: /^Cannot use the API key as .*\n$/,
+    },
+    {
+      what: "a home that cannot be written",
+      args: asking,
+      env: { QUINTET_HOME: `${broken}/home`, DATABASE_URL: "" },
+      code: EXIT.usage,
+      stderr: /^Cannot use \S*broken\.jsonl\/home\S* as it must be writable: .*: set QUINTET_HOME .*\n$/,
+    },
+    {
+      what: "a report that cannot be written",
+      args: [...asking, "--report", `${broken}/report.html`],
+      code: EXIT.usage,
+      stderr: /^Cannot use \S*broken\.jsonl as it must be writable: .*--report\n$/,
+    },
+    {
+      what: "a database that is not there",
+      args: asking,
+      env: { DATABASE_URL: `postgresql://ada:${password}@127.0.0.1:1/quintet` },
+      code: EXIT.database,
+      stderr: /^Cannot reach the database .*postgresql:\/\/ada@127\.0\.0\.1:1\/quintet: .* DATABASE_URL\n$/,
+    },
+    {
+      what: "a database URL that is none",
+      args: [...asking, "--database", `mysql://ada:${password}@127.0.0.1/quintet`],
+      code: EXIT.database,
+      stderr: /^Cannot use DATABASE_URL as it must look like postgresql:.*\n$/,
+    },
+    {
+      what: "a provider that refuses every call",
+      args: [...questions, ...refusing.models, "--max-iterations", "1"],
+      code: EXIT.provider,
+      stderr: /^(\d+) of \1 calls failed, the last one with: Cannot ask .* it answered 400: no such knob\n$/m,
+    },
+    {
+      what: "a cap that is met",
+      args: [...asking, "--max-calls", "7"],
+      code: EXIT.budget,
+      stdout: /^ +prompt +by seed, 0 demos\n +system +You are a helpful assistant\.\n/m,
+    },
+    {
+      what: "a target that is required and not reached",
+      args: [...asking, "--threshold", "1", "--max-iterations", "1", "--require-target"],
+      code: EXIT.target,
+      stdout: /^ +prompt +by demonstrate, \d+ demos\n/m,
+    },
+  ];
+  await each(rows, async ({ what, args, env = {}, code, stderr, stdout }) => {
+    const ended = await run("optimize", args, { env: { ...at.env, ...env } });
+    equal(ended.code, code, `${what}: ${ended.stderr}`);
+    if (stderr) match(said(ended), stderr, what);
+    match(ended.stdout, stdout ?? (code === EXIT.provider ? /^No claim could be made\n/ : /^$/), what);
+    ok(!(ended.stdout + ended.stderr).includes(password), what);
+  });
+});
+
+Deno.test("optimize keeps a key to itself when the provider refuses it in the middle", async () => {
+  const key = "sk-canary-0123456789";
+  await using at = await place();
+  const { home } = at;
+  await using server = modelServer((request, n) =>
+    n < 100
+      ? parity(request)
+      : Response.json({ error: { message: `Incorrect API key provided: ${key}` } }, { status: 401 })
+  );
+  const ended = await run("optimize", ["--dataset", at.questions, ...server.models, "--json"], {
+    env: { QUINTET_HOME: home, OPENAI_API_KEY: key },
+  });
+  equal(ended.code, EXIT.provider, ended.stderr);
+  const result = resultOf(ended);
+  equal(result.status, "failed");
+  match(said(ended), new RegExp(`^Go on with: deno task optimize --resume ${result.experiment_id}$`, "m"));
+  match(said(ended), /^Cannot ask .* it wants a valid key: set OPENAI_API_KEY .*\n$/m);
+
+  ok(server.asked.every(({ authorization }) => authorization === `Bearer ${key}`));
+  ok(!(ended.stdout + ended.stderr).includes(key));
+  deepEqual(await filesWith(home, key), []);
+  notEqual((await filesWith(home, "Is 1007 even or odd?")).length, 0); // the database's files are among those read
+});
+
+/** The files below a folder that hold a text. */
+async function filesWith(folder: string, text: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory, isFile } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) found.push(...await filesWith(path, text));
+    else if (isFile && Buffer.from(await Deno.readFile(path)).includes(text)) found.push(path);
+  }
+  return found;
+}
+
+Deno.test("optimize ends in good order when it is told to, and goes on where it was cut off", async () => {
+  const asking = ({ questions }: Place, { models }: ModelServer) => [
+    ...["--dataset", questions, ...models, "--max-iterations", "2"],
+  ];
+  await using reference = await place();
+  await using instant = modelServer(parity);
+  const whole = resultOf(
+    await run("optimize", [...asking(reference, instant), "--json"], reference),
+  );
+  ok(whole.calls.total > 200);
+
+  await each(["SIGINT", "SIGTERM", "SIGKILL"] as const, async (signal) => {
+    await using at = await place();
+    const middle = Promise.withResolvers<void>();
+    await using server = modelServer(async (request, n) => {
+      if (n === 150) middle.resolve();
+      if (n >= 150 && n < 170) await new Promise((resolve) => setTimeout(resolve, 300)); // so that calls are in flight
+      return parity(request);
+    });
+    const json = signal === "SIGTERM" ? [] : ["--json"];
+    const flow = start("optimize", [...asking(at, server), ...json], at);
+    await Promise.race([middle.promise, flow.ended]);
+    flow.kill(signal);
+    const told = performance.now();
+    const ended = await flow.ended;
+    ok(performance.now() - told < 10_000);
+    const before = server.asked.length;
+    const { id, stored, lost } = await standing(at);
+
+    if (signal === "SIGKILL") {
+      equal(ended.stdout, "");
+      ok(lost <= 8, `${lost} calls in flight`);
+    } else {
+      equal(ended.code, EXIT.interrupted, ended.stderr);
+      deepEqual([lost, stored.size], [0, before]); // what was in flight came to its end
+      match(said(ended), /^Ending: calls in flight may finish/m);
+      if (signal === "SIGINT") {
+        match(said(ended), new RegExp(`^Go on with: deno task optimize --resume ${id}$`, "m"));
+        const result = resultOf(ended);
+        deepEqual([result.experiment_id, result.status, result.stop_reason], [
+          id,
+          "interrupted",
+          "interrupted",
+        ]);
+        equal(result.calls.total, before);
+        ok(result.best.validation!.n > 0);
+      } else {
+        match(ended.stdout, /^Interrupted before the claim\n/);
+        match(ended.stdout, new RegExp(`^Go on with: deno task optimize --resume ${id.slice(0, 8)}$`, "m"));
+        match(ended.stdout, /^ +prompt +by \w+, \d+ demos\n/m);
+      }
+    }
+
+    const resumed = await run("optimize", ["--resume", id, "--json"], at);
+    equal(resumed.code, EXIT.done, resumed.stderr);
+    const result = resultOf(resumed);
+    const after = server.asked.slice(before).map(({ request }) => JSON.stringify(request.messages));
+    deepEqual(after.filter((request) => stored.has(request)), []); // nothing that was stored is asked again
+    const twice = server.asked.length - whole.calls.total;
+    ok(twice >= 0 && twice <= lost, `${twice} asked twice, ${lost} cut off`);
+    deepEqual(result.calls, { ...whole.calls, lost, total: whole.calls.total + lost });
+    deepEqual(unpaid(result), unpaid(whole));
+  });
+});
+
+/** How the one experiment of a place stands in the database: its id, the requests whose answers are kept, calls cut off. */
+async function standing({ db }: Place): Promise<{ id: string; stored: ReadonlySet<string>; lost: number }> {
+  for (;;) { // the server may still be at the last statement of a process that was killed
+    const { rows } = await db.query(
+      "select from pg_stat_activity where application_name = 'quintet' and datname = current_database()",
+    );
+    if (rows.length === 0) break;
+  }
+  const { rows: [row] } = await db.query<{ id: string; lost: number; requests: ChatRequest[] }>(
+    `select id, (select count(*) from calls where state = 'sent') as lost,
+            (select jsonb_agg(request) from completions) as requests
+       from experiments`,
+  );
+  const { id, lost, requests } = row!;
+  const stored = requests.map(({ messages }) =>
+    JSON.stringify(messages.map(({ role, content }) => ({ role, content })))
+  );
+  return { id, lost, stored: new Set(stored) };
+}
+
+Deno.test("optimize --resume refuses what would make it another run", async () => {
+  await using at = await place();
+  await using server = modelServer(parity);
+  const asking = ["--dataset", at.questions, ...server.models, "--max-calls", "30", "--json"];
+  const [optimized, evaluated] = await Promise.all([
+    run("optimize", asking, at),
+    run("evaluate", asking, at),
+  ]);
+  const result = resultOf(optimized);
+  const id = result.experiment_id;
+  const asked = server.asked.length;
+
+  const rows: [string[], number, RegExp][] = [
+    [["--resume", "0000000000"], EXIT.usage, /^Cannot find experiment "0000000000": `deno task show` .*\n$/],
+    [["--resume", id.slice(0, 4)], EXIT.usage, /^Cannot find experiment /],
+    [
+      ["--resume", id, "--seed", "2"],
+      EXIT.usage,
+      /^Cannot resume \S+ with another --seed: it began with 1, got 2: leave that out, .*\n$/,
+    ],
+    [
+      ["--resume", JSON.parse(evaluated.stdout).experiment_id],
+      EXIT.usage,
+      /^Cannot resume \S+ as it is no optimization but an evaluation\n$/,
+    ],
+    [["--resume", id, "--seed", "1", "--json"], EXIT.budget, /^Report: /],
+    [["--resume", "latest", "--json", "--require-target"], EXIT.target, /^Report: /],
+  ];
+  await each(rows, async ([args, code, stderr]) => {
+    const ended = await run("optimize", args, at);
+    equal(ended.code, code, ended.stderr);
+    match(said(ended), stderr);
+    if (code === EXIT.usage) equal(ended.stdout, "");
+    else deepEqual(unpaid(resultOf(ended)), unpaid(result));
+  });
+  equal(server.asked.length, asked);
+});

@@ -1,0 +1,129 @@
+/** What reads and minds the database: show, report, migrate. */
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { EXIT } from "../lib/command/mod.ts";
+import { testDatabase } from "../lib/store/testing.ts";
+import { ROOT } from "./setting.ts";
+import { each, type Ended, modelServer, parity, place, printed, run, said } from "./testing.ts";
+
+Deno.test("show and report give back what was run", async () => {
+  await using at = await place();
+  await using server = modelServer(parity);
+  const empty = await run("show", [], at);
+  deepEqual([empty.code, empty.stdout], [
+    EXIT.done,
+    "There are no experiments yet: deno task optimize makes one.\n",
+  ]);
+
+  const password = "sesame-4711";
+  const [, user, database, query] = /^postgresql:\/\/(.*)@\/(.*)\?(.*)$/.exec(at.env.DATABASE_URL)!;
+  // a password that this server does not ask for
+  const withPassword = { ...at.env, DATABASE_URL: `postgresql://${user}:${password}@/${database}?${query}` };
+  const asking = ["--dataset", at.questions, ...server.models, "--json"];
+  const first = printed(await run("optimize", [...asking, "--max-calls", "60"], { env: withPassword }));
+  const second = printed(await run("optimize", [...asking, "--max-calls", "30"], at));
+  const measured = printed(await run("evaluate", asking, { env: withPassword }));
+  const ids = [measured, second, first].map(({ experiment_id }) => experiment_id);
+  const page = `${at.folder}/pages/one.html`;
+
+  await each<[string, string[], (ended: Ended) => void | Promise<void>]>([
+    ["show", ["--json"], (ended) => {
+      const list = printed(ended);
+      deepEqual(list.map(({ id }: { id: string }) => id), ids); // newest first
+      deepEqual(
+        list.map(({ kind, status, dataset, calls }: Record<string, unknown>) => ({
+          kind,
+          status,
+          dataset,
+          calls,
+        })),
+        [
+          {
+            kind: "evaluate",
+            status: "finished",
+            dataset: "parity",
+            calls: measured.calls.total - measured.calls.cached,
+          },
+          {
+            kind: "optimize",
+            status: "finished",
+            dataset: "parity",
+            calls: second.calls.total - second.calls.cached,
+          },
+          { kind: "optimize", status: "finished", dataset: "parity", calls: first.calls.total },
+        ],
+      );
+      ok(
+        list.every(({ started_at }: { started_at: string }) => Date.now() - Date.parse(started_at) < 600_000),
+      );
+    }],
+    ["show", ["--limit", "2"], ({ stdout }) => {
+      deepEqual(
+        stdout.trim().split("\n").map((line) => line.slice(0, 8)),
+        ids.slice(0, 2).map((id) => id.slice(0, 8)),
+      );
+    }],
+    ["show", [ids[2]!.slice(0, 8), "--json"], (ended) => deepEqual(printed(ended), first)],
+    ["show", ["--experiment", ids[0]!, "--json"], (ended) => deepEqual(printed(ended), measured)],
+    ["show", ["latest"], ({ stdout }) => {
+      match(stdout, new RegExp(`^ +experiment +${ids[1]}$`, "m"));
+      match(stdout, /^ +prompt +by /m);
+    }],
+    ["report", ["--json"], async (ended) => {
+      const { experiment_id, report } = printed(ended);
+      deepEqual([experiment_id, report], [ids[1], `${at.home}/reports/${ids[1]}.html`]);
+      ok((await Deno.readTextFile(report)).includes(ids[1]!));
+    }],
+    ["report", [ids[0]!.slice(0, 9), "--output", page], async ({ stdout }) => {
+      equal(stdout, `${page}\n`);
+      ok((await Deno.readTextFile(page)).includes(ids[0]!));
+    }],
+  ], async ([flow, args, check]) => {
+    const ended = await run(flow, args, { env: withPassword });
+    equal(ended.code, EXIT.done, ended.stderr);
+    ok(!(ended.stdout + ended.stderr).includes(password));
+    await check(ended);
+  });
+  const html = await Deno.readTextFile(page);
+  ok(!html.includes(password));
+  const [, command] = html.match(/<pre><code>deno task evaluate([^<]*)/)!;
+  const { stdout: help } = await run("evaluate", ["--help"]);
+  for (const [flag] of command!.matchAll(/--[a-z-]+/g)) ok(help.includes(`  ${flag}`), flag);
+
+  await each<[string, string[], RegExp]>([
+    ["show", ["0123456789"], /^Cannot find experiment "0123456789": `deno task show` lists what there is\n$/],
+    ["report", ["0123456789"], /^Cannot find experiment "0123456789": .*\n$/],
+    ["report", ["--output", `${page}/x.html`], /^Cannot write \S+one\.html\/x\.html: .*\n$/],
+  ], async ([flow, args, stderr]) => {
+    const ended = await run(flow, args, at);
+    deepEqual([ended.code, ended.stdout], [EXIT.usage, ""]);
+    match(said(ended), stderr);
+  });
+});
+
+Deno.test("migrate applies what is missing, says how it stands, and refuses what was changed", async () => {
+  await using db = await testDatabase();
+  const env = { DATABASE_URL: db.url };
+  const names = [...Deno.readDirSync(`${ROOT}/sql`)].map(({ name }) => name).sort();
+  const migrations = async (...args: string[]) => {
+    const ended = await run("migrate", [...args, "--json"], { env });
+    const { applied, migrations } = printed(ended);
+    const states = migrations.map(({ name, state }: Record<string, string>) => [name, state]);
+    return { code: ended.code, applied, states };
+  };
+  const all = (state: string) => names.map((name) => [name, state]);
+  deepEqual(await migrations("--status"), { code: EXIT.done, applied: [], states: all("pending") });
+  deepEqual(await migrations(), { code: EXIT.done, applied: names, states: all("applied") });
+  deepEqual(await migrations(), { code: EXIT.done, applied: [], states: all("applied") });
+
+  const edited = await Deno.makeTempDir();
+  for (const name of names) await Deno.copyFile(`${ROOT}/sql/${name}`, `${edited}/${name}`);
+  await Deno.writeTextFile(`${edited}/${names[1]}`, "-- edited\n", { append: true });
+  await using other = await testDatabase({ folder: edited });
+  await Deno.remove(edited, { recursive: true });
+  const told = await run("migrate", ["--status"], { env: { DATABASE_URL: other.url } });
+  equal(told.code, EXIT.database, told.stderr);
+  match(told.stdout, new RegExp(`^applied +${names[0]}\nrefused +${names[1]} .*sha256`));
+  const refused = await run("migrate", [], { env: { DATABASE_URL: other.url } });
+  deepEqual([refused.code, refused.stdout], [EXIT.database, ""]);
+  match(said(refused), new RegExp(`${names[1]}.* expected sha256 [0-9a-f]{64}, got [0-9a-f]{64}`));
+});
