@@ -226,18 +226,32 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       return { completion, key, origin };
     }
     return await limit(async () => {
-      const completion = await retry((attempt) => paid(role, model, key, request, attempt), {
-        ...options.retry,
-        breaker: breakers.get(model)!,
-        signal: abort.signal,
-      });
-      own.add(key);
-      return { completion, key, origin: "paid" };
+      const left = Math.ceil(1000 * Math.max(0, secondsLeft()));
+      const deadline = left < LONGEST_TIMER ? [AbortSignal.timeout(left)] : [];
+      const signal = AbortSignal.any([abort.signal, ...deadline]);
+      try {
+        const completion = await retry((attempt) => paid(role, model, key, request, attempt, signal), {
+          ...options.retry,
+          breaker: breakers.get(model)!,
+          signal,
+        });
+        own.add(key);
+        return { completion, key, origin: "paid" };
+      } catch (error) {
+        throw error === deadline[0]?.reason ? outOfTime() : error;
+      }
     });
   }
 
   /** One request on the wire: reserved, announced, sent, settled. */
-  async function paid(role: Role, model: LanguageModel, key: string, request: ModelRequest, attempt: number) {
+  async function paid(
+    role: Role,
+    model: LanguageModel,
+    key: string,
+    request: ModelRequest,
+    attempt: number,
+    signal: AbortSignal,
+  ): Promise<Completion> {
     const worst: Usage = {
       promptTokens: model.promptTokensAtMost(request),
       completionTokens: request.maxTokens,
@@ -272,16 +286,12 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     };
     let completion: Completion;
     try {
-      const deadline = Number.isFinite(secondsLeft())
-        ? [AbortSignal.timeout(Math.max(0, 1000 * secondsLeft()))]
-        : [];
-      completion = await model.complete(request, { signal: AbortSignal.any([abort.signal, ...deadline]) });
+      completion = await model.complete(request, { signal });
     } catch (error) {
       // A refusal costs nothing. A call that broke off may have been billed in full, and nobody can tell.
       const refused = error instanceof ProviderError && error.status >= 400;
       const usage = (error instanceof ProviderError && error.usage) || (refused ? NOTHING : worst);
       await settle(usage, { kind: "failed", error: error instanceof Error ? error.message : String(error) });
-      if (secondsLeft() <= 0) throw outOfTime();
       throw error;
     }
     const stored = { ...completion, key, model: model.name, identity: model.identity, request };
@@ -329,6 +339,9 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     return new BudgetError("seconds", `Cannot send another call as the run may take ${caps.seconds} seconds`);
   }
 }
+
+/** Milliseconds; a timer that is set for more goes off at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 const NOTHING: Usage = { promptTokens: 0, completionTokens: 0 };
 

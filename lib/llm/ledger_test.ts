@@ -1,61 +1,9 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import fc from "fast-check";
 import { random } from "../random.ts";
-import {
-  BudgetError,
-  completionKey,
-  type Intent,
-  type Journal,
-  type LedgerOptions,
-  openLedger,
-  type Settlement,
-} from "./ledger.ts";
-import {
-  type Completion,
-  type LanguageModel,
-  type ModelRequest,
-  ProviderError,
-  type Usage,
-} from "./model.ts";
-
-/** Rows in memory, as the store keeps them. */
-function memory(): Journal & {
-  intents: Intent[];
-  settlements: Settlement[];
-  completions: Map<string, Completion>;
-} {
-  const intents: Intent[] = [];
-  const settlements: Settlement[] = [];
-  const completions = new Map<string, Completion>();
-  return {
-    intents,
-    settlements,
-    completions,
-    history() {
-      const settled = new Map(settlements.map((row) => [row.id, row]));
-      const spent = { calls: intents.length, tokens: 0, cost: 0n };
-      const keys = new Set<string>();
-      for (const { id, key, reserved } of intents) {
-        const row = settled.get(id);
-        spent.tokens += row ? row.usage.promptTokens + row.usage.completionTokens : reserved.tokens;
-        spent.cost += row ? row.cost : reserved.cost;
-        if (row?.outcome.kind === "answered") keys.add(key);
-      }
-      return Promise.resolve({ spent, keys });
-    },
-    find: (key) => Promise.resolve(completions.get(key) ?? null),
-    intend(intent) {
-      intents.push(intent);
-      return Promise.resolve();
-    },
-    settle(settlement) {
-      settlements.push(settlement);
-      const { outcome } = settlement;
-      if (outcome.kind === "answered") completions.set(outcome.completion.key, outcome.completion);
-      return Promise.resolve();
-    },
-  };
-}
+import { BudgetError, completionKey, type LedgerOptions, openLedger } from "./ledger.ts";
+import { type LanguageModel, type ModelRequest, ProviderError, type Usage } from "./model.ts";
+import { clock, memory } from "./testing.ts";
 
 interface Served {
   text?: string;
@@ -93,18 +41,6 @@ const question = (i: number | string): ModelRequest => ({
   temperature: 0,
   maxTokens: 5,
 });
-
-/** A clock that goes on when somebody waits. */
-function clock() {
-  let now = 0;
-  return {
-    elapsed: () => now,
-    sleep(ms: number) {
-      now += ms;
-      return Promise.resolve();
-    },
-  };
-}
 
 let ids = 0;
 const open = (model: LanguageModel, options: Partial<LedgerOptions> = {}) => {
@@ -299,17 +235,40 @@ Deno.test("stop() with abort ends calls in flight and keeps them as failed", asy
   deepEqual(journal.settlements.map(({ outcome }) => outcome.kind), ["failed"]);
 });
 
-Deno.test("the cap on seconds counts earlier processes and ends the call in flight", async () => {
+Deno.test("the cap on seconds counts earlier processes, and ends the call in flight and the wait for the next", async () => {
   await rejects(
     (await open(server(), { caps: { seconds: 10 }, secondsBefore: 10 })).ask("primary", question(1)),
     { name: "BudgetError", cap: "seconds" },
   );
-  const ledger = await open({
+  const hanging: LanguageModel = {
     ...server(),
     complete: (_, { signal } = {}) =>
       new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason))),
-  }, { caps: { seconds: 0.05 }, elapsed: () => performance.now() });
-  await rejects(ledger.ask("primary", question(1)), { name: "BudgetError", cap: "seconds" });
+  };
+  const busy = server(() => ({ error: new ProviderError("busy", { status: 429, retryAfterMs: 50_000 }) }));
+  for (const model of [hanging, busy]) {
+    // A timer may go off a moment before the clock says that it is time.
+    for (const elapsed of [() => performance.now(), () => 0]) {
+      const ledger = await open(model, {
+        caps: { seconds: 0.0305 },
+        elapsed,
+        retry: { random: () => 0 },
+      });
+      await rejects(ledger.ask("primary", question(1)), { name: "BudgetError", cap: "seconds" });
+    }
+  }
+});
+
+Deno.test("a cap on seconds may be longer than a timer", async () => {
+  const model = server();
+  const ledger = await open({
+    ...model,
+    async complete(...args) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return await model.complete(...args);
+    },
+  }, { caps: { seconds: 1e8 } });
+  equal((await ledger.ask("primary", question(7))).completion.text, "yes");
 });
 
 Deno.test("a failing journal is passed on, and nothing hangs", async () => {

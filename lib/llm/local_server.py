@@ -25,6 +25,7 @@ def end_with_parent() -> None:
 def main() -> None:
     if sys.platform == "linux":  # at once, even while the model is being read
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, too, which lets calls in flight finish
     config = json.loads(sys.stdin.readline())
     threading.Thread(target=end_with_parent, daemon=True).start()
     # OpenMP threads that wait would spin for milliseconds on a core that the parent or the database needs

@@ -123,6 +123,15 @@ Deno.test("openLocal() ends a call with the reason of its signal, and answers th
   equal((await model.complete(REQUESTS[0]!)).text, "Rome");
 });
 
+Deno.test("openLocal() keeps its process through a Ctrl-C, which a terminal sends to both", async () => {
+  await using model = await open();
+  const { pid } = model;
+  const call = model.complete(request(chat("Tell me a story."), { maxTokens: 40 }));
+  Deno.kill(pid, "SIGINT");
+  await call;
+  equal(model.pid, pid);
+});
+
 Deno.test("openLocal() starts a process that died again, once, and says so", async () => {
   const notices: string[] = [];
   await using model = await open((line) => notices.push(line));

@@ -21,3 +21,4 @@ export * from "./openai.ts";
 export * from "./prices.ts";
 export * from "./retry.ts";
 export * from "./tape.ts";
+export * from "./vertex.ts";

@@ -1,5 +1,5 @@
 /**
- * Models by name, as on the command line: `local`, `openai:NAME`, `openai:NAME@BASE_URL`.
+ * Models by name, as on the command line: `local`, `openai:NAME`, `openai:NAME@BASE_URL`, `vertex:NAME`.
  *
  * ```ts
  * import { parseModel } from "./open_model.ts";
@@ -20,13 +20,15 @@ import { openLocal } from "./local.ts";
 import type { LanguageModel } from "./model.ts";
 import { openai, OPENAI_URL } from "./openai.ts";
 import { visible } from "./text.ts";
+import { openVertex, type VertexOptions } from "./vertex.ts";
 
 /** A model that was named, not opened yet. */
 export type ModelSpec =
   | { readonly provider: "local"; readonly name: "local" }
-  | { readonly provider: "openai"; readonly name: string; readonly model: string; readonly baseUrl: string };
+  | { readonly provider: "openai"; readonly name: string; readonly model: string; readonly baseUrl: string }
+  | { readonly provider: "vertex"; readonly name: string; readonly model: string };
 
-/** A name names no model; a flow that catches it ends with exit code 2. */
+/** A name names no model, or its key cannot be one; a flow that catches it ends with exit code 2. */
 export class ModelNameError extends Error {
   override name = "UsageError";
 }
@@ -49,10 +51,20 @@ export function parseModel(name: string): ModelSpec {
       throw new ModelNameError((error as Error).message, { cause: error });
     }
   }
-  const guess = nearest(provider, ["local", "openai"]);
-  const hint = guess ? ` (did you mean ${guess === "openai" ? `openai:${rest || "NAME"}` : guess}?)` : "";
+  if (provider === "vertex" && rest !== undefined) {
+    if (!/^[\w.@-]+([/:][\w.@-]+)*$/.test(rest) || rest.includes("..")) {
+      throw new ModelNameError(
+        `Cannot open the model ${shown(name)}: it must be like vertex:gemini-2.5-flash`,
+      );
+    }
+    return { provider, name, model: rest };
+  }
+  const guess = nearest(provider, ["local", "openai", "vertex"]);
+  const hint = guess ? ` (did you mean ${guess === "local" ? guess : `${guess}:${rest || "NAME"}`}?)` : "";
   throw new ModelNameError(
-    `Cannot open the model ${shown(name)}: it must be local, openai:NAME or openai:NAME@BASE_URL${hint}`,
+    `Cannot open the model ${
+      shown(name)
+    }: it must be local, openai:NAME, openai:NAME@BASE_URL or vertex:NAME${hint}`,
   );
 }
 
@@ -62,22 +74,36 @@ const shown = (name: string): string => `"${visible(name)}"`;
 export interface OpenOptions {
   /** For `openai:`. */
   readonly apiKey?: string | undefined;
+  /** For `vertex:`; without a project it cannot be opened. */
+  readonly google?: Partial<VertexOptions>;
   /** The interpreter that runs the embedded model; called for `local` alone. */
   readonly python: () => Promise<string>;
   /** Told what a user should know, a line at a time. */
   readonly notice?: (line: string) => void;
 }
 
-/** Opens a model; one that holds a process is disposable. */
+/** Opens a model; one that holds a process is disposable. Throws ModelNameError. */
 export async function openModel(
   spec: ModelSpec,
-  { apiKey, python, notice }: OpenOptions,
+  { apiKey, google: { project, ...google } = {}, python, notice }: OpenOptions,
 ): Promise<LanguageModel & Partial<AsyncDisposable>> {
   if (spec.provider === "local") {
     return await openLocal({ python: await python(), ...notice ? { notice } : {} });
   }
-  if (!apiKey && spec.baseUrl === OPENAI_URL) {
+  const { provider } = spec;
+  if (provider === "openai" && !apiKey && spec.baseUrl === OPENAI_URL) {
     throw new ModelNameError(`Cannot open the model ${shown(spec.name)} without a key: set OPENAI_API_KEY`);
   }
-  return openai(spec.model, { baseUrl: spec.baseUrl, apiKey });
+  if (provider === "vertex" && !project) {
+    throw new ModelNameError(
+      `Cannot open the model ${shown(spec.name)} without a Google Cloud project: set GOOGLE_CLOUD_PROJECT`,
+    );
+  }
+  try {
+    return provider === "openai"
+      ? openai(spec.model, { baseUrl: spec.baseUrl, apiKey })
+      : await openVertex(spec.model, { project: project!, ...google });
+  } catch (error) { // a key that no header can carry, credentials that are not there
+    throw new ModelNameError((error as Error).message, { cause: error });
+  }
 }

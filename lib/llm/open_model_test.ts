@@ -1,5 +1,6 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { openModel, parseModel } from "./open_model.ts";
+import { credentialsFile, USER } from "./testing.ts";
 
 Deno.test("parseModel() reads names of models and of servers", () => {
   const openai = (model: string, baseUrl: string, name = `openai:${model}@${baseUrl}`) => ({
@@ -16,6 +17,15 @@ Deno.test("parseModel() reads names of models and of servers", () => {
     ["openai:@cf/meta/llama@https://x.example/v1", openai("@cf/meta/llama", "https://x.example/v1")],
     ["openai:@cf/meta/llama", openai("@cf/meta/llama", "https://api.openai.com/v1", "openai:@cf/meta/llama")],
   ];
+  for (
+    const model of [
+      "gemini-2.5-flash",
+      "publishers/google/models/gemini@1",
+      "projects/p/locations/l/endpoints/7",
+    ]
+  ) {
+    rows.push([`vertex:${model}`, { provider: "vertex", name: `vertex:${model}`, model }]);
+  }
   for (const [name, spec] of rows) deepEqual(parseModel(name), spec);
 });
 
@@ -27,7 +37,11 @@ Deno.test("parseModel() says what is wrong, and what was meant", () => {
     ["openai:", /a name is missing, as in openai:/],
     ["openai:m@localhost:8080", /Cannot use localhost:8080 as a base URL/],
     ["openai:m@http://user:hush@x", /Cannot use http:\/\/…@x as a base URL/],
-    ["gpt-4o", /must be local, openai:NAME or openai:NAME@BASE_URL$/],
+    ["vertx:gemini", /did you mean vertex:gemini\?/],
+    ["vertex:", /must be like vertex:gemini-2\.5-flash/],
+    ["vertex:../x", /"vertex:\.\.\/x": it must be like/],
+    ["vertex:a?b", /must be like/],
+    ["gpt-4o", /must be local, openai:NAME, openai:NAME@BASE_URL or vertex:NAME$/],
     ["", /Cannot open the model ""/],
     ["\x1b[31m", /"\\u001b\[31m"/],
   ];
@@ -47,4 +61,21 @@ Deno.test("openModel() asks for a key where one is needed, and for Python where 
     "openai:m@http://localhost/v1",
   );
   await rejects(openModel(parseModel("local"), { python }), { message: "python asked 1" });
+});
+
+Deno.test("openModel() asks for a project and for credentials, and opens Vertex AI with them", async () => {
+  const spec = parseModel("vertex:gemini-2.5-flash");
+  const python = () => Promise.reject(new Error("not needed"));
+  await rejects(openModel(spec, { python }), { name: "UsageError", message: /set GOOGLE_CLOUD_PROJECT/ });
+  await rejects(openModel(spec, { python, google: { project: "p", credentials: "/nowhere" } }), {
+    name: "UsageError",
+    message:
+      /key file \/nowhere: .*gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS/,
+  });
+  await using file = await credentialsFile(USER);
+  const { name, identity } = await openModel(spec, {
+    python,
+    google: { project: "p", credentials: file.path },
+  });
+  deepEqual([name, identity.location], ["vertex:gemini-2.5-flash", "global"]);
 });

@@ -11,28 +11,36 @@
  *
  * @module
  */
-import { type Completion, type Finish, type LanguageModel, ProviderError, type Usage } from "./model.ts";
+import {
+  errorOf,
+  exchange,
+  type Exchanged,
+  type ExchangeOptions,
+  notJson,
+  parsed,
+  retryAfter,
+  serverUrl,
+} from "./exchange.ts";
+import {
+  type Completion,
+  type Finish,
+  type LanguageModel,
+  type ModelRequest,
+  ProviderError,
+} from "./model.ts";
 import { toStorable } from "../text.ts";
-import { utf8Length, visible } from "./text.ts";
+import { visible, without } from "./text.ts";
+import { promptTokensAtMost, usageOf } from "./usage.ts";
 
 /** Where OpenAI answers. */
 export const OPENAI_URL = "https://api.openai.com/v1";
 
 /** How to reach the server. */
-export interface OpenAIOptions {
+export interface OpenAIOptions extends ExchangeOptions {
   /** With or without `/v1`. @default {OPENAI_URL} */
   readonly baseUrl?: string | undefined;
   /** Sent as a bearer token, and shown nowhere. */
   readonly apiKey?: string | undefined;
-  readonly fetch?: typeof fetch;
-  /** From sending to the first byte of the answer, which most servers send when all is written. @default {300_000} */
-  readonly answerTimeoutMs?: number;
-  /** Between two pieces of the body. @default {30_000} */
-  readonly bodyTimeoutMs?: number;
-  /** Bytes; a longer body is an error. @default {8_388_608} */
-  readonly maxBodyBytes?: number;
-  /** Milliseconds since 1970, for a Retry-After that is a date. */
-  readonly now?: () => number;
 }
 
 /** The model `name` of an OpenAI-compatible server. Its text comes with NUL and lone surrogates as U+FFFD. */
@@ -49,10 +57,9 @@ export function openai(name: string, options: OpenAIOptions = {}): LanguageModel
   return {
     name: endpoint === OPENAI_URL ? `openai:${name}` : `openai:${name}@${endpoint}`,
     identity: { provider: "openai", model: name, endpoint },
-    // 16 a message for the marks around it, 256 for what a chat template puts in front by itself
-    promptTokensAtMost: ({ messages }) =>
-      messages.reduce((sum, { content }) => sum + utf8Length(content) + 16, 256),
-    async complete({ messages, temperature, maxTokens }, { signal } = {}) {
+    promptTokensAtMost,
+    async complete(request, { signal } = {}) {
+      const { messages, temperature, maxTokens } = request;
       const sent = { ...dialect };
       const body = {
         model: name,
@@ -60,16 +67,21 @@ export function openai(name: string, options: OpenAIOptions = {}): LanguageModel
         ...sent.temperature ? { temperature } : {},
         [sent.maxTokens]: maxTokens,
       };
-      const { status, headers, text } = await post(`${endpoint}/chat/completions`, body, {
-        ...options,
-        apiKey,
-        signal,
-      });
+      const answer = await exchange(`${endpoint}/chat/completions`, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          ...apiKey ? { authorization: `Bearer ${apiKey}` } : {},
+        },
+        body: JSON.stringify(body),
+        ...signal ? { signal } : {},
+      }, { ...options, secrets: [apiKey] });
+      const { status, text } = answer;
       if (status < 200 || status > 299) {
         const adapted = status === 400 && adapt(dialect, sent, text);
-        throw refusal(status, headers, text, { apiKey, endpoint, adapted, now: options.now ?? Date.now });
+        throw refusal(answer, { apiKey, endpoint, adapted, now: options.now ?? Date.now });
       }
-      return completionOf(text, headers, apiKey);
+      return completionOf(answer, request, apiKey);
     },
   };
 }
@@ -96,107 +108,9 @@ function adapt(dialect: Dialect, sent: Dialect, body: string): boolean {
 }
 
 function endpointOf(baseUrl: string): string {
-  const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search || url.hash) {
-    throw new TypeError(
-      `Cannot use ${
-        visible(baseUrl.replace(/\/\/[^/]*@/, "//…@"))
-      } as a base URL: it must be like http://localhost:8080/v1, ` +
-        "without user, password, query",
-    );
-  }
+  const url = serverUrl(baseUrl);
   const path = url.pathname.replace(/\/+$/, "").replace(/\/chat\/completions$/, "");
   return url.origin + (path === "" ? "/v1" : path);
-}
-
-interface Posted {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly text: string;
-}
-
-/** Sends one request and reads the whole answer. A redirect is not followed: the key would go with it. */
-async function post(
-  url: string,
-  body: unknown,
-  {
-    apiKey,
-    signal,
-    fetch: send = fetch,
-    answerTimeoutMs = 300_000,
-    bodyTimeoutMs = 30_000,
-    maxBodyBytes = 8 << 20,
-  }:
-    & Omit<OpenAIOptions, "apiKey">
-    & { apiKey: string; signal: AbortSignal | undefined },
-): Promise<Posted> {
-  const hung = new AbortController();
-  const within = (ms: number, what: string) =>
-    setTimeout(() => hung.abort(new ProviderError(`Cannot ask ${url} as ${what} within ${ms / 1000} s`)), ms);
-  let timer = within(answerTimeoutMs, "it did not answer");
-  let status = 0;
-  try {
-    const response = await send(url, {
-      method: "POST",
-      redirect: "manual",
-      headers: { "content-type": "application/json", ...apiKey ? { authorization: `Bearer ${apiKey}` } : {} },
-      body: JSON.stringify(body),
-      signal: signal ? AbortSignal.any([signal, hung.signal]) : hung.signal,
-    });
-    status = response.status;
-    const { headers } = response;
-    const decoder = new TextDecoder();
-    let text = "", bytes = 0;
-    const reader = response.body?.getReader();
-    while (reader) {
-      clearTimeout(timer);
-      timer = within(bodyTimeoutMs, "its answer stopped and did not go on");
-      const { value, done } = await reader.read();
-      if (done) break;
-      bytes += value.length;
-      if (bytes > maxBodyBytes) {
-        await reader.cancel();
-        throw new ProviderError(
-          `Cannot read the answer of ${url} as it is longer than ${maxBodyBytes} bytes`,
-          {
-            status,
-            retryable: false,
-          },
-        );
-      }
-      text += decoder.decode(value, { stream: true });
-    }
-    return { status, headers, text: text + decoder.decode() };
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (hung.signal.aborted) throw hung.signal.reason;
-    if (error instanceof ProviderError) throw error;
-    const message = visible(error instanceof Error ? error.message : String(error), apiKey);
-    throw new ProviderError(`Cannot ask ${url} as the connection failed: ${message}`, {
-      status,
-      retryable: true,
-    });
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** What servers write into an error body, in their several forms. */
-interface ServerError {
-  readonly message: string;
-  readonly code?: unknown;
-  readonly type?: unknown;
-  readonly param?: unknown;
-}
-
-function errorOf(body: string): ServerError | undefined {
-  const json = parsed(body);
-  const error = Array.isArray(json)
-    ? json[0]?.error
-    : json?.error ?? (json?.object === "error" ? json : undefined);
-  if (typeof error === "string") return { message: error };
-  if (typeof error !== "object" || error === null) return undefined;
-  return { ...error, message: typeof error.message === "string" ? error.message : JSON.stringify(error) };
 }
 
 /** Errors that the same request will meet again, whatever their status. */
@@ -207,9 +121,7 @@ const TOO_LONG =
 const UNPAID = /insufficient_quota|billing/i;
 
 function refusal(
-  status: number,
-  headers: Headers,
-  body: string,
+  { status, headers, text: body }: Exchanged,
   { apiKey, endpoint, adapted, now }: {
     apiKey: string;
     endpoint: string;
@@ -237,51 +149,38 @@ function refusal(
   });
 }
 
-/** Milliseconds that a server asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date. */
-export function retryAfter(headers: Headers, now: number): number | undefined {
-  const ms = headers.get("retry-after-ms");
-  if (ms !== null && /^\d+(\.\d+)?$/.test(ms.trim())) return Math.ceil(Number(ms));
-  const after = headers.get("retry-after")?.trim();
-  if (!after) return undefined;
-  if (/^\d+(\.\d+)?$/.test(after)) return Math.ceil(Number(after) * 1000);
-  const date = /[a-z]{3}/i.test(after) ? Date.parse(after) : NaN;
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
-}
-
-function completionOf(body: string, headers: Headers, apiKey: string): Completion {
-  const json = parsed(body);
+function completionOf(answer: Exchanged, request: ModelRequest, apiKey: string): Completion {
+  const json = parsed(answer.text);
+  const bill = (text: string) =>
+    usageOf(json?.usage?.prompt_tokens, json?.usage?.completion_tokens, { request, text });
   const unreadable = (what: string) =>
-    new ProviderError(`Cannot read the answer as ${what}`, {
-      status: 200,
-      retryable: true,
-      usage: usageOf(json?.usage),
-    });
-  if (json === undefined) {
-    const type = headers.get("content-type") ?? "no content type";
-    throw unreadable(
-      `it is not JSON but ${visible(type)}, ${body.length} characters: ${visible(body, apiKey)}`,
-    );
-  }
-  const error = errorOf(body);
+    new ProviderError(`Cannot read the answer as ${what}`, { status: 200, retryable: true, usage: bill("") });
+  if (json === undefined) throw unreadable(notJson(answer, [apiKey]));
+  const error = errorOf(answer.text);
   if (error) {
     const code = Number(error.code);
+    const kind = `${error.code ?? ""} ${error.type ?? ""} ${error.message}`;
     throw new ProviderError(`Cannot use the answer as it is an error: ${visible(error.message, apiKey)}`, {
       status: code >= 400 && code <= 599 ? code : 200,
-      ...code >= 400 && code <= 599 ? {} : { retryable: !TOO_LONG.test(body) && !UNPAID.test(body) },
-      usage: usageOf(json.usage),
+      ...code >= 400 && code <= 599 ? {} : { retryable: !TOO_LONG.test(kind) && !UNPAID.test(kind) },
+      usage: bill(""),
     });
   }
   const choice = json.choices?.[0];
   const message = choice?.message;
   if (typeof message !== "object" || message === null) throw unreadable("it has no choices");
-  const text = contentOf(message.content);
+  const content = contentOf(message.content);
   const refusal = typeof message.refusal === "string" && message.refusal !== "" ? message.refusal : undefined;
-  if (text === undefined && refusal === undefined) throw unreadable("its message has no content");
-  return {
-    text: toStorable(text || refusal || ""),
-    finish: refusal === undefined ? finishOf(choice.finish_reason) : "filter",
-    usage: usageOf(json.usage),
-  };
+  if (content === undefined && refusal === undefined) throw unreadable("its message has no content");
+  const text = toStorable(content || refusal || "");
+  const usage = bill(text);
+  const finish = refusal === undefined ? finishOf(choice.finish_reason) : "filter";
+  // A model that says nothing still ends it with a mark, which is counted: without one nothing was generated.
+  if (text === "" && finish !== "filter" && !usage?.completionTokens) {
+    throw unreadable("it is empty, and not one token of it was counted");
+  }
+  // A server that echoes the key must not have it stored; a short one may be a word of the answer.
+  return { text: apiKey.length < 16 ? text : without(text, [apiKey]), finish, usage };
 }
 
 /** A text, or parts of which the texts count; null is no text when the model called a tool or was cut off. */
@@ -304,22 +203,3 @@ const FINISH = new Map<unknown, Finish>([
   ["content_filter", "filter"],
 ]);
 const finishOf = (reason: unknown): Finish => FINISH.get(reason) ?? "other";
-
-/** Null unless both counts are there and can be counts: half a bill is no bill. */
-function usageOf(usage: unknown): Usage | null {
-  const { prompt_tokens, completion_tokens } = (usage ?? {}) as Record<string, unknown>;
-  const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-  return isCount(prompt_tokens) && isCount(completion_tokens)
-    ? { promptTokens: prompt_tokens, completionTokens: completion_tokens }
-    : null;
-}
-
-// deno-lint-ignore no-explicit-any -- the one place where a foreign shape enters; every use above checks what it takes
-function parsed(body: string): any {
-  try {
-    const json = JSON.parse(body);
-    return typeof json === "object" && json !== null ? json : undefined;
-  } catch {
-    return undefined;
-  }
-}

@@ -1,6 +1,11 @@
 import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { ensurePython } from "../python/mod.ts";
+import { retryAfter } from "./exchange.ts";
+import { openLocal } from "./local.ts";
 import type { Completion, ModelRequest, ProviderError } from "./model.ts";
-import { openai, type OpenAIOptions, retryAfter } from "./openai.ts";
+import { openai, type OpenAIOptions } from "./openai.ts";
+import { type Answer, broken, never, serve } from "./testing.ts";
 
 const CANARY = "sk-canary-5d1f0b7e";
 const REQUEST: ModelRequest = {
@@ -12,28 +17,6 @@ const ANSWER = {
   choices: [{ message: { role: "assistant", content: "Hi" }, finish_reason: "stop" }],
   usage: { prompt_tokens: 9, completion_tokens: 2, total_tokens: 11 },
 };
-
-type Answer = (body: Record<string, unknown>) => Response | Promise<Response>;
-
-/** A server that answers each request with `answer`, and what it was sent. */
-function serve(answer: Answer) {
-  const requests: { path: string; headers: Headers; body: Record<string, unknown> }[] = [];
-  const closing = Promise.withResolvers<Response>();
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
-    const { url, headers } = request;
-    const body = await request.json();
-    requests.push({ path: new URL(url).pathname, headers, body });
-    return await Promise.race([answer(body), closing.promise]);
-  });
-  return {
-    url: `http://127.0.0.1:${server.addr.port}`,
-    requests,
-    [Symbol.asyncDispose]() {
-      closing.resolve(new Response());
-      return server.shutdown();
-    },
-  };
-}
 
 async function ask(answer: Answer, options: OpenAIOptions = {}, request = REQUEST) {
   await using server = serve(answer);
@@ -111,9 +94,11 @@ Deno.test("openai() maps every form of an answer", async () => {
     [answered({ usage: { prompt_tokens: 4 } }), { usage: null }],
     [answered({ usage: { prompt_tokens: -4, completion_tokens: 1 } }), { usage: null }],
     [answered({ usage: { prompt_tokens: 4, completion_tokens: 0.5 } }), { usage: null }],
-    [answered({ usage: { prompt_tokens: 4, completion_tokens: 0 } }), {
-      usage: { promptTokens: 4, completionTokens: 0 },
-    }],
+    [answered({ usage: { prompt_tokens: "4", completion_tokens: "1" } }), { usage: null }],
+    [answered({ usage: { prompt_tokens: 4, completion_tokens: 0 } }), { usage: null }],
+    [answered({ usage: { prompt_tokens: 0, completion_tokens: 1 } }), { usage: null }],
+    [answered({ usage: { prompt_tokens: 4, completion_tokens: 17 } }), { usage: null }],
+    [answered({ usage: { prompt_tokens: 1e9, completion_tokens: 1 } }), { usage: null }],
     [new Response(JSON.stringify(ANSWER), { headers: { "content-type": "text/plain" } }), { text: "Hi" }],
   ];
   for (const [response, expected] of rows) {
@@ -171,6 +156,16 @@ Deno.test("openai() turns every fault into a ProviderError that says whether to 
     [json({}), { status: 200, retryable: true }, /no choices/],
     [said({ role: "assistant" }), { status: 200, retryable: true }, /no content/],
     [
+      answered({
+        choices: [{ message: { content: "" }, finish_reason: "stop" }],
+        usage: { prompt_tokens: 9, completion_tokens: 0 },
+      }),
+      { status: 200, retryable: true, usage: { promptTokens: 9, completionTokens: 0 } },
+      /is empty, and not one token/,
+    ],
+    [new Response(""), { status: 200, retryable: true }, /not JSON.* 0 characters/],
+    [broken('{"choices"'), { status: 200, retryable: true }, /the connection failed/],
+    [
       new Response(JSON.stringify(ANSWER).slice(0, 40)),
       { status: 200, retryable: true },
       /not JSON.*40 characters/,
@@ -201,7 +196,7 @@ Deno.test("openai() turns every fault into a ProviderError that says whether to 
 });
 
 Deno.test("openai() learns a server's parameters from its refusals, one request at a time", async () => {
-  const refusing = (...names: string[]): Answer => (body) => {
+  const refusing = (...names: string[]): Answer => ({ body }) => {
     const param = names.find((name) => name in body);
     return param
       ? json({ error: { message: `Unsupported parameter: '${param}'`, param } }, { status: 400 })
@@ -222,8 +217,7 @@ Deno.test("openai() learns a server's parameters from its refusals, one request 
 });
 
 Deno.test("openai() gives up a server that hangs, before its answer and in it", async () => {
-  const never = new Promise<Response>(() => {});
-  match((await failure(() => never, { answerTimeoutMs: 50 })).message, /did not answer within 0.05 s/);
+  match((await failure(never, { answerTimeoutMs: 50 })).message, /did not answer within 0.05 s/);
   const stalled = new ReadableStream({
     start: (stream) => stream.enqueue(new TextEncoder().encode('{"choices"')),
   });
@@ -270,7 +264,7 @@ Deno.test("openai() calls a reset connection retryable, with and without an answ
 });
 
 Deno.test("openai() ends with the reason of the caller's signal", async () => {
-  await using server = serve(() => new Promise<Response>(() => {}));
+  await using server = serve(never);
   const stop = new AbortController();
   setTimeout(() => stop.abort(new Error("stopped")), 20);
   await rejects(openai("m", { baseUrl: server.url }).complete(REQUEST, { signal: stop.signal }), {
@@ -319,4 +313,136 @@ Deno.test("retryAfter() reads seconds, milliseconds and dates, and ignores the r
   for (const [headers, expected] of rows) {
     equal(retryAfter(new Headers(headers), now), expected, JSON.stringify(headers));
   }
+});
+
+// The shapes are those of OpenAI's API reference (developers.openai.com/api/reference, Chat Completions) and of errors that
+// users of reasoning models report (github.com/johny-b/llmcomp/issues/69, github.com/decolua/9router/issues/560).
+Deno.test("openai() speaks OpenAI's dialect", async () => {
+  const bodies: Record<string, unknown>[] = [];
+  const openaiError = (
+    message: string,
+    param: string | null,
+    code: string | null,
+    type = "invalid_request_error",
+  ) => json({ error: { message, type, param, code } }, { status: 400 });
+  const completion = (message: Record<string, unknown>, finish_reason: string, completion_tokens: number) =>
+    json({
+      id: "chatcmpl-1",
+      object: "chat.completion",
+      created: 1_741_569_952,
+      model: "gpt-5-mini-2025-08-07",
+      choices: [{
+        index: 0,
+        message: { role: "assistant", refusal: null, annotations: [], ...message },
+        logprobs: null,
+        finish_reason,
+      }],
+      usage: {
+        prompt_tokens: 9,
+        completion_tokens,
+        total_tokens: 9 + completion_tokens,
+        prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0, cache_write_tokens: 0 },
+        completion_tokens_details: { reasoning_tokens: completion_tokens - 2, accepted_prediction_tokens: 0 },
+      },
+      service_tier: "default",
+      system_fingerprint: null,
+    });
+  const answers = [
+    openaiError(
+      "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
+      "temperature",
+      "unsupported_value",
+    ),
+    completion({ content: "Hi" }, "stop", 12),
+    completion({ content: "" }, "length", 16),
+    completion({ content: null, refusal: "I'm sorry, I can't help." }, "stop", 9),
+    completion({ content: "" }, "content_filter", 2),
+    json({
+      error: {
+        message: "Rate limit reached for gpt-5-mini in organization org-x on requests per min (RPM): Limit 3",
+        type: "requests",
+        param: null,
+        code: "rate_limit_exceeded",
+      },
+    }, { status: 429, headers: { "retry-after": "20", "retry-after-ms": "19412" } }),
+    json({
+      error: {
+        message: "You exceeded your current quota, please check your plan and billing details.",
+        type: "insufficient_quota",
+        param: null,
+        code: "insufficient_quota",
+      },
+    }, { status: 429 }),
+  ];
+  const fake: typeof fetch = (_, init) => {
+    bodies.push(JSON.parse(String(init!.body)));
+    return Promise.resolve(answers[bodies.length - 1]!);
+  };
+  const model = openai("gpt-5-mini", { apiKey: CANARY, fetch: fake });
+  await rejects(model.complete(REQUEST), { status: 400, retryable: true, retryAfterMs: 0 });
+  deepEqual(await model.complete(REQUEST), {
+    text: "Hi",
+    finish: "stop",
+    usage: { promptTokens: 9, completionTokens: 12 },
+  });
+  deepEqual(bodies.map(({ temperature, max_completion_tokens }) => [temperature, max_completion_tokens]), [
+    [0, 16],
+    [undefined, 16],
+  ]);
+  const cut = await model.complete(REQUEST); // all of it went into thoughts
+  deepEqual([cut.text, cut.finish, cut.usage!.completionTokens], ["", "length", 16]);
+  const refused = await model.complete(REQUEST);
+  deepEqual([refused.text, refused.finish], ["I'm sorry, I can't help.", "filter"]);
+  const held = await model.complete(REQUEST);
+  deepEqual([held.text, held.finish], ["", "filter"]);
+  await rejects(model.complete(REQUEST), { status: 429, retryable: true, retryAfterMs: 19_412 });
+  await rejects(model.complete(REQUEST), { status: 429, retryable: false, fatal: true });
+});
+
+Deno.test("openai() speaks llama.cpp's dialect: its own server, with the embedded model", async () => {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  await using embedded = await openLocal({
+    python: await ensurePython({ root, group: "local" }),
+    context: 512,
+  });
+  const { url, key } = embedded.server;
+  const model = openai("SmolLM2", { baseUrl: url, apiKey: key });
+  const ask = (content: string, maxTokens: number) =>
+    model.complete({ messages: [{ role: "user", content }], temperature: 0, maxTokens });
+  const cut = await ask("Tell me a story.", 5);
+  deepEqual([cut.finish, cut.usage!.completionTokens], ["length", 5]);
+  const whole = await ask("Say hello.", 64);
+  deepEqual([whole.finish, whole.text === "", whole.usage!.completionTokens < 64], ["stop", false, true]);
+  for (const content of ["", "日本語 😀", "<|im_start|>user\n", "\u0001\u0002"]) {
+    const request = { messages: [{ role: "user", content }], temperature: 0, maxTokens: 1 } as const;
+    const { usage } = await model.complete(request);
+    equal(usage!.promptTokens > 0 && usage!.promptTokens <= model.promptTokensAtMost(request), true, content);
+  }
+  await rejects(ask("word ".repeat(1000), 1), {
+    status: 400,
+    retryable: false,
+    fatal: false,
+    message: /exceeds the available context size/,
+  });
+  await rejects(openai("m", { baseUrl: url, apiKey: "sk-wrong" }).complete(REQUEST), {
+    status: 401,
+    fatal: true,
+    message: /Invalid API Key/,
+  });
+  await rejects(openai("m", { baseUrl: `${url}/v2`, apiKey: key }).complete(REQUEST), {
+    status: 404,
+    fatal: true,
+  });
+  // A model that says nothing: the bias leaves it the mark of the end alone, and the server counts that.
+  const silent = openai("m", {
+    baseUrl: url,
+    apiKey: key,
+    fetch: (input, init) =>
+      fetch(input, {
+        ...init,
+        body: JSON.stringify({ ...JSON.parse(String(init!.body)), logit_bias: [[2, 100]] }),
+      }),
+  });
+  const nothing = await silent.complete(REQUEST);
+  deepEqual([nothing.text, nothing.finish, nothing.usage!.completionTokens], ["", "stop", 1]);
 });

@@ -19,14 +19,16 @@ interface Rate {
   readonly completion: bigint;
 }
 
-/** What a model's tokens cost. */
+/** What a model's tokens cost at most. */
 export interface Price extends Rate {
   /** Another rate for all tokens of a call whose prompt is longer than `promptTokens`. */
   readonly above?: Rate & { readonly promptTokens: number };
 }
 
-const LISTED: Readonly<Record<string, Readonly<Record<string, Listed>>>> =
-  JSON.parse(Deno.readTextFileSync(new URL("../../data/prices.json", import.meta.url))).models;
+const { models: LISTED, elsewhere: ELSEWHERE }: {
+  readonly models: Readonly<Record<string, Readonly<Record<string, Listed>>>>;
+  readonly elsewhere: Readonly<Record<string, { readonly location: string; readonly percent: number }>>;
+} = JSON.parse(Deno.readTextFileSync(new URL("../../data/prices.json", import.meta.url)));
 
 /** The only endpoint that OpenAI's prices hold for. */
 const OPENAI = "https://api.openai.com/v1";
@@ -36,15 +38,17 @@ const OPENAI = "https://api.openai.com/v1";
  * a listed name served by somebody else. The embedded model costs nothing.
  */
 export function priceOf({ identity }: Pick<LanguageModel, "identity">): Price | null {
-  const { provider, model = "", endpoint } = identity;
+  const { provider = "", model = "", endpoint, location } = identity;
   if (provider === "local") return { prompt: 0n, completion: 0n };
   if (provider === "openai" && endpoint !== OPENAI) return null;
-  const listed = LISTED[provider ?? ""];
+  const listed = LISTED[provider];
   if (!listed || !Object.hasOwn(listed, model)) return null;
   const { above, ...rate } = listed[model]!;
+  const elsewhere = ELSEWHERE[provider];
+  const percent = BigInt(elsewhere && elsewhere.location !== location ? elsewhere.percent : 100);
   return above
-    ? { ...exact(rate), above: { ...exact(above), promptTokens: above.promptTokens } }
-    : exact(rate);
+    ? { ...exact(rate, percent), above: { ...exact(above, percent), promptTokens: above.promptTokens } }
+    : exact(rate, percent);
 }
 
 /** What a call costs in picodollars; nothing at an unknown price. */
@@ -60,9 +64,9 @@ interface Written {
 }
 type Listed = Written & { readonly above?: Written & { readonly promptTokens: number } };
 
-const exact = ({ prompt, completion }: Written): Rate => ({
-  prompt: picodollars(prompt),
-  completion: picodollars(completion),
+const exact = ({ prompt, completion }: Written, percent: bigint): Rate => ({
+  prompt: (picodollars(prompt) * percent + 99n) / 100n, // rounded up
+  completion: (picodollars(completion) * percent + 99n) / 100n,
 });
 
 /** "0.15" USD per million tokens is 150,000 picodollars a token. */

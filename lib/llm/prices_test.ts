@@ -5,14 +5,21 @@ import { costOf, type Price, priceOf } from "./prices.ts";
 const openai = (model: string, endpoint = "https://api.openai.com/v1") =>
   priceOf({ identity: { provider: "openai", model, endpoint } });
 
+const vertex = (model: string, location = "global") =>
+  priceOf({ identity: { provider: "vertex", model, location } });
+
 Deno.test("priceOf() knows listed models at their provider, and nothing else", () => {
-  const rows: [Price | null, bigint | undefined][] = [
+  const rows: [Pick<Price, "prompt"> | null, bigint | undefined][] = [
     [openai("gpt-4o-mini"), 150_000n],
     [openai("gpt-5-nano"), 50_000n],
     [openai("gpt-4o-mini", "http://127.0.0.1:8080/v1"), undefined],
     [openai("gpt-4o-mini-2024-07-18"), undefined],
     [openai("constructor"), undefined],
-    [priceOf({ identity: { provider: "vertex", model: "gemini-2.5-flash", endpoint: "" } }), 300_000n],
+    [openai("gpt-6-luna"), 125_000n], // 0.10 and the quarter for writing it into the cache
+    [vertex("gemini-2.5-flash"), 300_000n],
+    [vertex("gemini-2.5-flash", "us-central1"), 330_000n],
+    [vertex("gemini-2.5-pro", "eu")?.above ?? null, 2_750_000n],
+    [vertex("gemini-1.0"), undefined],
     [priceOf({ identity: { provider: "local", model: "SmolLM2" } }), 0n],
     [priceOf({ identity: {} }), undefined],
   ];

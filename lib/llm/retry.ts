@@ -18,6 +18,7 @@
  *
  * @module
  */
+import { unlessAborted } from "./exchange.ts";
 import { ProviderError } from "./model.ts";
 
 /** Waits `ms`, or throws the signal's reason as soon as it aborts. */
@@ -129,7 +130,7 @@ export function breaker(
           );
         }
         if (probe) await unlessAborted(probe.promise, signal);
-        else await sleep(probeAt - now(), signal);
+        else await sleep(Math.max(0, probeAt - now()), signal);
       }
       return report(false);
     },
@@ -150,13 +151,3 @@ const wait: Sleep = (ms, signal) =>
     const timer = setTimeout(end, ms);
     signal?.addEventListener("abort", end);
   });
-
-function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
-}

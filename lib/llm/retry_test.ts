@@ -113,6 +113,19 @@ Deno.test("breaker() lets nobody wait after 3 failed probes, and closes when a l
   equal(now(), 4000);
 });
 
+Deno.test("breaker() never sleeps less than nothing, though time passes between two looks at the clock", async () => {
+  let time = 0;
+  const slept: number[] = [];
+  const circuit = breaker({
+    now: () => time += 7,
+    pauseMs: 10,
+    sleep: (ms) => (slept.push(ms), Promise.resolve()),
+  });
+  await tell(circuit, ...FIVE);
+  (await circuit.enter())("answered");
+  deepEqual(slept, [0]);
+});
+
 Deno.test("breaker() gives the probe's place to another when it is aborted, and waiting ends on abort", async () => {
   const { now, sleep } = clock();
   const circuit = breaker({ now, sleep, pauseMs: 1000 });

@@ -7,9 +7,13 @@ import { visible as seen } from "../text.ts";
 
 const LONGEST = 300;
 
-/** `text` on one line: shortened, white space folded, without `secret`, with what cannot be seen as escapes. */
-export const visible = (text: string, secret = ""): string =>
-  seen((secret === "" ? text : text.replaceAll(secret, "[key]")).trim().replace(/\s+/g, " "), LONGEST);
+/** `text` on one line: shortened, white space folded, without `secrets`, with what cannot be seen as escapes. */
+export const visible = (text: string, ...secrets: readonly string[]): string =>
+  seen(without(text, secrets).trim().replace(/\s+/g, " "), LONGEST);
+
+/** `text` with `[key]` for each of `secrets`. */
+export const without = (text: string, secrets: readonly string[]): string =>
+  secrets.reduce((rest, secret) => secret === "" ? rest : rest.replaceAll(secret, "[key]"), text);
 
 /** Bytes of `text` in UTF-8: no tokenizer of the byte-level kind makes more tokens of it. */
 export const utf8Length = (text: string): number => encoder.encode(text).length;

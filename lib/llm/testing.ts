@@ -1,0 +1,137 @@
+/**
+ * What tests of this room share: a server that counts, Google's sign-in on it, and a journal in memory.
+ *
+ * @module
+ */
+import type { Intent, Journal, Settlement } from "./ledger.ts";
+import type { Completion } from "./model.ts";
+
+/** A request as a server saw it; `body` is an object when it was JSON. */
+export interface Received {
+  readonly path: string;
+  readonly headers: Headers;
+  // deno-lint-ignore no-explicit-any -- a test says what it expects in it
+  readonly body: any;
+}
+
+export type Answer = (request: Received) => Response | Promise<Response>;
+
+/** A server that answers each request with `answer`, and what it was sent. */
+export function serve(answer: Answer) {
+  const requests: Received[] = [];
+  const closing = Promise.withResolvers<Response>();
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
+    const { url, headers } = request;
+    const text = await request.text();
+    const body = headers.get("content-type")?.startsWith("application/json") ? JSON.parse(text) : text;
+    const received = { path: new URL(url).pathname, headers, body };
+    requests.push(received);
+    return await Promise.race([answer(received), closing.promise]);
+  });
+  return {
+    url: `http://127.0.0.1:${server.addr.port}`,
+    requests,
+    [Symbol.asyncDispose]() {
+      closing.resolve(new Response());
+      return server.shutdown();
+    },
+  };
+}
+
+/** A response that is never given. */
+export const never = (): Promise<Response> => new Promise(() => {});
+
+/** An answer that breaks off with its connection: less of it comes than was promised. */
+export const broken = (begun: string): Response =>
+  new Response(new Blob([begun]).stream(), { headers: { "content-length": `${begun.length + 900}` } });
+
+/** Google on a local server: `answer` for the models, and a sign-in that gives `token` for `credentials`. */
+export function google(answer: Answer, { token = "ya29.local", signIn = () => granted(token) }: {
+  token?: string;
+  signIn?: Answer;
+} = {}) {
+  const server = serve((request) => request.path === "/token" ? signIn(request) : answer(request));
+  return {
+    ...server,
+    credentials: { ...USER, token_uri: `${server.url}/token` },
+    /** Requests for a token. */
+    signIns: () => server.requests.filter(({ path }) => path === "/token"),
+    /** Requests to the models. */
+    asked: () => server.requests.filter(({ path }) => path !== "/token"),
+  };
+}
+
+export const granted = (access_token: unknown, expires_in = 3600): Response =>
+  Response.json({ access_token, expires_in, token_type: "Bearer" });
+
+/** A file with `credentials`, gone when disposed. */
+export async function credentialsFile(credentials: unknown): Promise<{ path: string } & AsyncDisposable> {
+  const path = await Deno.makeTempFile({ suffix: ".json" });
+  await Deno.writeTextFile(
+    path,
+    typeof credentials === "string" ? credentials : JSON.stringify(credentials),
+  );
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path) };
+}
+
+/** What gcloud keeps of a user who signed in. */
+export const USER = {
+  type: "authorized_user",
+  client_id: "id.apps.googleusercontent.com",
+  client_secret: "canary-client-secret-77",
+  refresh_token: "canary-refresh-token-78",
+};
+
+/** Rows in memory, as the store keeps them. */
+export function memory(): Journal & {
+  intents: Intent[];
+  settlements: Settlement[];
+  completions: Map<string, Completion>;
+} {
+  const intents: Intent[] = [];
+  const settlements: Settlement[] = [];
+  const completions = new Map<string, Completion>();
+  return {
+    intents,
+    settlements,
+    completions,
+    history() {
+      const settled = new Map(settlements.map((row) => [row.id, row]));
+      const spent = { calls: intents.length, tokens: 0, cost: 0n };
+      const keys = new Set<string>();
+      for (const { id, key, reserved } of intents) {
+        const row = settled.get(id);
+        spent.tokens += row ? row.usage.promptTokens + row.usage.completionTokens : reserved.tokens;
+        spent.cost += row ? row.cost : reserved.cost;
+        if (row?.outcome.kind === "answered") keys.add(key);
+      }
+      return Promise.resolve({ spent, keys });
+    },
+    find: (key) => Promise.resolve(completions.get(key) ?? null),
+    intend(intent) {
+      intents.push(intent);
+      return Promise.resolve();
+    },
+    settle(settlement) {
+      settlements.push(settlement);
+      const { outcome } = settlement;
+      if (outcome.kind === "answered") completions.set(outcome.completion.key, outcome.completion);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** A clock that goes on when somebody waits, and what it was waited for. */
+export function clock() {
+  let now = 0;
+  const slept: number[] = [];
+  return {
+    elapsed: () => now,
+    slept,
+    sleep(ms: number) {
+      slept.push(ms);
+      now += ms;
+      return Promise.resolve();
+    },
+  };
+}
