@@ -28,7 +28,9 @@ export const scoringOptions = {
 
 /** Who is asked, and for how much at most. */
 export const askingOptions = {
-  primary: z.string().default("local").describe("model that answers: local, openai:NAME, openai:NAME@URL")
+  primary: z.string().default("local").describe(
+    "model that answers: local, openai:NAME, openai:NAME@URL, vertex:NAME",
+  )
     .meta({ placeholder: "MODEL" }),
   temperature: z.number().min(0).max(2).default(0).describe("of the primary model"),
   answer_tokens: z.int().min(1).optional().describe(

@@ -20,8 +20,6 @@ export interface Scorer {
   readonly name: string;
   /** Same signature, comparable scores. */
   readonly signature: string;
-  /** Calls that one answered and scored question takes. */
-  readonly callsEach: number;
   /** In [0, 1], or null when there is no telling. */
   score(answer: string, example: Example): number | null | Promise<number | null>;
 }
@@ -30,7 +28,6 @@ export interface Scorer {
 export const byMetric = (metric: Metric): Scorer => ({
   name: metric.name,
   signature: metric.signature,
-  callsEach: 1,
   score: (answer, { references }) => metric.score(answer, references),
 });
 
@@ -49,7 +46,6 @@ export const byJudge = (
 ): Scorer => ({
   name: "judge",
   signature: `judge|model:${model}|marks:0-${FULL_MARKS}|version:0.1.0`,
-  callsEach: 2,
   async score(answer, { question, references }) {
     const reply = await ask([
       {

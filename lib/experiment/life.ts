@@ -31,71 +31,85 @@ export interface Surroundings {
   readonly stop?: AbortSignal;
   /** @default {10_000} */
   readonly graceMs?: number;
+  /** How often the store is told that the experiment is alive, also while its calls hang. @default {2_000} */
+  readonly beatMs?: number;
 }
-
-/** How often the store is told that the experiment is alive, in milliseconds. */
-const BEAT = 2_000;
 
 /**
  * Runs `work` with the ledger of experiment `id` and ends the experiment: finished, interrupted when `stop` aborted, failed
- * with what `work` threw, which is thrown on. Resolves with the reason it ended for, null for a measurement.
+ * with what `work` threw, which is thrown on. Nothing is under way any more when that is written. Resolves with the reason
+ * it ended for, null for a measurement.
  */
 export async function live(
-  { id, models, caps, onChange = () => {} }: {
-    id: string;
-    models: Partial<Record<Role, LanguageModel>>;
-    caps: Caps;
-    onChange?: (ledger: Ledger) => void;
-  },
+  { id, models, caps }: { id: string; models: Partial<Record<Role, LanguageModel>>; caps: Caps },
   surroundings: Surroundings,
   work: (ledger: Ledger) => Promise<StopReason | null>,
 ): Promise<StopReason | null> {
-  const { db, elapsed, secondsBefore = 0, stop, graceMs = 10_000 } = surroundings;
+  const { db, elapsed, secondsBefore = 0, stop, graceMs = 10_000, beatMs = 2_000 } = surroundings;
   const begun = elapsed();
-  const vitals = (ledger: Ledger) => ({
+  let ledger: Ledger | undefined;
+  const vitals = () => ({
     seconds: secondsBefore + (elapsed() - begun) / 1000,
-    cached: ledger.cached(),
+    cached: ledger?.cached() ?? 0,
   });
-  let beaten = begun;
-  let beating: Promise<unknown> = Promise.resolve();
-  const ledger = await openLedger({
-    ...surroundings,
-    models,
-    caps,
-    journal: journal(db, id),
-    onChange(ledger) {
-      onChange(ledger);
-      if (elapsed() - beaten < BEAT) return;
-      beaten = elapsed();
-      beating = heartbeat(db, id, vitals(ledger)).catch(() => {}); // the next write meets the same trouble and says it
-    },
-  });
-  const interruption = new Stop("interrupted", "Interrupted");
-  const halt = () => {
-    ledger.stop(interruption);
-    AbortSignal.timeout(graceMs).addEventListener("abort", () => ledger.stop(interruption, { abort: true }));
-  };
-  if (stop?.aborted) halt();
-  else stop?.addEventListener("abort", halt);
-
+  const alive = every(beatMs, () => heartbeat(db, id, vitals()));
   const end = async (
     status: "finished" | "interrupted" | "failed",
     reason: StopReason | null,
     error: string | null = null,
   ) => {
-    await ledger.idle();
-    await beating;
-    await endExperiment(db, id, { status, stopReason: reason, error, ...vitals(ledger) });
+    await alive.stop(); // a late heartbeat would overwrite the end
+    await endExperiment(db, id, { status, stopReason: reason, error, ...vitals() });
     return reason;
   };
   try {
-    const reason = await work(ledger);
+    ledger = await openLedger({ ...surroundings, models, caps, journal: journal(db, id) });
+    const reason = await worked(ledger, { stop, graceMs }, work);
     return await end(reason === "interrupted" ? "interrupted" : "finished", reason);
   } catch (error) {
     if (error instanceof Stop) return await end("interrupted", error.reason);
-    await end("failed", null, error instanceof Error ? error.message : String(error));
+    await end("failed", null, error instanceof Error ? error.message : String(error))
+      .catch(() => {}); // the first error says more
     throw error;
+  }
+}
+
+/** Runs `work` until `stop` aborts, and leaves nothing under way whatever becomes of it. */
+async function worked<Result>(
+  ledger: Ledger,
+  { stop, graceMs }: { stop: AbortSignal | undefined; graceMs: number },
+  work: (ledger: Ledger) => Promise<Result>,
+): Promise<Result> {
+  const interruption = new Stop("interrupted", "Interrupted");
+  let grace: ReturnType<typeof setTimeout> | undefined;
+  const halt = () => {
+    ledger.stop(interruption);
+    grace = setTimeout(() => ledger.stop(interruption, { abort: true }), graceMs);
+  };
+  if (stop?.aborted) halt();
+  else stop?.addEventListener("abort", halt);
+  try {
+    return await work(ledger);
   } finally {
+    const over = new Error("Cannot ask as the experiment has ended");
+    ledger.stop(over);
+    await ledger.idle();
+    ledger.stop(over, { abort: true }); // ends those that wait between two attempts
+    clearTimeout(grace);
     stop?.removeEventListener("abort", halt);
   }
+}
+
+/** Does `work` every `ms` milliseconds, once at a time, until it is stopped; its failures are let pass. */
+function every(ms: number, work: () => Promise<unknown>): { stop(): Promise<void> } {
+  let doing: Promise<unknown> | undefined;
+  const timer = setInterval(() => {
+    doing ??= work().catch(() => {}).finally(() => doing = undefined);
+  }, ms);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await doing;
+    },
+  };
 }

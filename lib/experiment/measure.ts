@@ -32,16 +32,20 @@ export async function runMeasurement(
   { onProgress = () => {}, ...surroundings }: Surroundings & { onProgress?: (answered: number) => void },
 ): Promise<Measurement | null> {
   const { db } = surroundings;
-  await savePrompt(db, id, { version: 0, prompt, operator: "seed", parents: [], note: "measured" });
   const models = { primary, ..."judge" in metric ? { grader: metric.judge } : {} };
-  let measurement: Measurement | null = null;
   const draws = random(dataset.sha256);
-  let asked = 0;
-  await live({ id, models, caps, onChange: () => onProgress(asked) }, surroundings, async (ledger) => {
-    const ask = leniently(asking(ledger, () => asked++));
+  let [answered, measurement]: [number, Measurement | null] = [0, null];
+  await live({ id, models, caps }, surroundings, async (ledger) => {
+    await savePrompt(db, id, { version: 0, prompt, operator: "seed", parents: [], note: "measured" });
+    const ask = leniently(asking(ledger, () => {}));
+    const answer = answering(ask, sampling);
     measurement = await measure(prompt, questionsOf(dataset, split, { random: draws }), {
       split,
-      answer: answering(ask, sampling),
+      async answer(...args) {
+        const given = await answer(...args);
+        onProgress(++answered);
+        return given;
+      },
       scorer: scoring(ask, metric),
       random: draws,
     });

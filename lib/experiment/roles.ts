@@ -37,16 +37,37 @@ export type Ask = (
 >;
 
 export const asking =
-  (ledger: Ledger, onAsk: () => void): Ask => async (role, messages, { maxTokens, temperature = 0 }) => {
-    onAsk();
-    try {
-      return await ledger.ask(role, { messages, temperature, maxTokens });
-    } catch (error) {
+  (ledger: Ledger, onAnswer: () => void): Ask => async (role, messages, { maxTokens, temperature = 0 }) => {
+    const answer = await ledger.ask(role, { messages, temperature, maxTokens }).catch((error) => {
       if (error instanceof BudgetError) throw new Stop("budget", error.message, { cause: error });
-      if (error instanceof ProviderError && !error.fatal) return null;
+      const refused = error instanceof ProviderError;
+      if (refused && !error.fatal) return null;
+      if (!(refused && error.retryable)) ledger.stop(error); // nothing else would fare better, so nothing else is sent
       throw error;
-    }
+    });
+    onAnswer();
+    return answer;
   };
+
+/** `ask` until it is closed: then nothing more is asked, and what is under way is waited for. */
+export function closable(ask: Ask): { readonly ask: Ask; close(): Promise<void> } {
+  const underWay = new Set<Promise<unknown>>();
+  let closed = false;
+  return {
+    ask(...args) {
+      if (closed) return Promise.reject(new Stop("budget", "Cannot ask as the search has ended"));
+      const answer = ask(...args);
+      const over = () => underWay.delete(answer);
+      underWay.add(answer);
+      answer.then(over, over);
+      return answer;
+    },
+    async close() {
+      closed = true;
+      await Promise.allSettled(underWay);
+    },
+  };
+}
 
 /** Calls 1 and 4: the primary model answers. */
 export const answering =

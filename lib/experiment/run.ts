@@ -21,12 +21,20 @@ import {
   type Trial,
 } from "../optimize/mod.ts";
 import { type Random, random } from "../random.ts";
-import { type Database, saveComparison, saveMeasurement, saveScores, saveTrial } from "../store/mod.ts";
+import {
+  type Database,
+  forgetTrials,
+  saveComparison,
+  saveMeasurement,
+  saveScores,
+  saveTrial,
+} from "../store/mod.ts";
 import { live, type Surroundings } from "./life.ts";
 import {
   answering,
   type Ask,
   asking,
+  closable,
   type Grading,
   leniently,
   refining,
@@ -70,7 +78,7 @@ export interface Setup extends Sampling {
 export interface Progress {
   readonly phase: StepName | "test";
   readonly iteration: number;
-  /** Answers asked for so far, read back ones included. */
+  /** Calls that were answered so far, read back ones included. */
   readonly asked: number;
   /** Requests sent, tokens and picodollars spent. */
   readonly spent: { readonly calls: number; readonly tokens: number; readonly cost: bigint };
@@ -95,17 +103,22 @@ export async function runExperiment(
     random: draws.fork("test"),
   });
   const forSearch = leaving(caps, 2 * test.length * callsEach);
-  let now: Omit<Progress, "spent"> = {
-    phase: "primary_inference",
-    iteration: 0,
-    asked: 0,
-    best: { score: 0, n: 0 },
-  };
   const models = { primary, optimizer, ..."judge" in metric ? { grader: metric.judge } : {} };
-  const onChange = (ledger: { spent(): Progress["spent"] }) => onProgress({ ...now, spent: ledger.spent() });
 
-  const reason = await live({ id, models, caps, onChange }, surroundings, async (ledger) => {
-    const ask = asking(ledger, () => now = { ...now, asked: now.asked + 1 });
+  const reason = await live({ id, models, caps }, surroundings, async (ledger) => {
+    await forgetTrials(db, id);
+    let now: Omit<Progress, "spent"> = {
+      phase: "primary_inference",
+      iteration: 0,
+      asked: 0,
+      best: { score: 0, n: 0 },
+    };
+    const tell = (news: Partial<Progress>) => {
+      now = { ...now, ...news };
+      onProgress({ ...now, spent: ledger.spent() });
+    };
+    const ask = asking(ledger, () => tell({ asked: now.asked + 1 }));
+    const searching = closable(ask);
     ledger.limit(forSearch);
     const search = optimize({
       ...setup.search,
@@ -113,22 +126,25 @@ export async function runExperiment(
       train: dataset.train,
       validation: dataset.validation,
       random: draws.fork("search"),
-      answer: answering(ask, setup),
-      score: scoring(ask, metric).score,
-      ask: refining(ask, setup.optimizerTokens),
+      answer: answering(searching.ask, setup),
+      score: scoring(searching.ask, metric).score,
+      ask: refining(searching.ask, setup.optimizerTokens),
       callsEach,
       askCost: Math.max(1, setup.optimizerTokens / setup.answerTokens),
       ...forSearch.calls === undefined ? {} : { maxCalls: forSearch.calls },
       step: async (phase, iteration, work) => {
-        now = { ...now, phase, iteration };
+        tell({ phase, iteration });
         return await work();
       },
     });
-    const outcome = await kept(search, { db, id, datasetId }, (incumbent) => {
-      now = { ...now, best: { score: meanScore(incumbent), n: incumbent.results.size } };
-    });
+    const outcome = await kept(
+      search,
+      { db, id, datasetId },
+      (incumbent) => tell({ best: { score: meanScore(incumbent), n: incumbent.results.size } }),
+    );
     if (outcome.stopReason !== "interrupted") {
-      now = { ...now, phase: "test" };
+      await searching.close(); // what the search left under way must not spend what is the claim's
+      tell({ phase: "test" });
       ledger.limit(caps);
       await claim(outcome, { setup, db, ask: leniently(ask), test, random: draws.fork("claim") });
     }

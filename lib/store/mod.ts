@@ -44,6 +44,7 @@ export {
 export { openServer, type Server, type ServerOptions } from "./server.ts";
 export {
   findPrompt,
+  forgetTrials,
   promptId,
   saveComparison,
   saveMeasurement,

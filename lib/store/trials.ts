@@ -17,6 +17,14 @@ export const promptId = (experimentId: string, version: number): string =>
 /** A result with the version of the prompt it belongs to. */
 export type VersionResult = Result & { readonly version: number };
 
+/** Forgets what an experiment made of its completions: prompts, trials, scores and claim. A replay makes them anew. */
+export async function forgetTrials(db: Database, experimentId: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    await tx.query("delete from iterations where experiment_id = $1", [experimentId]);
+    await tx.query("delete from prompts where experiment_id = $1", [experimentId]);
+  });
+}
+
 /** Keeps a decided trial with its prompt. `incumbent` is the best version once its iteration had ended. */
 export async function saveTrial(
   db: Database,

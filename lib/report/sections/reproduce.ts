@@ -8,23 +8,27 @@ import type { ExperimentRecord, ExperimentRow } from "../../store/overview.ts";
 import { discreet, moment, term } from "../text.ts";
 import type { Html } from "./parts.ts";
 
-/** Settings that do not change the result, or are no flags. */
-const LEFT_OUT = [
-  "concurrency",
-  "config",
-  "json",
-  "max_retries",
-  "report",
-  "require_target",
-  "resume",
-  "seed",
+/** Options that both flows have and that change what a run comes to; where it runs and what is written is left out. */
+const COMMON = [
+  ...["dataset", "metric", "ignore_case", "ignore_punctuation", "ignore_numbers", "primary", "optimizer"],
+  ...["temperature", "answer_tokens", "max_calls", "max_tokens", "max_usd", "max_seconds", "allow_unpriced"],
 ];
+
+/** The flags of each flow that its configuration can be given back by. */
+const FLAGS: Readonly<Record<ExperimentRow["kind"], readonly string[]>> = {
+  optimize: [
+    ...COMMON,
+    ...["optimizer_tokens", "system_prompt", "output_prompt", "threshold", "max_iterations", "patience"],
+  ].sort(),
+  evaluate: [...COMMON, "split", "prompt"].sort(),
+};
 
 const SECRET = /key|secret|token|password|credential|auth|cookie|database|dsn/i;
 
 /** The section. */
 export function reproduce({ experiment, metrics }: ExperimentRecord): Html {
   const { id, dataset_sha256, seed, config, started_at } = experiment;
+  const { text, changed } = command(experiment);
   const facts: [string, Html | string][] = [
     ["Experiment", html`<code>${id}</code>`],
     ["Begun", moment(started_at)],
@@ -38,7 +42,7 @@ export function reproduce({ experiment, metrics }: ExperimentRecord): Html {
   return html`
     <section id="reproduce" aria-labelledby="reproduce-title">
       <h2 id="reproduce-title">How to reproduce it</h2>
-      <pre><code>${command(experiment)}</code></pre>
+      <pre><code>${text}</code></pre>
       <dl class="facts">${facts.map(([name, value]) =>
         html`
           <dt>${name}</dt>
@@ -47,7 +51,10 @@ export function reproduce({ experiment, metrics }: ExperimentRecord): Html {
       )}</dl>
       <p
         class="note">The same seed, data and completions give the same trials. Completions are kept in the database, so a second
-    run there asks nothing twice; elsewhere a model at temperature 0 may still differ in a few answers.</p>
+    run there asks nothing twice; elsewhere a model at temperature 0 may still differ in a few answers.${changed
+        .length === 0
+      ? ""
+      : ` Too long, unprintable or perhaps secret, and so not shown as it was: ${changed.join(", ")}.`}</p>
       <details>
         <summary>Configuration</summary>
         <dl class="facts">${Object.entries(config).sort(([a], [b]) => a < b ? -1 : 1)
@@ -62,27 +69,46 @@ export function reproduce({ experiment, metrics }: ExperimentRecord): Html {
   `;
 }
 
-/** The command line that gives the same run, without secrets: a setting `max_calls` is the flag `--max-calls`. */
+/**
+ * The command line that gives the same run: an option `max_calls` is the flag `--max-calls`. `changed` are the flags whose
+ * value cannot be shown as it was.
+ */
 export function command(
   { kind, seed, config, dataset }: Pick<ExperimentRow, "kind" | "seed" | "config" | "dataset">,
-): string {
-  const settings: Record<string, unknown> = { dataset: `${dataset}.jsonl`, ...config };
-  const flags = Object.entries(settings).sort(([a], [b]) => a < b ? -1 : 1).flatMap(([name, value]) => {
-    if (LEFT_OUT.includes(name)) return [];
-    const flag = argument(`--${name.replaceAll("_", "-")}`);
-    if (value === true) return [flag];
-    if (typeof value === "number") return [`${flag} ${value}`];
-    const said = typeof value === "string" && value !== "" && !SECRET.test(name);
-    return said ? [`${flag} ${argument(discreet(value))}`] : [];
+): { readonly text: string; readonly changed: readonly string[] } {
+  const settings: Record<string, unknown> = { dataset: `${dataset}.jsonl`, ...config, ...ignoring(config) };
+  const changed: string[] = [];
+  const flags = FLAGS[kind].flatMap((name) => {
+    const [flag, value] = [`--${name.replaceAll("_", "-")}`, settings[name]];
+    if (typeof value === "boolean") {
+      const isDefault = !value && name === "allow_unpriced";
+      return isDefault ? [] : [value ? flag : flag.replace("--", "--no-")];
+    }
+    if (typeof value !== "string" && typeof value !== "number") return [];
+    const shown = term(discreet(String(value)), LONGEST);
+    if (shown !== String(value)) changed.push(flag);
+    return [`${flag} ${quoted(shown)}`];
   });
-  return [`deno task ${kind}`, ...flags, `--seed ${seed}`].join(" \\\n  ");
+  return { text: [`deno task ${kind}`, ...flags, `--seed ${seed}`].join(" \\\n  "), changed };
+}
+
+/** Bytes of a value in the command; a whole prompt should fit. */
+const LONGEST = 20_000;
+
+/** What exact match ignored, as the flags say it: the card that said so may say something else by now. */
+function ignoring({ metric, metric_options }: ExperimentRow["config"]): Record<string, unknown> {
+  if (metric !== "exact_match" || typeof metric_options !== "object" || metric_options === null) return {};
+  const { ignoreCase, ignorePunctuation, ignoreNumbers } = metric_options as Record<string, unknown>;
+  return {
+    ...ignoreCase === undefined ? {} : { ignore_case: ignoreCase },
+    ...ignorePunctuation === undefined ? {} : { ignore_punctuation: ignorePunctuation },
+    ...ignoreNumbers === undefined ? {} : { ignore_numbers: ignoreNumbers },
+  };
 }
 
 /** A word of a POSIX shell. */
-function argument(text: string): string {
-  const word = term(text, 4_000);
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
+const quoted = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** A setting as it may be shown. */
 function setting(name: string, value: unknown): string {
