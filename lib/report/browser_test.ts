@@ -29,18 +29,32 @@ const screenshots = Deno.args.includes("--screenshots")
 
 let browser: Browser;
 Deno.test.beforeAll(async () => {
-  browser = await chromium.launch({ executablePath: await executable(), args: ARGUMENTS });
+  browser = await chromium.launch({ ...await executable(), args: ARGUMENTS });
 });
 Deno.test.afterAll(async () => await browser?.close());
 
-async function executable(): Promise<string> {
-  for (const path of PLACES) {
-    if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return path;
+/** What to launch: the system's browser, or the one of an npm package with the libraries that a bare system lacks. */
+async function executable(): Promise<{ executablePath: string; env: Record<string, string> }> {
+  const env = Deno.env.toObject();
+  for (const executablePath of PLACES) {
+    const there = await Deno.stat(executablePath).then(({ isFile }) => isFile, () => false);
+    if (there) return { executablePath, env };
   }
-  Deno.env.set("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs22.x"); // unpacks the libraries that a bare system lacks, too
-  const { default: carried } = await import("npm:@sparticuz/chromium@153.0.0");
-  return await carried.executablePath();
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-lock", CARRIED], // what is in the lock file every user downloads: this is 70 MB
+    env: { AWS_EXECUTION_ENV: "AWS_Lambda_nodejs22.x" }, // asks for the libraries, too
+    stderr: "inherit",
+  }).output();
+  ok(success, `Cannot test the page as there is no browser at ${PLACES.join(", ")}, nor does npm bring one`);
+  const [executablePath = "", libraries = ""] = new TextDecoder().decode(stdout).split("\n");
+  return { executablePath, env: { ...env, LD_LIBRARY_PATH: libraries } };
 }
+
+const CARRIED = `
+  const { default: chromium } = await import("npm:@sparticuz/chromium@153.0.0");
+  console.log(await chromium.executablePath());
+  console.log(process.env.LD_LIBRARY_PATH);
+`;
 
 /** Opens a page from a file, offline; fails on anything the browser complains about, and on any request. */
 async function opened(
