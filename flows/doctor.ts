@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
@@ -12,7 +11,7 @@ import { openModel, parseModel } from "../lib/llm/mod.ts";
 import { findPython, installedPython } from "../lib/python/mod.ts";
 import { openDatabase, status } from "../lib/store/mod.ts";
 import { findPrograms } from "../lib/store/programs.ts";
-import { common, databaseOption, main, requireWritable, ROOT, type Setting } from "./setting.ts";
+import { common, databaseOption, freeMiB, main, requireWritable, ROOT, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({ ...databaseOption, ...common });
 type Options = z.output<typeof schema>;
@@ -179,11 +178,6 @@ async function existing(folder: string): Promise<string> {
   for (let at = folder;; at = dirname(at)) {
     if (at === dirname(at) || await Deno.stat(at).then(() => true, () => false)) return at;
   }
-}
-
-async function freeMiB(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder);
-  return Math.floor(bavail * bsize / 2 ** 20);
 }
 
 /** Bytes that a container may take, where this is one. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
@@ -85,7 +86,10 @@ export async function database(
   { database: url }: { database?: string | undefined },
   { home, stage }: Setting,
 ): Promise<Database> {
-  if (!url) await requireWritable(home, "set QUINTET_HOME to a folder that is, or DATABASE_URL");
+  if (!url) {
+    await requireWritable(home, "set QUINTET_HOME to a folder that is, or DATABASE_URL");
+    await requireRoom(home);
+  }
   return await stage("Database", async (say) => {
     const db = await openDatabase({ home, ...url ? { url } : {}, notice: say });
     try {
@@ -109,6 +113,25 @@ export async function requireWritable(folder: string, mend: string): Promise<voi
       cause: error,
     });
   }
+}
+
+/** What a new embedded database takes, with its programs, in MiB. */
+const DATABASE_MIB = 120;
+
+/** Throws UsageError when there is no embedded database yet and no room for one. */
+async function requireRoom(home: string): Promise<void> {
+  const free = await freeMiB(home);
+  if (free >= DATABASE_MIB || await Deno.stat(`${home}/postgres/data`).then(() => true, () => false)) return;
+  throw new UsageError(
+    `Cannot make a database in ${home} as it takes ${DATABASE_MIB} MiB: ${free} are free: ` +
+      `free some, or set QUINTET_HOME to a folder on another disk, or DATABASE_URL`,
+  );
+}
+
+/** Room on the disk of a folder, in MiB. */
+export async function freeMiB(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return Math.floor(bavail * bsize / 2 ** 20);
 }
 
 /** The models of an experiment, and what ends them. */
