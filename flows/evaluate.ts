@@ -14,7 +14,7 @@ import { measurementOf } from "../lib/report/result.ts"; // from mod.ts would co
 import { measurementText } from "../lib/report/terminal.ts";
 import { percent } from "../lib/report/text.ts";
 import { bootstrap } from "../lib/statistics/mod.ts";
-import { isStorable } from "../lib/text.ts";
+import { isStorable, json } from "../lib/text.ts";
 import { beginExperiment, type Database, findPrompt, readExperiment, saveDataset } from "../lib/store/mod.ts";
 import { common, database, databaseOption, jsonFile, main, models, type Setting } from "./setting.ts";
 import {
@@ -41,7 +41,9 @@ const schema = z.strictObject({
     .meta({ placeholder: "ID|F.json" }),
   ...scoringOptions,
   ...askingOptions,
-  seed: z.int().min(0).default(1).describe("of the split, where the file has none"),
+  seed: z.int().min(0).default(1).describe(
+    "of the split, where the file has none, and of draws at a temperature above 0",
+  ),
   optimizer: z.string().optional().describe(
     "model that grades, with --metric judge; the primary unless given",
   )
@@ -89,6 +91,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
       id,
       datasetId,
       dataset,
+      seed: options.seed,
       split: options.split,
       prompt,
       metric: grading(settings, roles.optimizer),
@@ -105,7 +108,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   const text = result.status === "interrupted" && result.score === null
     ? `Interrupted before there was a score. Experiment ${id}`
     : measurementText(record);
-  setting.print(options.json ? JSON.stringify(result) : text);
+  setting.print(options.json ? json(result) : text);
   const failed = failures(record, roles.failure());
   if (failed) setting.tell(failed.text);
   if (result.status === "interrupted") {
@@ -139,7 +142,7 @@ async function scoreTexts(path: string, { metrics, metric: one, ...options }: Op
     const each = rows.map(({ prediction, references }) => score(prediction, references));
     return [name, { score: value, n: rows.length, ci95: bootstrap(each, { random: random(1) }), signature }];
   }));
-  if (options.json) print(JSON.stringify({ n: rows.length, scores }));
+  if (options.json) print(json({ n: rows.length, scores }));
   else {
     for (const [name, { score, signature }] of Object.entries(scores)) {
       print(`${name.padEnd(12)}${percent(score).padStart(6)}  ${signature}`);

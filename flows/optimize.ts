@@ -6,6 +6,7 @@
 import { dirname } from "node:path";
 import { z } from "zod";
 import { EXIT, UsageError } from "../lib/command/mod.ts";
+import { point } from "../lib/cut.ts";
 import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
 import { type Progress, runExperiment } from "../lib/experiment/mod.ts";
 import type { StopReason } from "../lib/optimize/mod.ts";
@@ -17,11 +18,15 @@ import {
   type Database,
   type Experiment,
   type ExperimentRecord,
+  forgive,
+  type Hold,
+  holdExperiment,
   loadDataset,
   readExperiment,
   resumeExperiment,
   saveDataset,
 } from "../lib/store/mod.ts";
+import { json } from "../lib/text.ts";
 import {
   common,
   database,
@@ -73,6 +78,9 @@ const schema = z.strictObject({
   resume: z.string().optional().describe("goes on with an experiment that was cut off").meta({
     placeholder: "ID",
   }),
+  retry_errors: z.boolean().default(false).describe(
+    "with --resume: sends again what was given up, and nothing else",
+  ),
   require_target: z.boolean().default(false).describe("exit code 100 when the threshold is not reached"),
   report: z.string().optional().describe("HTML file to write; QUINTET_HOME/reports/ID.html unless given")
     .meta({ placeholder: "F.html" }),
@@ -89,18 +97,26 @@ const RESUMABLE = [
 ];
 
 async function optimize(options: Options, setting: Setting): Promise<number> {
+  if (options.retry_errors && options.resume === undefined) {
+    throw new UsageError(
+      "Cannot use --retry-errors without --resume: a new experiment has given nothing up yet",
+    );
+  }
   const fresh = options.resume === undefined ? await planned(options, setting) : undefined;
   await using db = await database(options, setting);
-  const plan = fresh ?? await resumed(db, options, setting);
+  const id = fresh ? crypto.randomUUID() : (await found(db, options.resume!)).id;
+  await using hold = await holdExperiment(db, id);
+  point("experiment: held");
+  const plan = fresh ?? await resumed(db, id, options, setting);
   await using roles = await models(plan.config, setting);
-  const begun = await begin(db, plan);
-  const { id, config } = begun;
+  const begun = await begin(db, id, plan, hold);
+  const { config } = begun;
 
   let stopReason: StopReason;
   try {
     stopReason = await search(db, begun, roles, setting);
   } catch (error) {
-    if ((error as Error).name === "DatabaseError") throw error;
+    if (["DatabaseError", "HeldError"].includes((error as Error).name)) throw error;
     const record = await readExperiment(db, id); // what was found and paid for is not lost with the rest
     if (config.json || resultOf(record).best?.validation) {
       await show(record, begun, setting).catch(({ message }) => setting.tell(message));
@@ -111,6 +127,9 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
   await show(record, begun, setting);
   const failed = failures(record, roles.failure());
   if (failed) setting.tell(failed.text);
+  if (failed?.givenUp) {
+    setting.tell(`Send what was given up again with: deno task optimize --resume ${id} --retry-errors`);
+  }
   if (stopReason === "interrupted") return EXIT.interrupted;
   if (failed?.all) return EXIT.provider;
   if (config.require_target && stopReason !== "target") return EXIT.target;
@@ -138,14 +157,14 @@ async function planned(options: Options, setting: Setting): Promise<Plan> {
 }
 
 /** The experiment that is to go on, with what may be changed changed. */
-async function resumed(db: Database, options: Options, setting: Setting): Promise<Plan> {
-  const experiment = await found(db, options.resume!);
+async function resumed(db: Database, id: string, options: Options, setting: Setting): Promise<Plan> {
+  const experiment = await found(db, id);
   if (experiment.kind !== "optimize") {
     throw new UsageError(`Cannot resume ${options.resume} as it is no optimization but an evaluation`);
   }
   const changes = Object.fromEntries(Object.entries(options).filter(([name]) => setting.given.has(name)));
   for (const [name, value] of Object.entries(changes)) {
-    const [old, wanted] = [JSON.stringify(experiment.config[name] ?? null), JSON.stringify(value)];
+    const [old, wanted] = [json(experiment.config[name] ?? null), json(value)];
     if (RESUMABLE.includes(name) || old === wanted) continue;
     throw new UsageError(
       `Cannot resume ${options.resume} with another --${name.replaceAll("_", "-")}: it began with ${old}, ` +
@@ -161,23 +180,24 @@ async function resumed(db: Database, options: Options, setting: Setting): Promis
 interface Begun extends Plan {
   readonly id: string;
   readonly datasetId: string;
+  readonly holder: string;
 }
 
-async function begin(db: Database, plan: Plan): Promise<Begun> {
+async function begin(db: Database, id: string, plan: Plan, { holder }: Hold): Promise<Begun> {
   const config = kept(plan.config);
   if (plan.experiment) {
-    await resumeExperiment(db, plan.experiment.id, config);
-    return { ...plan, ...plan.experiment, config: plan.config };
+    if (plan.config.retry_errors) await forgive(db, id);
+    await resumeExperiment(db, id, config, holder);
+    return { ...plan, id, datasetId: plan.experiment.datasetId, holder };
   }
-  const id = crypto.randomUUID();
   const datasetId = await saveDataset(db, plan.dataset);
-  await beginExperiment(db, { id, kind: "optimize", datasetId, seed: plan.config.seed, config });
-  return { ...plan, id, datasetId };
+  await beginExperiment(db, { id, kind: "optimize", datasetId, seed: plan.config.seed, config, holder });
+  return { ...plan, id, datasetId, holder };
 }
 
 const search = async (
   db: Database,
-  { id, datasetId, dataset, config, experiment }: Begun,
+  { id, datasetId, dataset, config, experiment, holder }: Begun,
   { primary, optimizer }: Models,
   setting: Setting,
 ): Promise<StopReason> =>
@@ -198,13 +218,15 @@ const search = async (
       search: { target: config.threshold, maxIterations: config.max_iterations, patience: config.patience },
     }, {
       ...surroundings(db, config, setting),
+      holder,
       secondsBefore: experiment?.seconds ?? 0,
       onProgress: (progress) => say(progressLine(progress, config)),
     }));
 
 /** Prints how an experiment went, then writes its report: what cannot be written is not lost. */
 async function show(record: ExperimentRecord, { id, config }: Begun, setting: Setting): Promise<void> {
-  setting.print(config.json ? JSON.stringify(resultOf(record)) : resultText(record));
+  setting.print(config.json ? json(resultOf(record)) : resultText(record));
+  point("result: printed");
   if (config.json && record.experiment.status !== "finished") setting.tell(goOn(id)); // the text says it by itself
   const report = reportOf(config, id, setting);
   const { htmlReport } = await import("../lib/report/page.ts");

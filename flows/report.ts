@@ -7,6 +7,7 @@ import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { htmlReport } from "../lib/report/mod.ts";
 import { readExperiment } from "../lib/store/mod.ts";
+import { json } from "../lib/text.ts";
 import { common, database, databaseOption, found, main, type Setting, writeFile } from "./setting.ts";
 
 const schema = z.strictObject({
@@ -23,7 +24,7 @@ async function run(options: z.output<typeof schema>, setting: Setting): Promise<
   const { id } = await found(db, options.experiment);
   const path = options.output ?? `${setting.home}/reports/${id}.html`;
   await writeFile(path, htmlReport(await readExperiment(db, id)));
-  setting.print(options.json ? JSON.stringify({ experiment_id: id, report: path }) : path);
+  setting.print(options.json ? json({ experiment_id: id, report: path }) : path);
   return EXIT.done;
 }
 

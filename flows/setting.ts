@@ -9,6 +9,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { EXIT, helpOf, outcome, readOptions, type Stage, stages, UsageError } from "../lib/command/mod.ts";
+import { cutAt, point, POINTS } from "../lib/cut.ts";
 import { type LanguageModel, openModel, parseModel, ProviderError } from "../lib/llm/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
 import { type Database, type Experiment, findExperiment, migrate, openDatabase } from "../lib/store/mod.ts";
@@ -75,10 +76,24 @@ export async function main<Schema extends z.ZodObject>(
       return EXIT.done;
     }
     const env = Deno.env.toObject();
+    cut(env);
     const { options, given } = readOptions(schema, { args, env, ...await configFile(args, env) });
     return await run(options, setting(env, given));
   }, tell);
   Deno.exit(code);
+}
+
+/** For tests: `QUINTET_CUT="trial: committed#3"` ends the process by SIGKILL when it comes by that point for the third time. */
+function cut({ QUINTET_CUT: where }: Setting["env"]): void {
+  if (!where) return;
+  const [wanted, nth = "1"] = where.split("#");
+  const name = POINTS.find((point) => point === wanted);
+  if (!name || !(Number(nth) >= 1)) {
+    throw new UsageError(
+      `Cannot cut at ${JSON.stringify(where)}: lib/cut.ts lists the points, "#3" means the third time`,
+    );
+  }
+  cutAt(name, { nth: Number(nth), cut: () => Deno.kill(Deno.pid, "SIGKILL") });
 }
 
 /** Opens the database and brings its schema up to date. */
@@ -98,6 +113,7 @@ export async function database(
       await db.close();
       throw error;
     }
+    point("schema: up to date");
     say(db.description);
     return db;
   });
@@ -217,17 +233,27 @@ export async function found(db: Database, id: string): Promise<Experiment> {
   }
 }
 
-/** Writes a file whole or not at all. */
+/** Writes a file whole or not at all, also when the power goes. */
 export async function writeFile(path: string, text: string): Promise<void> {
   const draft = `${path}.${crypto.randomUUID().slice(0, 8)}.draft`;
   try {
     await Deno.mkdir(dirname(path), { recursive: true });
+    point("report: before its draft");
     await Deno.writeTextFile(draft, text);
+    await sync(draft);
+    point("report: drafted");
     await Deno.rename(draft, path);
+    if (Deno.build.os !== "windows") await sync(dirname(path)); // there a folder cannot be opened
+    point("report: written");
   } catch (error) {
     await Deno.remove(draft).catch(() => {});
     throw new UsageError(`Cannot write ${path}: ${why(error)}`, { cause: error });
   }
+}
+
+async function sync(path: string): Promise<void> {
+  using file = await Deno.open(path);
+  await file.sync();
 }
 
 /** What is in the JSON file `path`, of which `what` is wanted. Throws UsageError. */

@@ -8,6 +8,7 @@ import { EXIT } from "../lib/command/mod.ts";
 import { measurementOf, resultOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
 import { experimentLine, measurementText, resultText } from "../lib/report/terminal.ts";
 import { listExperiments, readExperiment } from "../lib/store/mod.ts";
+import { json } from "../lib/text.ts";
 import { common, database, databaseOption, found, main, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({
@@ -26,11 +27,11 @@ async function show(options: z.output<typeof schema>, setting: Setting): Promise
     const { id, kind } = await found(db, options.experiment);
     const record = await readExperiment(db, id);
     const [document, text] = kind === "evaluate" ? [measurementOf, measurementText] : [resultOf, resultText];
-    setting.print(options.json ? JSON.stringify(document(record)) : text(record));
+    setting.print(options.json ? json(document(record)) : text(record));
     return EXIT.done;
   }
   const experiments = await listExperiments(db, options.limit);
-  if (options.json) setting.print(JSON.stringify(experiments));
+  if (options.json) setting.print(json(experiments));
   else if (experiments.length === 0) {
     setting.print("There are no experiments yet: deno task optimize makes one.");
   } else setting.print(experiments.map(experimentLine).join("\n"));

@@ -6,6 +6,7 @@
  */
 import { dirname } from "node:path";
 import pLimit from "p-limit";
+import type { ExperimentResult } from "../lib/report/result.ts";
 import { type TestDatabase, testDatabase } from "../lib/store/testing.ts";
 import { ROOT } from "./setting.ts";
 
@@ -70,6 +71,16 @@ export function printed({ stdout, stderr }: Ended) {
     throw new SyntaxError(`Cannot read stdout as it must be one line of JSON: got ${stdout}\n${stderr}`);
   }
   return JSON.parse(stdout);
+}
+
+/** Of the document of `optimize --json` what depends on nothing but the run: no names, no clock, not what was lost. */
+export function essence({ calls, tokens, ...result }: ExperimentResult) {
+  return {
+    ...result,
+    ...{ experiment_id: null, seconds: null },
+    calls: { ...calls, lost: null, total: calls.total - calls.lost },
+    tokens: { prompt: tokens.prompt },
+  };
 }
 
 /** What a process said on stderr but for progress, of which there is more on a slow machine. */

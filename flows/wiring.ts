@@ -147,7 +147,7 @@ export async function requireAskable(
 const NOBODY = { name: "", identity: {}, promptTokensAtMost: () => 0, complete: () => Promise.reject() };
 
 /** Options of one process: they are not kept with an experiment, also as a database's URL may hold a password. */
-export const OWN: readonly string[] = ["database", "json", "config", "resume"];
+export const OWN: readonly string[] = ["database", "json", "config", "resume", "retry_errors"];
 
 /** The options that are kept with an experiment, without `others`. */
 export const kept = (options: object, others: readonly string[] = []): Record<string, unknown> =>
@@ -155,16 +155,21 @@ export const kept = (options: object, others: readonly string[] = []): Record<st
     Object.entries(options).filter(([name]) => !OWN.includes(name) && !others.includes(name)),
   );
 
-/** What to say of calls that failed, when some did in this process; `all` where not one call was ever answered. */
+/**
+ * What to say of calls that failed, when some did in this process or were given up in any; `all` where not one call was
+ * ever answered.
+ */
 export function failures(
   { bill, experiment: { cached } }: ExperimentRecord,
   last: ProviderError | undefined,
-): { readonly text: string; readonly all: boolean } | undefined {
-  if (last === undefined) return undefined;
+): { readonly text: string; readonly givenUp: number; readonly all: boolean } | undefined {
+  const why = last?.message ?? bill.find(({ error }) => error !== null)?.error;
+  if (!why) return undefined;
   const sum = (count: (row: BillRow) => number) => bill.reduce((total, row) => total + count(row), 0);
   const [calls, failed, lost] = [sum((row) => row.calls), sum((row) => row.failed), sum((row) => row.lost)];
   return {
-    text: `${failed} of ${calls} calls failed, the last one with: ${last.message}`,
+    text: `${failed} of ${calls} calls failed, the last one with: ${why}`,
+    givenUp: sum((row) => row.given_up),
     all: calls + cached === failed + lost,
   };
 }

@@ -5,18 +5,20 @@ import { deepEqual } from "node:assert/strict";
 
 /** Rooms a room may import; `types:` allows `import type` alone. Files in lib itself are rooms, too. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  cut: [],
   random: [],
   nearest: [],
   text: [],
   dataset: ["random", "nearest", "text"],
   metrics: [],
   statistics: ["random"],
-  llm: ["nearest", "text"],
+  llm: ["cut", "nearest", "text"],
   python: [],
   command: ["nearest", "text"],
   optimize: ["dataset", "random", "text", "statistics", "types:llm"],
-  evaluate: ["dataset", "metrics", "statistics", "random", "types:llm", "types:optimize"],
+  evaluate: ["dataset", "metrics", "statistics", "random", "text", "types:llm", "types:optimize"],
   store: [
+    "cut",
     "text",
     "types:dataset",
     "types:llm",

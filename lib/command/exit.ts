@@ -26,6 +26,7 @@ export const EXIT = {
 const EXPECTED: Readonly<Record<string, number>> = {
   UsageError: EXIT.usage,
   DatasetError: EXIT.usage,
+  HeldError: EXIT.usage,
   SetupError: EXIT.usage,
   ProviderError: EXIT.provider,
   DatabaseError: EXIT.database,

@@ -7,9 +7,9 @@ import {
   type Caps,
   type LanguageModel,
   type Ledger,
+  type LedgerOptions,
   openLedger,
   type Price,
-  type RetryOptions,
   type Role,
 } from "../llm/mod.ts";
 import { Stop, type StopReason } from "../optimize/mod.ts";
@@ -19,12 +19,14 @@ import { type Database, endExperiment, heartbeat, journal } from "../store/mod.t
 export interface Surroundings {
   readonly db: Database;
   readonly priceOf: (model: LanguageModel) => Price | null;
-  readonly retry: Omit<RetryOptions, "breaker" | "signal">;
+  readonly retry: LedgerOptions["retry"];
   /** Calls in flight at most. */
   readonly concurrency: number;
   readonly newId: () => string;
   /** Milliseconds on a clock that never goes back. */
   readonly elapsed: () => number;
+  /** Who runs the experiment, as it was begun or resumed with. */
+  readonly holder?: string | undefined;
   /** Seconds the experiment ran in earlier processes. @default {0} */
   readonly secondsBefore?: number;
   /** Ends the run in good order: calls in flight may finish, for `graceMs` at most. */
@@ -45,12 +47,13 @@ export async function live(
   surroundings: Surroundings,
   work: (ledger: Ledger) => Promise<StopReason | null>,
 ): Promise<StopReason | null> {
-  const { db, elapsed, secondsBefore = 0, stop, graceMs = 10_000, beatMs = 2_000 } = surroundings;
+  const { db, elapsed, holder, secondsBefore = 0, stop, graceMs = 10_000, beatMs = 2_000 } = surroundings;
   const begun = elapsed();
   let ledger: Ledger | undefined;
   const vitals = () => ({
     seconds: secondsBefore + (elapsed() - begun) / 1000,
     cached: ledger?.cached() ?? 0,
+    holder,
   });
   const alive = every(beatMs, () => heartbeat(db, id, vitals()));
   const end = async (
@@ -63,7 +66,7 @@ export async function live(
     return reason;
   };
   try {
-    ledger = await openLedger({ ...surroundings, models, caps, journal: journal(db, id) });
+    ledger = await openLedger({ ...surroundings, models, caps, journal: journal(db, id, holder) });
     const reason = await worked(ledger, { stop, graceMs }, work);
     return await end(reason === "interrupted" ? "interrupted" : "finished", reason);
   } catch (error) {

@@ -19,6 +19,7 @@ export interface MeasurementSetup extends Sampling {
   readonly id: string;
   readonly datasetId: string;
   readonly dataset: Dataset;
+  readonly seed: number;
   readonly split: SplitName;
   readonly prompt: Prompt;
   readonly metric: Grading;
@@ -38,7 +39,7 @@ export async function runMeasurement(
   await live({ id, models, caps }, surroundings, async (ledger) => {
     await savePrompt(db, id, { version: 0, prompt, operator: "seed", parents: [], note: "measured" });
     const ask = leniently(asking(ledger, () => {}));
-    const answer = answering(ask, sampling);
+    const answer = answering(ask, sampling, 0);
     measurement = await measure(prompt, questionsOf(dataset, split, { random: draws }), {
       split,
       async answer(...args) {

@@ -15,13 +15,18 @@ import {
 } from "../llm/mod.ts";
 import type { Metric } from "../metrics/mod.ts";
 import { messages, type Options, Stop } from "../optimize/mod.ts";
+import { integer, random } from "../random.ts";
 
 /** What scores: a metric, or a model that grades. */
 export type Grading = Metric | { readonly judge: LanguageModel };
 
 /** How the primary model is asked. */
 export interface Sampling {
-  /** @default {0} */
+  /**
+   * Above 0 an answer is a draw, kept like any other. Which draw is said by the experiment's seed and by what it is for (the
+   * search, or the claim of one version): a resumed run finds its own again, while another seed, or the same prompt as
+   * another version, draws anew. @default {0}
+   */
   readonly temperature?: number;
   /** Tokens of an answer at most. */
   readonly answerTokens: number;
@@ -31,14 +36,16 @@ export interface Sampling {
 export type Ask = (
   role: Role,
   messages: readonly Message[],
-  options: { maxTokens: number; temperature?: number },
+  options: { maxTokens: number; temperature?: number; sample?: number },
 ) => Promise<
   { readonly completion: Completion; readonly key: string } | null
 >;
 
 export const asking =
-  (ledger: Ledger, onAnswer: () => void): Ask => async (role, messages, { maxTokens, temperature = 0 }) => {
-    const answer = await ledger.ask(role, { messages, temperature, maxTokens }).catch((error) => {
+  (ledger: Ledger, onAnswer: () => void): Ask =>
+  async (role, messages, { maxTokens, temperature = 0, sample }) => {
+    const draw = temperature > 0 && sample !== undefined ? { sample } : {};
+    const answer = await ledger.ask(role, { messages, temperature, maxTokens, ...draw }).catch((error) => {
       if (error instanceof BudgetError) throw new Stop("budget", error.message, { cause: error });
       const refused = error instanceof ProviderError;
       if (refused && !error.fatal) return null;
@@ -69,13 +76,22 @@ export function closable(ask: Ask): { readonly ask: Ask; close(): Promise<void> 
   };
 }
 
-/** Calls 1 and 4: the primary model answers. */
-export const answering =
-  (ask: Ask, { temperature = 0, answerTokens: maxTokens }: Sampling): Options["answer"] =>
-  async (prompt, example) => {
-    const given = await ask("primary", messages(prompt, example.question), { temperature, maxTokens });
+/** Calls 1 and 4: the primary model answers; above temperature 0 with draws of their own for each `seed` and `use`. */
+export const answering = (
+  ask: Ask,
+  { temperature = 0, answerTokens: maxTokens, seed }: Sampling & { readonly seed: number },
+  use: "search" | number,
+): Options["answer"] => {
+  const sample = integer(2 ** 32, random(seed).fork(`sample for ${use}`));
+  return async (prompt, example) => {
+    const given = await ask("primary", messages(prompt, example.question), {
+      temperature,
+      maxTokens,
+      sample,
+    });
     return given && { text: given.completion.text.trim(), completion: given.key };
   };
+};
 
 /** Calls 2 and 5: the metric scores, or a model grades. */
 export const scoring = (ask: Ask, metric: Grading): Scorer =>

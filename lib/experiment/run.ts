@@ -23,7 +23,7 @@ import {
 import { type Random, random } from "../random.ts";
 import {
   type Database,
-  forgetTrials,
+  forgetOthers,
   saveComparison,
   saveMeasurement,
   saveScores,
@@ -106,7 +106,6 @@ export async function runExperiment(
   const models = { primary, optimizer, ..."judge" in metric ? { grader: metric.judge } : {} };
 
   const reason = await live({ id, models, caps }, surroundings, async (ledger) => {
-    await forgetTrials(db, id);
     let now: Omit<Progress, "spent"> = {
       phase: "primary_inference",
       iteration: 0,
@@ -126,7 +125,7 @@ export async function runExperiment(
       train: dataset.train,
       validation: dataset.validation,
       random: draws.fork("search"),
-      answer: answering(searching.ask, setup),
+      answer: answering(searching.ask, setup, "search"),
       score: scoring(searching.ask, metric).score,
       ask: refining(searching.ask, setup.optimizerTokens),
       callsEach,
@@ -137,7 +136,7 @@ export async function runExperiment(
         return await work();
       },
     });
-    const outcome = await kept(
+    const { outcome, ...found } = await kept(
       search,
       { db, id, datasetId },
       (incumbent) => tell({ best: { score: meanScore(incumbent), n: incumbent.results.size } }),
@@ -146,7 +145,14 @@ export async function runExperiment(
       await searching.close(); // what the search left under way must not spend what is the claim's
       tell({ phase: "test" });
       ledger.limit(caps);
-      await claim(outcome, { setup, db, ask: leniently(ask), test, random: draws.fork("claim") });
+      const claimed = await claim(outcome, {
+        setup,
+        db,
+        ask: leniently(ask),
+        test,
+        random: draws.fork("claim"),
+      });
+      await forgetOthers(db, id, { ...found, ...claimed, results: [...found.results, ...claimed.results] });
     }
     return outcome.stopReason;
   });
@@ -164,23 +170,19 @@ function leaving({ calls, tokens, cost, seconds }: Caps, claim: number): Caps {
   };
 }
 
-/** Runs the search and keeps each trial, and each result with the first trial that is decided after it. */
+/** Runs the search and keeps each trial, and each result with the first trial that is decided after it. Gives what it kept. */
 async function kept(
   search: AsyncGenerator<Trial, Outcome>,
   { db, id, datasetId }: { db: Database; id: string; datasetId: string },
   onIncumbent: (incumbent: Candidate) => void,
-): Promise<Outcome> {
+) {
   const saved = new Map<Candidate, number>(); // how many results of each candidate are in the database
+  const iterations = new Set<number>();
   let incumbent = 0;
   const flush = async () => {
     for (const [candidate, count] of saved) {
-      const results = [...candidate.results.values()].slice(count);
-      const version = candidate.index;
-      await saveScores(db, {
-        experimentId: id,
-        datasetId,
-        results: results.map((result) => ({ ...result, version })),
-      });
+      const results = resultsOf(candidate).slice(count);
+      await saveScores(db, { experimentId: id, datasetId, results });
       saved.set(candidate, count + results.length);
     }
   };
@@ -188,19 +190,24 @@ async function kept(
     const { done, value } = await search.next();
     if (done) {
       await flush();
-      return value;
+      const results = [...saved.keys()].flatMap(resultsOf);
+      return { outcome: value, iterations: [...iterations], versions: saved.size, results };
     }
     if (value.accepted) {
       incumbent = value.candidate.index;
       onIncumbent(value.candidate);
     }
+    iterations.add(value.iteration);
     await saveTrial(db, id, value, incumbent);
     saved.set(value.candidate, 0);
     await flush();
   }
 }
 
-/** Call 5, once, for the claim: seed and best prompt on the test split, compared question by question. */
+const resultsOf = ({ index: version, results }: Candidate) =>
+  [...results.values()].map((result) => ({ ...result, version }));
+
+/** Call 5, once, for the claim: seed and best prompt on the test split, compared question by question. Gives what it kept. */
 async function claim(
   { seed, best }: Outcome,
   { setup: { id, datasetId, metric, ...sampling }, db, ask, test, random }: {
@@ -210,17 +217,17 @@ async function claim(
     test: readonly Example[];
     random: Random;
   },
-): Promise<void> {
-  const [answer, scorer] = [answering(ask, sampling), scoring(ask, metric)];
-  const measured = async ({ index: version, prompt }: Candidate): Promise<Measurement> => {
+) {
+  const scorer = scoring(ask, metric);
+  const measured = async ({ index: version, prompt }: Candidate) => {
     const measurement = await measure(prompt, test, {
       split: "test",
-      answer,
+      answer: answering(ask, sampling, version),
       scorer,
       random: random.fork(version),
     });
     await keepMeasurement(db, { id, datasetId, version, measurement });
-    return measurement;
+    return { version, ...measurement };
   };
   const before = await measured(seed);
   const after = best === seed ? before : await measured(best);
@@ -228,6 +235,14 @@ async function claim(
   if (comparison.n > 0) {
     await saveComparison(db, { experimentId: id, before: seed.index, after: best.index, comparison });
   }
+  const measurements = best === seed ? [before] : [before, after];
+  return {
+    compared: comparison.n > 0,
+    measured: measurements.filter(({ n }) => n > 0).map(({ version }) => version),
+    results: measurements.flatMap(({ version, results }) =>
+      results.map((result) => ({ ...result, version }))
+    ),
+  };
 }
 
 /** Keeps answers and score of one version. */

@@ -6,12 +6,17 @@
  * anybody may use them. A cap is hard: what might overshoot is not sent. A call whose answer was lost (the process died
  * between answer and write) keeps its intent row and counts with all that was reserved for it.
  *
+ * A question that was given up (refused, or failed as often as it may be sent) is not sent again: asked once more, in this
+ * process or a later one, it meets the same failure. So what became of each question is a fact like any other, and a run
+ * that goes on is the run that was cut off.
+ *
  * The journal, where rows are durable, is an interface of this file: the store implements it with Postgres.
  *
  * @module
  */
 import { createHash } from "node:crypto";
 import pLimit from "p-limit";
+import { point } from "../cut.ts";
 import {
   type Completion,
   type LanguageModel,
@@ -21,7 +26,7 @@ import {
   type Usage,
 } from "./model.ts";
 import { costOf, type Price } from "./prices.ts";
-import { breaker, retry, type RetryOptions } from "./retry.ts";
+import { breaker, isFinal, retry, type RetryOptions } from "./retry.ts";
 
 /** What an experiment may spend, over all roles and all resumptions. Absent means without limit. */
 export interface Caps {
@@ -63,7 +68,29 @@ export interface Settlement {
   readonly ms: number;
   readonly outcome:
     | { readonly kind: "answered"; readonly completion: StoredCompletion }
-    | { readonly kind: "failed"; readonly error: string };
+    | {
+      readonly kind: "failed";
+      readonly error: string;
+      /** Null where it says nothing of this question: the run was ended, or every other question would fail as well. */
+      readonly failure: Failure | null;
+    };
+}
+
+/** How a provider failed at a question. */
+export interface Failure {
+  /** Of HTTP, 0 without one. */
+  readonly status: number;
+  readonly retryable: boolean;
+  /** Whether it is given up: not sent again. */
+  readonly final: boolean;
+}
+
+/** What was tried at a question without an answer. */
+export interface Tried extends Failure {
+  /** Attempts that failed. */
+  readonly attempts: number;
+  /** Of the last one. */
+  readonly error: string;
 }
 
 /** A completion with all that its key was made of. */
@@ -79,6 +106,8 @@ export interface History {
   readonly spent: Spending;
   /** Keys it paid for. */
   readonly keys: ReadonlySet<string>;
+  /** By key, what has failed so far. */
+  readonly tried: ReadonlyMap<string, Tried>;
 }
 
 /** Where calls and completions are durable. Each promise resolves once its row would survive a crash. */
@@ -116,7 +145,7 @@ export interface LedgerOptions {
   /** The price of each model; null lets it be used at an unknown price, which counts as nothing. */
   readonly priceOf: (model: LanguageModel) => Price | null;
   /** How failed attempts are repeated; each model gets a breaker of its own. */
-  readonly retry: Omit<RetryOptions, "breaker" | "signal">;
+  readonly retry: Omit<RetryOptions, "breaker" | "signal" | "failed">;
   /** Calls in flight at most. */
   readonly concurrency: number;
   readonly newId: () => string;
@@ -132,7 +161,7 @@ export interface LedgerOptions {
 export interface Ledger {
   /**
    * The answer of the role's model. Throws BudgetError when a cap does not allow the call, ProviderError when the
-   * provider gave no answer, the reason of `stop` when the ledger was stopped.
+   * provider gave no answer, now or when it was asked before, the reason of `stop` when the ledger was stopped.
    */
   ask(role: Role, request: ModelRequest): Promise<Answer>;
   /** Other caps from now on, never above those it was opened with: a phase leaves something for the next. */
@@ -174,6 +203,15 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   );
   const waiting = new Map<string, Promise<Answer>>();
   const own = new Set(history.keys);
+  const failed = new Map([...history.tried].map(([key, { attempts }]) => [key, attempts]));
+  const givenUp = new Map(
+    [...history.tried].filter(([, { final }]) => final).map(([key, { error, ...kind }]) =>
+      [
+        key,
+        new ProviderError(error, { status: kind.status, retryable: kind.retryable, fatal: false }),
+      ] as const
+    ),
+  );
   const cached = new Set<string>();
   const begun = elapsed();
   const secondsLeft = () => (caps.seconds ?? Infinity) - secondsBefore - (elapsed() - begun) / 1000;
@@ -218,8 +256,11 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     request: ModelRequest,
   ): Promise<Answer> {
     if (stopped) throw stopped;
+    const failure = givenUp.get(key);
+    if (failure) throw failure; // also where another experiment has the answer by now: this one went on without it
     const completion = await journal.find(key);
     if (completion !== null) {
+      point("call: read back");
       const origin = own.has(key) ? "replayed" : "cached";
       if (origin === "cached") cached.add(key);
       onChange(ledger);
@@ -232,6 +273,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       try {
         const completion = await retry((attempt) => paid(role, model, key, request, attempt, signal), {
           ...options.retry,
+          failed: failed.get(key) ?? 0,
           breaker: breakers.get(model)!,
           signal,
         });
@@ -260,6 +302,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     const reserved = { tokens: worst.promptTokens + worst.completionTokens, cost: costOf(worst, price) };
     const id = newId();
     await reserve(reserved);
+    point("call: before its intent");
     const release = (usage: Usage) => {
       const actual = { tokens: usage.promptTokens + usage.completionTokens, cost: costOf(usage, price) };
       tokens += actual.tokens - reserved.tokens;
@@ -276,6 +319,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       release({ promptTokens: 0, completionTokens: 0 });
       throw error;
     }
+    point("call: before it is sent");
     const sent = elapsed();
     const settle = async (usage: Usage, outcome: Settlement["outcome"]) => {
       try {
@@ -291,11 +335,19 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       // A refusal costs nothing. A call that broke off may have been billed in full, and nobody can tell.
       const refused = error instanceof ProviderError && error.status >= 400;
       const usage = (error instanceof ProviderError && error.usage) || (refused ? NOTHING : worst);
-      await settle(usage, { kind: "failed", error: error instanceof Error ? error.message : String(error) });
+      const failure = error instanceof ProviderError && !error.fatal
+        ? { status: error.status, retryable: error.retryable, final: isFinal(error, attempt, options.retry) }
+        : null;
+      const message = error instanceof Error ? error.message : String(error);
+      await settle(usage, { kind: "failed", error: message, failure });
+      if (failure) failed.set(key, attempt);
+      if (failure?.final) givenUp.set(key, error as ProviderError);
       throw error;
     }
+    point("call: answered");
     const stored = { ...completion, key, model: model.name, identity: model.identity, request };
     await settle(completion.usage ?? worst, { kind: "answered", completion: stored });
+    point("call: settled");
     return completion;
   }
 

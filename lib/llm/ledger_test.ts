@@ -162,6 +162,81 @@ Deno.test("ask() retries what may pass, and keeps every attempt", async () => {
   equal(journal.completions.size, 1);
 });
 
+Deno.test("ask() sends nothing again that was given up, in this process or a later one, and fails the same way", async () => {
+  const rows: [ProviderError, number][] = [
+    [new ProviderError("filtered", { status: 400 }), 1],
+    [new ProviderError("busy", { status: 503 }), 3],
+    [new ProviderError("an error in 200", { status: 200, retryable: true }), 3],
+    [new ProviderError("reset"), 3],
+    [new ProviderError("too long", { retryable: false }), 1],
+  ];
+  for (const [error, attempts] of rows) {
+    const journal = memory();
+    const retry = { random: random(1), sleep: clock().sleep, maxRetries: 2 };
+    const failing = server(() => ({ error }));
+    const ledger = await open(failing, { journal, retry });
+    await rejects(ledger.ask("primary", question(1)), error);
+    await rejects(ledger.ask("primary", question(1)), error);
+    equal(failing.served.calls, attempts, error.message);
+
+    const mended = server();
+    const later = await open(mended, { journal, retry });
+    for (const _ of [1, 2]) {
+      const { name, message, status, retryable, fatal } = error;
+      await rejects(later.ask("primary", question(1)), { name, message, status, retryable, fatal });
+    }
+    equal(mended.served.calls, 0, error.message);
+    equal((await later.ask("primary", question(2))).completion.text, "yes");
+
+    const answered = {
+      ...journal,
+      find: () => Promise.resolve({ text: "no", finish: "stop", usage: null } as const),
+    };
+    await rejects((await open(mended, { journal: answered })).ask("primary", question(1)), {
+      message: error.message,
+    });
+    const other = await open(mended, { journal: { ...journal, history: memory().history } }); // another experiment
+    equal((await other.ask("primary", question(1))).origin, "paid");
+  }
+});
+
+Deno.test("ask() goes on between two attempts, also in a later process, and has as many as without the cut", async () => {
+  const busy = { error: new ProviderError("busy", { status: 503 }) };
+  const retry = { random: random(1), sleep: clock().sleep, maxRetries: 3 };
+  for (const [answers, attempts] of [[[], [1, 2, 3, 4]], [[4], [1, 2, 3, 4]], [[3], [1, 2, 3]]] as const) {
+    const serve = (n: number) => (answers as readonly number[]).includes(n) ? {} : busy;
+    for (const cut of [1, 2]) {
+      const journal = memory();
+      const over = new Error("the process ended");
+      const first = await open(server(serve), {
+        journal,
+        retry: {
+          ...retry,
+          sleep: () => journal.settlements.length === cut ? Promise.reject(over) : Promise.resolve(),
+        },
+      });
+      await rejects(first.ask("primary", question(1)), over);
+      const lost = { ...journal.intents[0]!, id: "lost", attempt: cut + 1 };
+      await journal.intend(lost);
+      const second = await open(server((n) => serve(cut + n)), { journal, retry });
+      const outcome = await second.ask("primary", question(1)).catch((error) => error);
+      equal(outcome instanceof ProviderError, answers.length === 0);
+      deepEqual(journal.intents.filter((intent) => intent !== lost).map(({ attempt }) => attempt), attempts);
+    }
+  }
+  const journal = memory();
+  const wrong = new ProviderError("wrong key", { status: 401 }), over = new Error("ended");
+  for (const error of [wrong, over]) { // which say nothing of the question
+    await rejects(
+      (await open(server(() => ({ error })), { journal, retry })).ask("primary", question(1)),
+      error,
+    );
+  }
+  const mended = await open(server((n) => n < 4 ? busy : {}), { journal, retry });
+  equal((await mended.ask("primary", question(1))).completion.text, "yes");
+  deepEqual(journal.intents.map(({ attempt }) => attempt), [1, 1, 1, 2, 3, 4]);
+});
+
 Deno.test("a refusal costs nothing, a call that broke off costs all that was reserved", async () => {
   const rows: [Error, number][] = [
     [new ProviderError("no", { status: 400 }), 0],

@@ -133,14 +133,19 @@ interface Job {
 
 const END = "<|im_end|>\n";
 
-/** The model's own chat template, from its file: the server's `/apply-template` gives the same. */
+/**
+ * The model's own chat template, from its file: the server's `/apply-template` gives the same. The marks of turns that
+ * stand in a text are parted by a blank: it cannot close its turn and speak as another.
+ */
 export function chatml(messages: readonly Message[]): string {
-  const turn = ({ role, content }: Message) => `<|im_start|>${role}\n${content}${END}`;
+  const turn = ({ role, content }: Message) => `<|im_start|>${role}\n${content.replace(MARKS, "< $1")}${END}`;
   const preset: Message[] = messages[0] && messages[0].role !== "system"
     ? [{ role: "system", content: PRESET }]
     : [];
   return [...preset, ...messages].map(turn).join("") + "<|im_start|>assistant\n";
 }
+
+const MARKS = /<(\|(?:im_start|im_end|endoftext)\|>)/g;
 
 const PRESET = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
 

@@ -28,6 +28,8 @@ export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>;
 export interface RetryOptions {
   /** Attempts are at most one more. @default {4} */
   readonly maxRetries?: number;
+  /** Attempts that failed before, in an earlier process; they count. @default {0} */
+  readonly failed?: number;
   /** Upper end of the first wait; it doubles with each retry. @default {500} */
   readonly baseDelayMs?: number;
   /** No wait is longer, whatever the provider asks for. @default {60_000} */
@@ -41,14 +43,19 @@ export interface RetryOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Whether what attempt `n` threw ends it: no other attempt is made. */
+export const isFinal = (error: unknown, n: number, { maxRetries = 4 }: Pick<RetryOptions, "maxRetries">) =>
+  !(error instanceof ProviderError && error.retryable) || n > maxRetries;
+
 /**
  * Runs `attempt(1)`, and again after a retryable ProviderError, at most `1 + maxRetries` times; throws the last error.
- * Anything else that `attempt` throws, and the reason of `signal`, ends it at once.
+ * Anything else that `attempt` throws, and the reason of `signal`, ends it at once. After `failed` attempts of an earlier
+ * process it begins with the next one, and makes one attempt at least.
  */
 export async function retry<T>(attempt: (n: number) => Promise<T>, options: RetryOptions): Promise<T> {
-  const { maxRetries = 4, baseDelayMs = 500, maxDelayMs = 60_000, random, sleep = wait, breaker, signal } =
+  const { failed = 0, baseDelayMs = 500, maxDelayMs = 60_000, random, sleep = wait, breaker, signal } =
     options;
-  for (let n = 1;; n++) {
+  for (let n = failed + 1;; n++) {
     signal?.throwIfAborted();
     const report = await breaker?.enter(signal);
     try {
@@ -58,7 +65,7 @@ export async function retry<T>(attempt: (n: number) => Promise<T>, options: Retr
     } catch (error) {
       const known = error instanceof ProviderError;
       report?.(!known ? "left" : error.retryable && error.status !== 400 ? error : "answered");
-      if (!known || !error.retryable || n > maxRetries) throw error;
+      if (!known || isFinal(error, n, options)) throw error;
       const backoff = random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (n - 1));
       await sleep(Math.min(maxDelayMs, error.retryAfterMs ?? backoff), signal);
     }
@@ -68,8 +75,12 @@ export async function retry<T>(attempt: (n: number) => Promise<T>, options: Retr
 /**
  * Keeps callers from a provider that is down. After `failures` retryable errors in a row, over all calls, it opens:
  * callers wait for `pauseMs`, then one goes ahead as a probe and the others wait for its outcome. A success lets all
- * through; after `probes` failed probes in a row those who wait, and those who come, fail at once with a retryable
- * ProviderError, and only the next probe is let through, when its time has come.
+ * through; a failure doubles the pause, up to `longestPauseMs`.
+ *
+ * A provider is given up after `probes` failed probes in a row when it has never answered (a wrong address, a server that
+ * was not started), and otherwise, as an outage passes, not before `patienceMs` without an answer: failures that come by
+ * chance do not last as long. Then those who wait, and those who come, fail at once with a fatal ProviderError, and only
+ * the next probe is let through, when its time has come.
  */
 export interface Breaker {
   /** Resolves when the caller may send, with a function that must be told once how it went. */
@@ -84,32 +95,51 @@ export type Outcome = "answered" | "left" | ProviderError;
 
 /** A breaker for one model. */
 export function breaker(
-  { failures = 5, pauseMs = 10_000, probes = 3, now = () => performance.now(), sleep = wait }: {
+  {
+    failures = 5,
+    pauseMs = 5_000,
+    longestPauseMs = 60_000,
+    probes = 3,
+    patienceMs = 600_000,
+    now = () => performance.now(),
+    sleep = wait,
+  }: {
     /** Errors in a row that open it. @default {5} */
     failures?: number;
-    /** @default {10_000} */
+    /** Before the first probe. @default {5_000} */
     pauseMs?: number;
-    /** Failed probes after which nobody waits any longer. @default {3} */
+    /** Between two probes at most. @default {60_000} */
+    longestPauseMs?: number;
+    /** Failed probes after which nobody waits for a provider that has never answered. @default {3} */
     probes?: number;
+    /** Time without an answer after which nobody waits for one that has. @default {600_000} */
+    patienceMs?: number;
     /** Milliseconds on a clock that never goes back. */
     now?: () => number;
     sleep?: Sleep;
   } = {},
 ): Breaker {
+  let known = false; // has answered
   let inARow = 0;
   let failedProbes = 0;
   let last: ProviderError | undefined;
+  let failingSince = 0;
   let probeAt = 0;
   let probe: PromiseWithResolvers<void> | undefined; // under way
 
   const isOpen = () => inARow >= failures;
+  const isGivenUp = () => failedProbes >= probes && (!known || now() - failingSince >= patienceMs);
   const report = (isProbe: boolean) => (outcome: Outcome) => {
-    if (outcome === "answered") inARow = failedProbes = 0;
-    else if (outcome !== "left") {
-      inARow++;
+    if (outcome === "answered") {
+      known = true;
+      inARow = failedProbes = 0;
+    } else if (outcome !== "left") {
+      if (inARow++ === 0) failingSince = now();
       last = outcome;
       if (isProbe) failedProbes++;
-      if (isProbe || inARow === failures) probeAt = now() + pauseMs;
+      if (isProbe || inARow === failures) {
+        probeAt = now() + Math.min(longestPauseMs, pauseMs * 2 ** failedProbes);
+      }
     }
     if (isProbe) {
       probe?.resolve();
@@ -123,7 +153,7 @@ export function breaker(
           probe = Promise.withResolvers();
           return report(true);
         }
-        if (failedProbes >= probes) {
+        if (isGivenUp()) {
           throw new ProviderError(
             `Cannot ask the model as its provider failed ${inARow} times in a row, last with: ${last?.message}`,
             { status: last?.status ?? 0, retryable: true, fatal: true, usage: NOTHING, cause: last },

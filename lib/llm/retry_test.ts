@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { random } from "../random.ts";
 import { ProviderError } from "./model.ts";
 import { type Breaker, breaker, retry, type RetryOptions, type Sleep } from "./retry.ts";
@@ -45,6 +45,16 @@ Deno.test("retry() repeats what may succeed later, and nothing else", async () =
   deepEqual(await run(dead), { outcome: "busy", attempts: 5, slept: [250, 500, 1000, 2000] });
   deepEqual(await run(dead, { maxRetries: 0 }), { outcome: "busy", attempts: 1, slept: [] });
   deepEqual((await run(dead, { maxDelayMs: 600 })).slept, [250, 300, 300, 300]);
+});
+
+Deno.test("retry() counts what failed in an earlier process, and makes one attempt at least", async () => {
+  for (const [failed, attempts] of [[0, [1, 2, 3]], [1, [2, 3]], [2, [3]], [3, [4]], [7, [8]]] as const) {
+    const made: number[] = [];
+    const { sleep } = clock();
+    const dead = (n: number) => Promise.reject(made.push(n) && busy());
+    await rejects(retry(dead, { random: () => 0, sleep, maxRetries: 2, failed }), busy());
+    deepEqual(made, attempts);
+  }
 });
 
 Deno.test("retry() honours Retry-After, up to the longest wait", async () => {
@@ -97,20 +107,90 @@ Deno.test("breaker() opens after 5 failures in a row, and one probe at a time go
   equal(through, 8);
 });
 
-Deno.test("breaker() lets nobody wait after 3 failed probes, and closes when a later one succeeds", async () => {
+Deno.test("breaker() lets nobody wait after 3 failed probes of what never answered, and closes when a later one succeeds", async () => {
   const { now, sleep } = clock();
   const circuit = breaker({ now, sleep, pauseMs: 1000 });
   await tell(circuit, ...FIVE, busy(), busy());
-  equal(now(), 2000);
+  equal(now(), 1000 + 2000);
   const waiting = circuit.enter();
   const probe = await waiting;
   const other = circuit.enter();
   probe(busy());
   await rejects(other, { name: "ProviderError", message: /failed 8 times in a row, last with: busy/ });
-  await rejects(circuit.enter(), { retryable: true });
-  await sleep(1000);
+  await rejects(circuit.enter(), { retryable: true, fatal: true });
+  await sleep(8000);
   await tell(circuit, "answered", busy());
-  equal(now(), 4000);
+  equal(now(), 1000 + 2000 + 4000 + 8000);
+});
+
+Deno.test("breaker() waits ten minutes for what has answered before, with a probe a minute, and no longer", async () => {
+  const { now, sleep } = clock();
+  const circuit = breaker({ now, sleep });
+  await tell(circuit, "answered", busy(), "answered", ...FIVE);
+  const probes: number[] = [];
+  for (;;) {
+    const report = await circuit.enter().catch(() => undefined);
+    if (!report) break;
+    probes.push(now() / 1000);
+    report(busy());
+  }
+  deepEqual(probes, [5, 15, 35, 75, 135, 195, 255, 315, 375, 435, 495, 555, 615]);
+
+  const back = breaker({ now, sleep });
+  await tell(back, "answered", ...FIVE, ...FIVE, "answered", ...FIVE); // an outage, and ten minutes later another one
+  await tell(back, "answered");
+});
+
+Deno.test("30 % faults by chance end no run, and an outage of five minutes costs no question", async () => {
+  const draw = random(30);
+  const run = async (
+    isDown: (now: number) => boolean,
+    { questions, maxRetries }: { questions: number; maxRetries: number },
+  ) => {
+    let time = 0;
+    const timers: { at: number; wake: () => void }[] = [];
+    const sleep: Sleep = (ms) => new Promise((wake) => timers.push({ at: time + ms, wake }));
+    const circuit = breaker({ now: () => time, sleep });
+    const outcomes = { answered: 0, failed: 0, ended: 0 };
+    let next = 0, attempts = 0;
+    const worker = async () => {
+      while (next++ < questions) {
+        await retry(async () => {
+          attempts++;
+          await sleep(500);
+          if (isDown(time)) throw busy();
+        }, { random: draw, sleep, breaker: circuit, maxRetries })
+          .then(() => outcomes.answered++, (error) => outcomes[error.fatal ? "ended" : "failed"]++);
+      }
+    };
+    let done = false;
+    const all = Promise.all(Array.from({ length: 8 }, worker)).then(() => done = true);
+    while (!done) {
+      for (let turns = 0; turns < 50 && !done; turns++) await null;
+      const { at, wake } = timers.sort((a, b) => a.at - b.at).shift() ?? {};
+      time = at ?? time;
+      wake?.();
+    }
+    await all;
+    return { ...outcomes, attempts };
+  };
+  let [ended, failed] = [0, 0];
+  for (let i = 0; i < 40; i++) {
+    const outcome = await run(() => draw() < 0.3, { questions: 500, maxRetries: 4 });
+    ended += outcome.ended;
+    failed += outcome.failed;
+  }
+  equal(ended, 0);
+  ok(failed > 20 && failed < 90, `${failed} of 20,000 where 0.3^5 of them were to be expected`);
+  for (let i = 0; i < 20; i++) {
+    const begun = 10_000 + 1000 * i;
+    const outcome = await run((now) => now > begun && now < begun + 300_000, {
+      questions: 500,
+      maxRetries: 4,
+    });
+    deepEqual({ ...outcome, attempts: 0 }, { answered: 500, failed: 0, ended: 0, attempts: 0 });
+    ok(outcome.attempts < 500 + 40, `${outcome.attempts}`);
+  }
 });
 
 Deno.test("breaker() never sleeps less than nothing, though time passes between two looks at the clock", async () => {

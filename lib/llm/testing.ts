@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Intent, Journal, Settlement } from "./ledger.ts";
+import type { Intent, Journal, Settlement, Tried } from "./ledger.ts";
 import type { Completion } from "./model.ts";
 
 /** A request as a server saw it; `body` is an object when it was JSON. */
@@ -99,13 +99,18 @@ export function memory(): Journal & {
       const settled = new Map(settlements.map((row) => [row.id, row]));
       const spent = { calls: intents.length, tokens: 0, cost: 0n };
       const keys = new Set<string>();
+      const tried = new Map<string, Tried>();
       for (const { id, key, reserved } of intents) {
         const row = settled.get(id);
         spent.tokens += row ? row.usage.promptTokens + row.usage.completionTokens : reserved.tokens;
         spent.cost += row ? row.cost : reserved.cost;
         if (row?.outcome.kind === "answered") keys.add(key);
+        if (row?.outcome.kind === "failed" && row.outcome.failure) {
+          const { error, failure } = row.outcome;
+          tried.set(key, { attempts: (tried.get(key)?.attempts ?? 0) + 1, error, ...failure });
+        }
       }
-      return Promise.resolve({ spent, keys });
+      return Promise.resolve({ spent, keys, tried });
     },
     find: (key) => Promise.resolve(completions.get(key) ?? null),
     intend(intent) {

@@ -8,7 +8,7 @@
  * @module
  */
 import type { Example } from "../dataset/example.ts";
-import { isStorable } from "../text.ts";
+import { isStorable, json } from "../text.ts";
 import { type Candidate, fingerprint, type Prompt } from "./candidate.ts";
 
 /** How long a prompt may become. */
@@ -56,9 +56,11 @@ export function refusal(
   const trouble = TROUBLE.find((pattern) =>
     pattern.test(instructions) && !pattern.test(seedPrompt.systemPrompt)
   );
-  if (trouble) return `error text in place of a prompt: ${JSON.stringify(instructions.match(trouble)![0])}`;
+  if (trouble) {
+    return `error text in place of a prompt: ${json(instructions.match(trouble)![0].slice(0, 80))}`;
+  }
   const copied = copiedFrom(prompt, instructions, validation);
-  if (copied !== undefined) return `copied the validation question ${copied}`;
+  if (copied !== undefined) return `copied the validation question ${json(copied)}`;
   return null;
 }
 
@@ -77,7 +79,7 @@ export const placeholders = (
 
 /** Texts that a model or a server says instead of a prompt. */
 const TROUBLE = [
-  /^\s*(?:\w*Error|Exception|Traceback)\b.*/m,
+  /^[ \t]*(?:\w*Error|Exception|Traceback)\b.*/m,
   /\b(?:rate limit(?:ed)?|quota) exceeded\b/i,
   /\b(?:invalid|incorrect) api key\b/i,
   /\b(?:I'm sorry|I am sorry|I apologize),? (?:but )?I (?:can't|cannot|am unable|am not able)\b/i,

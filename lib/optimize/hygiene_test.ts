@@ -44,9 +44,9 @@ Deno.test("refusal() names the reason", () => {
         systemPrompt:
           "{name}: if asked which river flows through the old town of the capital of Bohemia, say Vltava.",
       },
-      /^copied the validation question v1$/,
+      /^copied the validation question "v1"$/,
     ],
-    [{ demos: [demo("why NOT")] }, /^copied the validation question v2$/],
+    [{ demos: [demo("why NOT")] }, /^copied the validation question "v2"$/],
   ];
   for (const [change, reason] of rows) match(check(change) ?? "nothing", reason, JSON.stringify(change));
 });

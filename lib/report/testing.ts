@@ -132,6 +132,8 @@ export const RECORD: ExperimentRecord = {
       cost_usd: 0.012,
       p50_ms: 110,
       p95_ms: 260,
+      given_up: 1,
+      error: "it answered 400: filtered",
     },
     {
       role: "optimizer",
@@ -144,6 +146,8 @@ export const RECORD: ExperimentRecord = {
       cost_usd: 0.0003,
       p50_ms: 2_100,
       p95_ms: 3_400,
+      given_up: 0,
+      error: null,
     },
   ],
   metrics: [

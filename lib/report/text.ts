@@ -34,7 +34,7 @@ export const visible = (text: string): string =>
 /** `text` without what gives access: names, passwords and queries in addresses, and what has the form of a key. */
 export const discreet = (text: string): string =>
   text.replace(/(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/@]*@/gi, "$1")
-    .replace(/(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s?#]*)[?#][^\s"']*/gi, "$1")
+    .replace(/\b[a-z][a-z0-9+.-]{0,20}:\/\/\S*/gi, (address) => address.replace(/[?#][^"']*/g, ""))
     .replace(/\bBearer\s+[^\s"']+/gi, "Bearer …")
     .replace(/\b(?:sk|pk|rk|gh[a-z]|AIza|xox[a-z])[-_]?[A-Za-z0-9_-]{16,}/g, "…");
 

@@ -6,21 +6,33 @@
  *
  * @module
  */
-import type { History, Intent, Journal, Settlement } from "../llm/ledger.ts";
+import type { Failure, History, Intent, Journal, Settlement, Tried } from "../llm/ledger.ts";
 import type { Completion, Finish } from "../llm/model.ts";
 import type { Queryable } from "./db.ts";
+import { HeldError } from "./hold.ts";
 
-/** The journal of one experiment. */
-export function journal(db: Queryable, experimentId: string): Journal {
+/** The journal of one experiment. To intend a call throws HeldError when another holder than this one runs it now. */
+export function journal(db: Queryable, experimentId: string, holder?: string): Journal {
   return {
     history: () => history(db, experimentId),
     find: grouped((keys: string[]) => find(db, keys)),
-    intend: grouped((intents: Intent[]) => intend(db, experimentId, intents)),
+    intend: grouped((intents: Intent[]) => intend(db, { experimentId, holder }, intents)),
     settle: grouped((settlements: Settlement[]) => settle(db, settlements)),
   };
 }
 
-/** What an experiment spent in earlier processes; a lost call with all that was reserved for it. */
+/** Has what an experiment gave up sent again when it goes on, as often as a fresh question. */
+export async function forgive(db: Queryable, experimentId: string): Promise<void> {
+  await db.query(
+    `update calls
+        set failure = 'forgiven'
+      where experiment_id = $1 and failure is not null
+        and key in (select key from calls where experiment_id = $1 and failure = 'final')`,
+    [experimentId],
+  );
+}
+
+/** What an experiment spent and tried in earlier processes; a lost call counts with all that was reserved for it. */
 async function history(db: Queryable, experimentId: string): Promise<History> {
   const { rows: [spent] } = await db.query<{ calls: number; tokens: number; cost: string }>(
     `select count(*) as calls,
@@ -35,9 +47,18 @@ async function history(db: Queryable, experimentId: string): Promise<History> {
     "select distinct key from calls where experiment_id = $1 and state = 'answered'",
     [experimentId],
   );
+  const { rows: tried } = await db.query<Tried & { key: string }>(
+    `select distinct on (key) key, error, status, retryable, failure = 'final' as final,
+            count(*) over (partition by key)::int as attempts
+       from calls
+      where experiment_id = $1 and failure in ('passing', 'final')
+      order by key, attempt desc`,
+    [experimentId],
+  );
   return {
     spent: { calls: spent!.calls, tokens: spent!.tokens, cost: picodollars(spent!.cost) },
     keys: new Set(rows.map(({ key }) => key)),
+    tried: new Map(tried.map(({ key, ...tried }) => [key, tried])),
   };
 }
 
@@ -68,7 +89,12 @@ async function find(db: Queryable, keys: readonly string[]): Promise<(Completion
   });
 }
 
-async function intend(db: Queryable, experimentId: string, intents: readonly Intent[]): Promise<void[]> {
+/** The experiment's row is locked, so that its next holder, who reads what was spent, misses no intent. */
+async function intend(
+  db: Queryable,
+  { experimentId, holder }: { experimentId: string; holder: string | undefined },
+  intents: readonly Intent[],
+): Promise<void[]> {
   const rows = intents.map(({ id, role, model, key, attempt, reserved }) => ({
     id,
     role,
@@ -78,14 +104,21 @@ async function intend(db: Queryable, experimentId: string, intents: readonly Int
     reserved_tokens: reserved.tokens,
     reserved_usd: usd(reserved.cost),
   }));
-  await db.query(
-    `insert into calls (id, experiment_id, role, model, key, attempt, reserved_tokens, reserved_usd)
-     select id, $1, role, model, key, attempt, reserved_tokens, reserved_usd
-       from jsonb_to_recordset($2) as row
-            (id uuid, role text, model text, key text, attempt int, reserved_tokens bigint, reserved_usd numeric)
-     on conflict (id) do nothing`,
-    [experimentId, JSON.stringify(rows)],
+  const { rows: [experiment] } = await db.query<{ lost: boolean }>(
+    `with experiment as (
+       select holder is distinct from $3 as lost from experiments where id = $1 for share
+     ), sent as (
+       insert into calls (id, experiment_id, role, model, key, attempt, reserved_tokens, reserved_usd)
+       select id, $1, role, model, key, attempt, reserved_tokens, reserved_usd
+         from jsonb_to_recordset($2) as row
+              (id uuid, role text, model text, key text, attempt int, reserved_tokens bigint, reserved_usd numeric)
+        where not exists (select from experiment where lost)
+       on conflict (id) do nothing
+     )
+     select lost from experiment`,
+    [experimentId, JSON.stringify(rows), holder],
   );
+  if (experiment?.lost) throw new HeldError(experimentId);
   return intents.map(() => undefined);
 }
 
@@ -98,8 +131,9 @@ async function settle(db: Queryable, settlements: readonly Settlement[]): Promis
     completion_tokens: usage.completionTokens,
     cost_usd: usd(cost),
     ms: Math.max(0, ms),
-    error: outcome.kind === "failed" ? outcome.error : null,
-    completion_key: outcome.kind === "answered" ? outcome.completion.key : null,
+    ...outcome.kind === "answered"
+      ? { completion_key: outcome.completion.key }
+      : { error: outcome.error, ...failureRow(outcome.failure) },
   }));
   const completions = settlements.flatMap(({ outcome }) => {
     if (outcome.kind === "failed") return [];
@@ -126,15 +160,23 @@ async function settle(db: Queryable, settlements: readonly Settlement[]): Promis
      )
      update calls
         set state = row.state, prompt_tokens = row.prompt_tokens, completion_tokens = row.completion_tokens,
-            cost_usd = row.cost_usd, ms = row.ms, error = row.error, completion_key = row.completion_key, ended_at = now()
+            cost_usd = row.cost_usd, ms = row.ms, error = row.error, failure = row.failure, status = row.status,
+            retryable = row.retryable, completion_key = row.completion_key, ended_at = now()
        from jsonb_to_recordset($1) as row
             (id uuid, state text, prompt_tokens bigint, completion_tokens bigint, cost_usd numeric, ms float8, error text,
-             completion_key text)
+             failure text, status int, retryable boolean, completion_key text)
       where calls.id = row.id`,
     [JSON.stringify(rows), JSON.stringify(completions)],
   );
   return settlements.map(() => undefined);
 }
+
+const failureRow = (failure: Failure | null) =>
+  failure && {
+    failure: failure.final ? "final" : "passing",
+    status: failure.status,
+    retryable: failure.retryable,
+  };
 
 /** Items of one statement at most. */
 const GROUP = 500;

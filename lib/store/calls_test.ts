@@ -1,9 +1,10 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import type { Intent, Settlement } from "../llm/ledger.ts";
-import { grouped, journal, picodollars, usd } from "./calls.ts";
+import type { Failure, Intent, Settlement } from "../llm/ledger.ts";
+import { forgive, grouped, journal, picodollars, usd } from "./calls.ts";
 import { saveDataset } from "./datasets.ts";
 import type { Database } from "./db.ts";
 import { beginExperiment } from "./experiments.ts";
+import { readExperiment } from "./overview.ts";
 import { testDatabase } from "./testing.ts";
 
 const FOLDER = `${import.meta.dirname}/../../sql`;
@@ -59,20 +60,35 @@ Deno.test("journal() gives back what was settled, and counts what was lost in fu
     usage: { promptTokens: 7, completionTokens: 0 },
     cost: 0n,
     ms: 3,
-    outcome: { kind: "failed", error: "busy" },
+    outcome: {
+      kind: "failed",
+      error: "busy",
+      failure: { status: 503, retryable: true, final: false },
+    },
   });
 
   equal((await calls.find(hex(5)))?.text, `answer ${hex(5)}`);
   deepEqual((await calls.find(hex(5)))?.usage, { promptTokens: 10, completionTokens: 2 });
   equal(await calls.find(hex(299)), null);
-  const { spent, keys } = await calls.history();
+  const { spent, keys, tried } = await calls.history();
   deepEqual(spent, { calls: 300, tokens: 298 * 12 + 7 + 100, cost: 298n + 123_456_789_012n });
   equal(keys.size, 298);
   ok(!keys.has(hex(298)) && !keys.has(hex(299)));
+  deepEqual([...tried], [[hex(298), {
+    attempts: 1,
+    error: "busy",
+    status: 503,
+    retryable: true,
+    final: false,
+  }]]);
 
   const other = journal(db, await experiment(db));
   equal((await other.find(hex(5)))?.text, `answer ${hex(5)}`);
-  deepEqual(await other.history(), { spent: { calls: 0, tokens: 0, cost: 0n }, keys: new Set() });
+  deepEqual(await other.history(), {
+    spent: { calls: 0, tokens: 0, cost: 0n },
+    keys: new Set(),
+    tried: new Map(),
+  });
 });
 
 Deno.test("journal() may be told the same twice: rows are written once, and the first answer stays", async () => {
@@ -85,6 +101,54 @@ Deno.test("journal() may be told the same twice: rows are written once, and the 
   await calls.settle(answered(second, "the second"));
   equal((await calls.find(hex(1)))?.text, "the first");
   equal((await calls.history()).spent.calls, 2);
+});
+
+Deno.test("forgive() has what was given up tried as if for the first time, and nothing else", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  const id = await experiment(db), other = await experiment(db);
+  const calls = journal(db, id);
+  const fail = async (n: number, attempts: number, failure: Failure | null, into = calls) => {
+    for (let attempt = 1; attempt <= attempts; attempt++) {
+      const row = { ...intent(n), attempt };
+      await into.intend(row);
+      await into.settle({
+        id: row.id,
+        usage: { promptTokens: 0, completionTokens: 0 },
+        cost: 0n,
+        ms: 1,
+        outcome: {
+          kind: "failed",
+          error: `failure ${attempt}`,
+          failure: failure && { ...failure, final: failure.final && attempt === attempts },
+        },
+      });
+    }
+  };
+  const busy = { status: 503, retryable: true }, filtered = { status: 400, retryable: false };
+  await fail(1, 3, { ...busy, final: true });
+  await fail(2, 1, { ...filtered, final: true });
+  await fail(3, 2, { ...busy, final: false });
+  await fail(4, 2, null);
+  await fail(1, 1, { ...filtered, final: true }, journal(db, other));
+  await calls.intend({ ...intent(3), attempt: 3 }); // lost
+  const passing = [hex(3), { attempts: 2, error: "failure 2", ...busy, final: false }];
+  const history = async () => [...(await calls.history()).tried].sort(([a], [b]) => a < b ? -1 : 1);
+  deepEqual(await history(), [
+    [hex(1), { attempts: 3, error: "failure 3", ...busy, final: true }],
+    [hex(2), { attempts: 1, error: "failure 1", ...filtered, final: true }],
+    passing,
+  ]);
+  const bill = async () =>
+    (await readExperiment(db, id)).bill.map(({ role, given_up, error }) => [role, given_up, error]);
+  deepEqual(await bill(), [["primary", 1, "failure 3"], ["optimizer", 1, "failure 1"]]);
+
+  await forgive(db, id);
+  await forgive(db, id);
+  deepEqual(await history(), [passing]);
+  deepEqual(await bill(), [["primary", 0, null], ["optimizer", 0, null]]);
+  equal((await journal(db, other).history()).tried.size, 1);
+  await fail(1, 2, { ...busy, final: true });
+  deepEqual((await calls.history()).tried.get(hex(1))?.attempts, 2);
 });
 
 Deno.test("journal() keeps text of any kind", async () => {

@@ -210,3 +210,55 @@ export async function migrateAtOnce(
     complaints: children.map((child) => child.complaints()).join(""),
   };
 }
+
+/** A TCP proxy to a Unix socket that can fall silent: connections stay open and nothing comes through. */
+export function proxy(path: string) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const open = new Set<Deno.Conn>();
+  const state = { silent: new Set<Deno.Conn>(), swallowNew: false, accepted: 0 };
+  async function pump(from: Deno.Conn, to: Deno.Conn, connection: Deno.Conn): Promise<void> {
+    const buffer = new Uint8Array(1 << 16);
+    try {
+      for (let n: number | null; (n = await from.read(buffer)) !== null;) {
+        if (state.silent.has(connection)) continue;
+        for (let sent = 0; sent < n;) sent += await to.write(buffer.subarray(sent, n));
+      }
+    } catch { /* one side is gone */ }
+    if (!state.silent.has(connection)) [from, to].forEach(close);
+  }
+  const close = (end: Deno.Conn) => void (open.delete(end) && end.close());
+  const serving = (async () => {
+    for await (const connection of listener) {
+      state.accepted++;
+      const server = await Deno.connect({ transport: "unix", path }).catch(() => null);
+      if (server === null) { // there is none for now
+        connection.close();
+        continue;
+      }
+      open.add(connection).add(server);
+      if (state.swallowNew) state.silent.add(connection);
+      void pump(connection, server, connection);
+      void pump(server, connection, connection);
+    }
+  })();
+  return {
+    port: listener.addr.port,
+    state,
+    /** From now on nothing comes through what is open. */
+    fallSilent: () => open.forEach((connection) => state.silent.add(connection)),
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await serving.catch(() => {});
+      open.forEach(close);
+    },
+  };
+}
+
+/** The URL of a database on a Unix socket, by way of its proxy. */
+export function throughProxy(url: string, port: number, rest = ""): string {
+  const [, user, name] = /^postgresql:\/\/(.*)@\/(.*)\?/.exec(url)!;
+  return `postgresql://${user}@127.0.0.1:${port}/${name}?sslmode=disable${rest}`;
+}
+
+/** The Unix socket of such a URL. */
+export const socketOf = (url: string) => `${decodeURIComponent(url.split("host=")[1]!)}/.s.PGSQL.5432`;

@@ -32,7 +32,7 @@ export class Loss extends Error {
 export interface ConnectionsOptions {
   /** How to connect; asked for each connection, as a restarted server may be elsewhere. */
   config: () => pg.ClientConfig;
-  /** Connections at most, not counting those that look after others. */
+  /** Connections at most, not counting those that look after others; 2 when it is less, as a run keeps one to itself. */
   size: number;
   /** After how many milliseconds without an answer a statement is looked after; never when 0. */
   silenceMs: number;
@@ -78,7 +78,7 @@ export function openConnections({ config, size, silenceMs }: ConnectionsOptions)
   }
   type Pooled = Client & pg.PoolClient;
 
-  const pool = new pg.Pool({ Client, max: size, allowExitOnIdle: true } as pg.PoolConfig);
+  const pool = new pg.Pool({ Client, max: Math.max(2, size), allowExitOnIdle: true } as pg.PoolConfig);
   pool.on("error", () => {});
 
   /** A connection made after the last loss: older ones may be dead without knowing. */
@@ -179,9 +179,12 @@ function isLoss(error: Error & { code?: string }): boolean {
 
 const LOST =
   /^(Connection terminated|timeout expired|Client has encountered a connection error|Client was closed)/;
+/** This process, or this machine, has as many files open as it may: one is to be had when another is closed. */
+export const NO_FILES: readonly string[] = ["EMFILE", "ENFILE"];
 const LOSSES = new Set([
   ...["57P01", "57P02", "57P03", "53300"], // shut down, crashed, starting, too many connections
   ...["57P05", "25P03"], // idle for too long, outside and inside a transaction
   ...["ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ENOENT", "ETIMEDOUT"],
   ...["EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "ENOTFOUND", "EAI_AGAIN"],
+  ...NO_FILES,
 ]);

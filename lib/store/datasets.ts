@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { point } from "../cut.ts";
 import type { Card, Dataset, Example, SplitName } from "../dataset/example.ts";
 import type { Database, Queryable } from "./db.ts";
 
@@ -36,7 +37,9 @@ export async function saveDataset(db: Database, dataset: Dataset): Promise<strin
         );
       }
     }
+    point("dataset: before commit");
   });
+  point("dataset: committed");
   return (await idOf(db, dataset.sha256))!;
 }
 

@@ -34,7 +34,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 // @ts-types="@types/pg"
 import pg from "pg";
-import { type Connections, Loss, openConnections, type Run } from "./connections.ts";
+import { type Connections, Loss, NO_FILES, openConnections, type Run } from "./connections.ts";
 import { DatabaseError } from "./database_error.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./database_url.ts";
 import { openServer, type Server, type ServerOptions } from "./server.ts";
@@ -73,7 +73,7 @@ export interface DatabaseOptions extends Omit<ServerOptions, "home"> {
   url?: string;
   /** `QUINTET_HOME`: where the embedded server has its data. */
   home?: string;
-  /** Connections this process holds at most; a URL's `pool_size` wins. @default {8} */
+  /** Connections this process holds at most, never fewer than 2; a URL's `pool_size` wins. @default {8} */
   poolSize?: number;
   /** How the connections are called in `pg_stat_activity`; a URL's `application_name` wins. @default {"quintet"} */
   applicationName?: string;
@@ -207,11 +207,14 @@ async function connect(reached: Reached, options: DatabaseOptions): Promise<Data
     act: (run: Run) => Promise<T>,
     { own = false, patience = waitMs } = {},
   ): Promise<T> {
-    const began = performance.now();
-    for (let losses = 0, conflicts = 0;;) {
+    for (let losses = 0, conflicts = 0, began = performance.now();;) {
+      let connected = Infinity;
       if (closing) throw new Error(`Cannot use the database at ${description} as it was closed`);
       try {
-        const result = await connections.use(act, { own });
+        const result = await connections.use((run) => {
+          connected = performance.now();
+          return act(run);
+        }, { own });
         if (away) notice(`The database is back: ${description}`);
         away = false;
         return result;
@@ -219,7 +222,9 @@ async function connect(reached: Reached, options: DatabaseOptions): Promise<Data
         if (isConflict(error) && conflicts < 5) await delay(jitter() * 10 * 2 ** conflicts++);
         else if (error instanceof Loss) {
           const limit = error.cause.code === "57P03" ? waitMs : patience; // it said that it is starting
-          await recover(error, performance.now() - began, limit);
+          const now = performance.now();
+          if (now - connected > limit) [losses, began] = [0, now]; // it had lasted, and is lost only now
+          await recover(error, now - began, limit);
           await delay((0.5 + jitter() / 2) * Math.min(2000, 25 * 2 ** losses++));
         } else throw explained(error as Error);
       }
@@ -238,7 +243,7 @@ async function connect(reached: Reached, options: DatabaseOptions): Promise<Data
       away = true;
       notice(`Waiting for the database (${loss.message}): ${description}`);
     }
-    await server?.ensure();
+    if (!NO_FILES.includes(loss.cause.code ?? "")) await server?.ensure(); // which would need files, too
   }
 
   function explained(error: Error): Error {

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 // @ts-types="@types/pg"
 import pg from "pg";
-import { makeTable } from "./chaos.ts";
+import { makeTable, proxy, socketOf, throughProxy } from "./chaos.ts";
 import { DatabaseError } from "./database_error.ts";
 import { type Database, openDatabase, type Queryable } from "./db.ts";
 import { openServer, type Server, serverProcesses } from "./server.ts";
@@ -219,6 +219,19 @@ Deno.test("session() keeps its connection to itself and gives it up after", asyn
   while (await holds()) await delay(1); // it goes with its connection
 });
 
+Deno.test("session() that had lasted longer than an outage may goes on after a loss, too", async () => {
+  await using db = await testDatabase({ waitMs: 200 });
+  await using other = await openDatabase({ url: db.url });
+  let runs = 0;
+  await db.session(async (session) => {
+    if (++runs > 1) return;
+    await delay(300);
+    await other.query(TERMINATE);
+    await session.query("select");
+  });
+  equal(runs, 2);
+});
+
 Deno.test("an outage is waited for, and longer ones end in a DatabaseError", async () => {
   const home = await Deno.makeTempDir({ prefix: "quintet-" });
   await Deno.chmod(home, 0o755);
@@ -257,52 +270,6 @@ Deno.test("an outage is waited for, and longer ones end in a DatabaseError", asy
     await Deno.remove(home, { recursive: true });
   }
 });
-
-/** A TCP proxy to a Unix socket that can fall silent: connections stay open and nothing comes through. */
-function proxy(path: string) {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const open = new Set<Deno.Conn>();
-  const state = { silent: new Set<Deno.Conn>(), swallowNew: false, accepted: 0 };
-  async function pump(from: Deno.Conn, to: Deno.Conn, connection: Deno.Conn): Promise<void> {
-    const buffer = new Uint8Array(1 << 16);
-    try {
-      for (let n: number | null; (n = await from.read(buffer)) !== null;) {
-        if (state.silent.has(connection)) continue;
-        for (let sent = 0; sent < n;) sent += await to.write(buffer.subarray(sent, n));
-      }
-    } catch { /* one side is gone */ }
-    if (!state.silent.has(connection)) [from, to].forEach(close);
-  }
-  const close = (end: Deno.Conn) => void (open.delete(end) && end.close());
-  const serving = (async () => {
-    for await (const connection of listener) {
-      state.accepted++;
-      const server = await Deno.connect({ transport: "unix", path });
-      open.add(connection).add(server);
-      if (state.swallowNew) state.silent.add(connection);
-      void pump(connection, server, connection);
-      void pump(server, connection, connection);
-    }
-  })();
-  return {
-    port: listener.addr.port,
-    state,
-    /** From now on nothing comes through what is open. */
-    fallSilent: () => open.forEach((connection) => state.silent.add(connection)),
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      await serving.catch(() => {});
-      open.forEach(close);
-    },
-  };
-}
-
-function throughProxy(url: string, port: number, rest = ""): string {
-  const [, user, name] = /^postgresql:\/\/(.*)@\/(.*)\?/.exec(url)!;
-  return `postgresql://${user}@127.0.0.1:${port}/${name}?sslmode=disable${rest}`;
-}
-
-const socketOf = (url: string) => `${decodeURIComponent(url.split("host=")[1]!)}/.s.PGSQL.5432`;
 
 Deno.test("query() notices that nobody is at the other end any more", async () => {
   await using direct = await testDatabase();

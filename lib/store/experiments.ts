@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { point } from "../cut.ts";
 import type { StopReason } from "../optimize/search.ts";
 import type { Queryable } from "./db.ts";
 
@@ -17,10 +18,12 @@ export interface Plan {
   readonly datasetId: string;
   readonly seed: number;
   readonly config: Readonly<Record<string, unknown>>;
+  /** Who runs it (hold.ts). */
+  readonly holder?: string | undefined;
 }
 
 /** An experiment as it is kept. */
-export interface Experiment extends Plan {
+export interface Experiment extends Omit<Plan, "holder"> {
   readonly status: Status;
   /** Seconds of running, over all resumptions. */
   readonly seconds: number;
@@ -29,14 +32,16 @@ export interface Experiment extends Plan {
 /** Begins an experiment. */
 export async function beginExperiment(
   db: Queryable,
-  { id, kind, datasetId, seed, config }: Plan,
+  { id, kind, datasetId, seed, config, holder }: Plan,
 ): Promise<void> {
+  point("experiment: before it is begun");
   await db.query(
-    `insert into experiments (id, kind, dataset_id, seed, config)
-     values ($1, $2, $3, $4, $5)
+    `insert into experiments (id, kind, dataset_id, seed, config, holder)
+     values ($1, $2, $3, $4, $5, $6)
      on conflict (id) do nothing`,
-    [id, kind, datasetId, seed, config],
+    [id, kind, datasetId, seed, config, holder],
   );
+  point("experiment: begun");
 }
 
 /** Sets an experiment running again; its configuration may be changed where the replay allows it (caps). */
@@ -44,13 +49,17 @@ export async function resumeExperiment(
   db: Queryable,
   id: string,
   config: Readonly<Record<string, unknown>>,
+  holder?: string,
 ): Promise<void> {
+  point("experiment: before it is resumed");
   await db.query(
     `update experiments
-        set status = 'running', stop_reason = null, error = null, ended_at = null, heartbeat_at = now(), config = $2
+        set status = 'running', stop_reason = null, error = null, ended_at = null, heartbeat_at = now(), config = $2,
+            holder = $3
       where id = $1`,
-    [id, config],
+    [id, config, holder],
   );
+  point("experiment: resumed");
 }
 
 /** An experiment by its id, the beginning of its id (8 characters or more), or `latest`; a RangeError when there is none. */
@@ -76,35 +85,44 @@ export async function findExperiment(db: Queryable, id: string): Promise<Experim
   return rows[0]!;
 }
 
-/** Says that the experiment is still running, for how long in all, and what it read back from others. */
+/**
+ * Says that the experiment is still running, for how long in all, and what it read back from others; nothing, when another
+ * holder than this one runs it now.
+ */
 export async function heartbeat(
   db: Queryable,
   id: string,
-  { seconds, cached }: { seconds: number; cached: number },
+  { seconds, cached, holder }: { seconds: number; cached: number; holder?: string | undefined },
 ): Promise<void> {
-  await db.query("update experiments set heartbeat_at = now(), seconds = $2, cached = $3 where id = $1", [
-    id,
-    seconds,
-    cached,
-  ]);
+  point("heartbeat: before it is kept");
+  await db.query(
+    `update experiments
+        set heartbeat_at = now(), seconds = $2, cached = $3
+      where id = $1 and holder is not distinct from $4`,
+    [id, seconds, cached, holder],
+  );
+  point("heartbeat: kept");
 }
 
-/** Ends an experiment. */
+/** Ends an experiment, unless another holder than this one runs it now. */
 export async function endExperiment(
   db: Queryable,
   id: string,
-  { status, stopReason = null, error = null, seconds, cached }: {
+  { status, stopReason = null, error = null, seconds, cached, holder }: {
     status: Exclude<Status, "running">;
     stopReason?: StopReason | null;
     error?: string | null;
     seconds: number;
     cached: number;
+    holder?: string | undefined;
   },
 ): Promise<void> {
+  point("experiment: before it is ended");
   await db.query(
     `update experiments
         set status = $2, stop_reason = $3, error = $4, seconds = $5, cached = $6, ended_at = now()
-      where id = $1`,
-    [id, status, stopReason, error, seconds, cached],
+      where id = $1 and holder is not distinct from $7`,
+    [id, status, stopReason, error, seconds, cached, holder],
   );
+  point("experiment: ended");
 }

@@ -27,6 +27,7 @@
  *
  * @module
  */
+import { point } from "../cut.ts";
 import type { Database, Queryable } from "./db.ts";
 import { DatabaseError } from "./database_error.ts";
 import { OLDEST } from "./programs.ts";
@@ -157,7 +158,9 @@ async function apply(session: Queryable, file: File, chain: string): Promise<voi
         chain,
       ],
     );
+    point("migration: before commit");
     await session.query("commit");
+    point("migration: committed");
   } catch (error) {
     await session.query("rollback").catch(() => {});
     const { position, message } = error as Error & { position?: string };

@@ -16,7 +16,7 @@
  *
  * @module
  */
-export { journal, picodollars, usd } from "./calls.ts";
+export { forgive, journal, picodollars, usd } from "./calls.ts";
 export { DatabaseError } from "./database_error.ts";
 export { loadDataset, saveDataset } from "./datasets.ts";
 export { type Database, type DatabaseOptions, openDatabase, type Queryable } from "./db.ts";
@@ -42,9 +42,10 @@ export {
   type TrialRow,
 } from "./overview.ts";
 export { openServer, type Server, type ServerOptions } from "./server.ts";
+export { HeldError, type Hold, holdExperiment } from "./hold.ts";
 export {
   findPrompt,
-  forgetTrials,
+  forgetOthers,
   promptId,
   saveComparison,
   saveMeasurement,

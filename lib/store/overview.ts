@@ -86,6 +86,9 @@ export interface BillRow {
   readonly cost_usd: number;
   readonly p50_ms: number | null;
   readonly p95_ms: number | null;
+  /** Questions that were given up, and what the last of them failed with. */
+  readonly given_up: number;
+  readonly error: string | null;
 }
 
 /** One answer under one version of the prompt. */
@@ -147,7 +150,7 @@ export async function readExperiment(db: Queryable, id: string): Promise<Experim
     [id],
   );
   const { rows: bill } = await db.query<BillRow>(
-    `select role, model, calls, failed, lost, prompt_tokens, completion_tokens, cost_usd, p50_ms, p95_ms
+    `select role, model, calls, failed, lost, prompt_tokens, completion_tokens, cost_usd, p50_ms, p95_ms, given_up, error
        from bill
       where experiment_id = $1
       order by calls desc, role, model`,

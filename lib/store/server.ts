@@ -38,6 +38,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 // @ts-types="@types/pg"
 import pg from "pg";
+import { point } from "../cut.ts";
 import { DatabaseError } from "./database_error.ts";
 import { processesOf, runsAs } from "./processes.ts";
 import { type FindOptions, findPrograms } from "./programs.ts";
@@ -311,6 +312,7 @@ async function launch(place: Place, users: Deno.FsFile): Promise<void> {
     Object.entries(settings(place, major, port)).map(([name, value]) => `-c ${name}=${value}`).join(" "),
     "start",
   ]);
+  point("server: started");
   if (started.success || postmaster(place) > 0) return; // or that start was faster
   throw failure(
     `Cannot start the database in ${directory}`,
@@ -368,6 +370,7 @@ async function create(place: Place): Promise<void> {
       ]);
       if (made.success) {
         if (loopback) await writeReach(place, { password });
+        point("server: cluster made");
         await Deno.rename(`${directory}/${draft}`, `${directory}/data`);
         return await sync(directory);
       }
@@ -392,6 +395,10 @@ const MENDS: [RegExp, string][] = [
   [
     /(?<!unshare failed: )no space left|disk quota/i,
     "the disk is full: make room, or set QUINTET_HOME to another disk",
+  ],
+  [
+    /too many open files|insufficient file descriptors/i,
+    "let more files be open (ulimit -n 1024), or set DATABASE_URL",
   ],
   [/read-only file system/i, "set QUINTET_HOME to a directory that can be written"],
   [
@@ -429,6 +436,7 @@ function postmaster({ directory, tag }: Place): number {
 
 async function stop(place: Place): Promise<void> {
   const pid = postmaster(place);
+  point("server: before it is stopped");
   tellToStop(place);
   for (let waited = 0; waited < 60_000 && pid > 0 && runsAs(place.tag, pid); waited += 5) await delay(5);
   await endAll(place.tag);

@@ -375,7 +375,7 @@ async function asOrdinaryUser(directory: string): Promise<StartOptions> {
   const project = `${import.meta.dirname}/../../`;
   const cache = `${directory}/cache/npm`;
   await Deno.mkdir(`${directory}/lib/store`, { recursive: true });
-  for (const file of ["deno.json", "lib/random.ts", "lib/text.ts"]) { // with a lock file Deno would fetch all that is in it
+  for (const file of ["deno.json", "lib/cut.ts", "lib/random.ts", "lib/text.ts"]) { // with a lock file Deno would fetch all that is in it
     await Deno.copyFile(`${project}${file}`, `${directory}/${file}`);
   }
   for await (const { name } of Deno.readDir(`${project}lib/store`)) {

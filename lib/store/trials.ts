@@ -5,6 +5,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { point } from "../cut.ts";
 import type { Prompt, Result } from "../optimize/candidate.ts";
 import type { Trial } from "../optimize/search.ts";
 import type { Comparison } from "../statistics/mod.ts";
@@ -17,12 +18,49 @@ export const promptId = (experimentId: string, version: number): string =>
 /** A result with the version of the prompt it belongs to. */
 export type VersionResult = Result & { readonly version: number };
 
-/** Forgets what an experiment made of its completions: prompts, trials, scores and claim. A replay makes them anew. */
-export async function forgetTrials(db: Database, experimentId: string): Promise<void> {
+/**
+ * Forgets what is left of an earlier run of the same experiment that had other caps and came to other trials: everything
+ * that is not of this run, which made `versions` prompts.
+ */
+export async function forgetOthers(
+  db: Database,
+  experimentId: string,
+  { iterations, versions, results, measured, compared }: {
+    iterations: readonly number[];
+    versions: number;
+    results: readonly VersionResult[];
+    /** Versions with a measurement. */
+    measured: readonly number[];
+    /** Whether there is a claim. */
+    compared: boolean;
+  },
+): Promise<void> {
   await db.transaction(async (tx) => {
-    await tx.query("delete from iterations where experiment_id = $1", [experimentId]);
-    await tx.query("delete from prompts where experiment_id = $1", [experimentId]);
+    await tx.query("delete from comparisons where experiment_id = $1 and not $2", [experimentId, compared]);
+    await tx.query("delete from iterations where experiment_id = $1 and index <> all($2)", [
+      experimentId,
+      iterations,
+    ]);
+    await tx.query("delete from prompts where experiment_id = $1 and version >= $2", [
+      experimentId,
+      versions,
+    ]);
+    await tx.query(
+      `delete from metrics_records m
+        using prompts p
+        where p.id = m.prompt_id and p.experiment_id = $1 and p.version <> all($2)`,
+      [experimentId, measured],
+    );
+    await tx.query(
+      `delete from scores s
+        using prompts p, examples e
+        where p.id = s.prompt_id and e.id = s.example_id and p.experiment_id = $1
+          and p.version || '/' || e.key <> all($2)`,
+      [experimentId, results.map(({ version, example }) => `${version}/${example.id}`)],
+    );
+    point("others: before commit");
   });
+  point("others: forgotten");
 }
 
 /** Keeps a decided trial with its prompt. `incumbent` is the best version once its iteration had ended. */
@@ -71,10 +109,12 @@ export async function saveTrial(
         calls,
       ],
     );
+    point("trial: before commit");
   });
+  point("trial: committed");
 }
 
-/** Keeps a prompt of an experiment under its version. */
+/** Keeps a prompt of an experiment under its version. Scores of another prompt that was there before are forgotten. */
 export async function savePrompt(
   db: Queryable,
   experimentId: string,
@@ -88,7 +128,16 @@ export async function savePrompt(
 ): Promise<string> {
   const id = promptId(experimentId, version);
   await db.query(
-    `insert into prompts (id, experiment_id, version, parent_id, operator, system_prompt, output_prompt, demos, metadata)
+    `with others as (
+       select id
+         from prompts
+        where id = $1 and (system_prompt, output_prompt, demos) is distinct from ($6, $7, $8::jsonb)
+     ), their_scores as (
+       delete from scores where prompt_id in (select id from others)
+     ), their_measurements as (
+       delete from metrics_records where prompt_id in (select id from others)
+     )
+     insert into prompts (id, experiment_id, version, parent_id, operator, system_prompt, output_prompt, demos, metadata)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
      on conflict (id) do update
         set parent_id = excluded.parent_id, operator = excluded.operator, system_prompt = excluded.system_prompt,
@@ -124,6 +173,7 @@ export async function saveScores(
     completion,
     value: score,
   }));
+  point("scores: before they are kept");
   await db.query(
     `insert into scores (prompt_id, example_id, completion_key, value)
      select row.prompt_id, example.id, row.completion, row.value
@@ -133,6 +183,7 @@ export async function saveScores(
         set completion_key = excluded.completion_key, value = excluded.value`,
     [datasetId, JSON.stringify(rows)],
   );
+  point("scores: kept");
 }
 
 /** Keeps what a prompt scored on a split. */
@@ -149,6 +200,7 @@ export async function saveMeasurement(
     ci95: readonly [number, number];
   },
 ): Promise<void> {
+  point("measurement: before it is kept");
   await db.query(
     `insert into metrics_records (experiment_id, prompt_id, split, metric, signature, value, n, ci_low, ci_high)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -157,6 +209,7 @@ export async function saveMeasurement(
             ci_high = excluded.ci_high`,
     [experimentId, promptId(experimentId, version), split, metric, signature, value, n, low, high],
   );
+  point("measurement: kept");
 }
 
 /** Keeps the claim of an experiment: version `after` against version `before` on the test split. */
@@ -170,6 +223,7 @@ export async function saveComparison(
   },
 ): Promise<void> {
   const { mean, ci95: [low, high], pValue, significant, test, n } = comparison;
+  point("claim: before it is kept");
   await db.query(
     `insert into comparisons (experiment_id, before_id, after_id, mean, ci_low, ci_high, p_value, significant, test, n)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -190,6 +244,7 @@ export async function saveComparison(
       n,
     ],
   );
+  point("claim: kept");
 }
 
 /**

@@ -5,6 +5,7 @@
  * @module
  */
 import { pick } from "../../random.ts";
+import { json } from "../../text.ts";
 import type { AnswerSpace } from "../answer_space.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
 
@@ -52,9 +53,7 @@ export const constrainOutput: Operator = {
     return Promise.resolve({
       prompt: { ...parent.prompt, outputPrompt },
       parents: [parent.index],
-      note: outputPrompt === ""
-        ? "says nothing of the form"
-        : `says the form: ${JSON.stringify(outputPrompt)}`,
+      note: outputPrompt === "" ? "says nothing of the form" : `says the form: ${json(outputPrompt)}`,
     });
   },
 };

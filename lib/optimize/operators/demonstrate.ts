@@ -9,6 +9,7 @@
  */
 import type { Example } from "../../dataset/example.ts";
 import { integer, pick, type Random, sample, shuffle } from "../../random.ts";
+import { json } from "../../text.ts";
 import type { Candidate, Demo } from "../candidate.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
 
@@ -117,7 +118,7 @@ const calibrate: Way = ({ parent, train, space, random }) => {
   demos[at] = toDemo(pick(spare, random));
   return {
     demos,
-    note: `said ${JSON.stringify(often)} too often, ${JSON.stringify(seldom)} too seldom: one demo traded`,
+    note: `said ${json(often)} too often, ${json(seldom)} too seldom: one demo traded`,
   };
 };
 

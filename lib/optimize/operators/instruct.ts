@@ -5,8 +5,9 @@
  * @module
  */
 import { pick, sample } from "../../random.ts";
+import { json } from "../../text.ts";
 import type { AnswerSpace } from "../answer_space.ts";
-import { readReply, REPLY_FORM } from "./reply.ts";
+import { excerpt, readReply, REPLY_FORM } from "./reply.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
 
 /** Examples shown. */
@@ -30,7 +31,9 @@ export const instruct: Operator = {
   async propose({ parent, train, space, random, ask }: Context): Promise<Proposal> {
     const aim = pick(AIMS, random);
     const examples = sample(train, SHOWN, random)
-      .map(({ question, references }) => JSON.stringify({ question, answer: references[0] }));
+      .map(({ question, references }) =>
+        json({ question: excerpt(question), answer: excerpt(references[0]!) })
+      );
     const completion = await ask([
       {
         role: "system",
@@ -57,7 +60,7 @@ export const instruct: Operator = {
 export function described(space: AnswerSpace): string {
   switch (space.kind) {
     case "labels":
-      return `Every answer is one of ${JSON.stringify(space.labels)}.`;
+      return `Every answer is one of ${json(space.labels)}.`;
     case "extract":
       return "Every answer is copied from the question word for word.";
     case "number":

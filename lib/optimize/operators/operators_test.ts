@@ -195,6 +195,7 @@ Deno.test("readReply() refuses what is cut off or has no prompt", () => {
     [{ text: "Sure! Here is it: Be brief.", finish: "stop", usage: null }, /without <system_prompt>/],
     [{ text: "<system_prompt></system_prompt>", finish: "stop", usage: null }, /without <system_prompt>/],
     [{ text: "", finish: "other", usage: null }, /without <system_prompt>/],
+    [{ text: "<system_prompt>".repeat(500_000), finish: "stop", usage: null }, /without <system_prompt>/], // at once
   ];
   for (const [completion, expected] of rows) {
     const reply = readReply(completion);

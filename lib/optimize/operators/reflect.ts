@@ -7,8 +7,9 @@
  * @module
  */
 import { sample } from "../../random.ts";
+import { json } from "../../text.ts";
 import { described } from "./instruct.ts";
-import { readReply, REPLY_FORM, shown } from "./reply.ts";
+import { excerpt, readReply, REPLY_FORM, shown } from "./reply.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
 
 /** Train questions answered for a reflection: three hold a telling failure in a third of all cases, eight in two thirds. */
@@ -36,14 +37,16 @@ export const reflect: Operator = {
     }
     const successes = results.filter((result) => result.score === 1).slice(0, SUCCESSES);
     const line = ({ example, answer, score }: (typeof results)[number]) =>
-      JSON.stringify({
-        question: example.question,
-        wanted: example.references[0],
-        got: answer.slice(0, 300),
+      json({
+        question: excerpt(example.question),
+        wanted: excerpt(example.references[0]!),
+        got: excerpt(answer, 300),
         score,
       });
     const rewrites = rejected.filter(({ prompt }) => prompt.systemPrompt !== parent.prompt.systemPrompt);
-    const earlier = rewrites.slice(-REMEMBERED).map(({ prompt, reason }) => `${shown(prompt)} - ${reason}`);
+    const earlier = rewrites.slice(-REMEMBERED).map(({ prompt, reason }) =>
+      `${shown(prompt, 1_000)} - ${reason}`
+    );
     const completion = await ask([
       {
         role: "system",

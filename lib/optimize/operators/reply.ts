@@ -7,6 +7,7 @@
  * @module
  */
 import type { Completion } from "../../llm/model.ts";
+import { json } from "../../text.ts";
 import type { Prompt } from "../candidate.ts";
 
 /** The form asked of the optimizer model. */
@@ -25,15 +26,29 @@ export function readReply(
   if (completion.finish === "length") {
     return { refused: "truncated reply: the optimizer model ran out of tokens" };
   }
-  const part = (tag: string) =>
-    completion.text.match(new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`))?.[1]?.trim();
-  const [systemPrompt, outputPrompt] = [part("system_prompt"), part("output_prompt") ?? ""];
+  const systemPrompt = inside(completion.text, "system_prompt");
+  const outputPrompt = inside(completion.text, "output_prompt") ?? "";
   if (!systemPrompt) {
-    return { refused: `reply without <system_prompt>: ${JSON.stringify(completion.text.slice(0, 80))}` };
+    return { refused: `reply without <system_prompt>: ${json(completion.text.slice(0, 80))}` };
   }
   return { systemPrompt, outputPrompt };
 }
 
-/** A prompt as the optimizer model sees it. */
-export const shown = ({ systemPrompt, outputPrompt, demos }: Prompt): string =>
-  JSON.stringify({ system_prompt: systemPrompt, output_prompt: outputPrompt, worked_examples: demos.length });
+/** What stands in a tag. Not by a pattern: that would try each of a million opening tags. */
+function inside(text: string, tag: string): string | undefined {
+  const [opening, closing] = [`<${tag}>`, `</${tag}>`];
+  const from = text.indexOf(opening), to = text.indexOf(closing, from);
+  return from < 0 || to < 0 ? undefined : text.slice(from + opening.length, to).trim();
+}
+
+/** A prompt as the optimizer model sees it, with `most` characters of each text. */
+export const shown = ({ systemPrompt, outputPrompt, demos }: Prompt, most = Infinity): string =>
+  json({
+    system_prompt: excerpt(systemPrompt, most),
+    output_prompt: excerpt(outputPrompt, most),
+    worked_examples: demos.length,
+  });
+
+/** The beginning of a text: eight long documents, or a reply that was refused as over-long, would fill the context. */
+export const excerpt = (text: string, most = 2_000): string =>
+  text.length > most ? `${text.slice(0, most)}…` : text;

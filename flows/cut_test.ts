@@ -1,0 +1,226 @@
+/**
+ * `deno task optimize` is killed at every point of `lib/cut.ts`, as by a power cut, and resumed: nothing is lost.
+ *
+ * One call is in flight at a time, so that what a kill costs is known to the call: nothing, or the one whose answer was
+ * not written yet, which has an intent row and counts with all that was reserved for it.
+ */
+import { deepEqual, equal, match } from "node:assert/strict";
+import { EXIT } from "../lib/command/mod.ts";
+import { type Point, POINTS } from "../lib/cut.ts";
+import type { ExperimentResult } from "../lib/report/result.ts";
+import { openDatabase, type Queryable } from "../lib/store/mod.ts";
+import { serverProcesses } from "../lib/store/server.ts";
+import { testDatabase } from "../lib/store/testing.ts";
+import {
+  type ChatRequest,
+  each,
+  essence,
+  modelServer,
+  parity,
+  parityQuestions,
+  place,
+  printed,
+  run,
+  start,
+} from "./testing.ts";
+
+// ---- the run ----
+
+/** The smallest run that asks all roles and comes by all points: 7 trials, 67 calls. */
+const QUESTIONS = parityQuestions({ train: 8, validation: 6, test: 3 });
+const OPTIONS = ["--metric", "judge", "--threshold", "1", "--max-iterations", "1", "--concurrency", "1"];
+
+/** What a run left that came to its end. */
+interface Whole {
+  readonly result: ExperimentResult;
+  /** What the models were asked, in this order. */
+  readonly asked: readonly ChatRequest[];
+}
+
+/** `parity`, which as `writer` also grades. */
+function answer(request: ChatRequest): string {
+  if (roleOf(request) !== "grader") return parity(request);
+  const { references, answer } = JSON.parse(request.messages.at(-1)!.content);
+  return JSON.stringify({ score: references.includes(answer) ? 10 : 0 });
+}
+
+function roleOf({ model, messages }: ChatRequest): "primary" | "optimizer" | "grader" {
+  if (model === "parity") return "primary";
+  return messages[0]!.content.startsWith("You grade answers.") ? "grader" : "optimizer";
+}
+
+// ---- the kills ----
+
+/** Where a run is killed: at a point, when it comes by for the nth time. */
+type Cut = readonly [name: Point, nth?: number];
+
+/** What a kill costs: a call whose answer nobody has, and whether its provider has answered it. */
+const COSTS: Partial<Record<Point, { lost: number; again: number }>> = {
+  "call: before it is sent": { lost: 1, again: 0 },
+  "call: answered": { lost: 1, again: 1 },
+  "heartbeat: before it is kept": { lost: 1, again: 1 }, // a call hangs, else the run is over before a heart has beaten
+  "heartbeat: kept": { lost: 1, again: 1 },
+};
+
+/**
+ * Runs, is killed at the first cut, resumes, is killed at the second, and so on, and comes to its end: as if it had not
+ * been killed, and without asking for anything twice but what was in flight.
+ */
+async function survive(
+  cuts: readonly Cut[],
+  { whole, env, questions }: { whole?: Whole; env: Readonly<Record<string, string>>; questions: string },
+): Promise<Whole> {
+  let hanging: PromiseWithResolvers<void> | undefined;
+  await using server = modelServer(async (request) => {
+    await hanging?.promise;
+    return answer(request);
+  });
+  let kept = false; // the experiment is in the database
+  const optimize = (cut: Record<string, string> = {}) =>
+    run("optimize", [
+      ...kept ? ["--resume", "latest"] : ["--dataset", questions, ...server.models, ...OPTIONS],
+      "--json",
+    ], { env: { ...env, ...cut } });
+  for (const [name, nth = 1] of cuts) {
+    if (name.startsWith("heartbeat")) hanging = Promise.withResolvers();
+    const { code, stderr } = await optimize({ QUINTET_CUT: `${name}#${nth}` });
+    hanging?.resolve();
+    hanging = undefined;
+    equal(code, 137, `the run did not come by "${name}" ${nth} times: ${stderr}`);
+    kept ||= POINTS.indexOf(name) >= POINTS.indexOf("experiment: begun");
+  }
+  const ended = await optimize();
+  equal(ended.code, 0, ended.stderr);
+  const left = { result: printed(ended), asked: server.asked.map(({ request }) => request) };
+  if (whole) equalButFor(cuts, left, whole);
+  return left;
+}
+
+function equalButFor(cuts: readonly Cut[], { result, asked }: Whole, whole: Whole): void {
+  const what = cuts.map(([name, nth = 1]) => `${name}#${nth}`).join(", ");
+  const cost = (kind: "lost" | "again") => cuts.reduce((sum, [name]) => sum + (COSTS[name]?.[kind] ?? 0), 0);
+  deepEqual(essence(result), essence(whole.result), what);
+  equal(result.calls.lost, cost("lost"), what);
+  const [texts, theirs] = [asked, whole.asked].map((all) => all.map((request) => JSON.stringify(request)));
+  deepEqual(new Set(texts), new Set(theirs), what);
+  equal(texts!.length, theirs!.length + cost("again"), what);
+}
+
+/** A lost call counts with all the tokens that were reserved for it. */
+async function requireCounted(db: Queryable, { result }: Whole, whole: Whole): Promise<void> {
+  const { rows: [intents] } = await db.query<{ lost: number; tokens: number }>(
+    "select count(*) as lost, coalesce(sum(reserved_tokens), 0)::bigint as tokens from calls where state = 'sent'",
+  );
+  deepEqual(
+    { lost: result.calls.lost, tokens: result.tokens.completion - whole.result.tokens.completion },
+    intents,
+  );
+}
+
+Deno.test("optimize survives a kill at every point, through DATABASE_URL and on the embedded server", async () => {
+  await using at = await place();
+  await Deno.writeTextFile(at.questions, QUESTIONS);
+  const { questions } = at;
+  const whole = await survive([], { env: at.env, questions });
+  const order = whole.asked.map(roleOf);
+  deepEqual([order.length, order.at(-1)], [67, "grader"]);
+  const nth = (role: string, from = 0) => order.indexOf(role as typeof order[number], from) + 1;
+  const calls = [1, nth("grader"), nth("optimizer"), nth("primary", 40), order.length];
+
+  const alone: (readonly Cut[])[] = [
+    ...calls.flatMap((nth): Cut[][] => [[["call: before it is sent", nth]], [["call: answered", nth]]]),
+    ...[1, order.length].flatMap((
+      nth,
+    ): Cut[][] => [[["call: before its intent", nth]], [["call: settled", nth]]]),
+    [["migration: before commit", 2]],
+    [["migration: committed", 2]],
+    [["schema: up to date"]],
+    [["experiment: held"]],
+    [["dataset: before commit"]],
+    [["dataset: committed"]],
+    [["experiment: before it is begun"]],
+    [["experiment: begun"]],
+    [["trial: before commit"]],
+    [["trial: committed", 4]],
+    [["scores: before they are kept", 2]],
+    [["scores: kept", 2]],
+    [["measurement: before it is kept"]],
+    [["measurement: kept", 2]],
+    [["claim: before it is kept"]],
+    [["claim: kept"]],
+    [["others: before commit"]],
+    [["others: forgotten"]],
+    [["heartbeat: before it is kept"]],
+    [["heartbeat: kept"]],
+    [["experiment: before it is ended"]],
+    [["experiment: ended"]],
+    [["result: printed"]],
+    [["report: before its draft"]],
+    [["report: drafted"]],
+    [["report: written"]],
+    [["call: settled", 20], ["experiment: before it is resumed"]],
+    [["call: settled", 40], ["experiment: resumed"]],
+    [["call: settled", 60], ["call: read back", 30]],
+    [["call: answered", 30], ["call: answered"]], // twice at the same call
+  ];
+  const remote = async (cuts: readonly Cut[]) => {
+    const bare = cuts[0]![0].startsWith("migration");
+    await using db = await testDatabase(bare ? {} : { folder: "sql" });
+    const home = await Deno.makeTempDir({ prefix: "quintet-flow-" });
+    try {
+      const env = { QUINTET_HOME: home, DATABASE_URL: db.url };
+      await requireCounted(db, await survive(cuts, { whole, env, questions }), whole);
+    } finally {
+      await Deno.remove(home, { recursive: true });
+    }
+  };
+
+  // One run that is killed at one point after the other. It is the server's only user, so each kill leaves an orphan.
+  const chain: readonly Cut[] = POINTS.flatMap((name): Cut[] =>
+    name === "call: settled" ? [[name, 3], [name, 20], [name, 10]] : [[name]]
+  );
+  const embedded = async () => {
+    const home = `${at.folder}/alone`;
+    const left = await survive(chain, { whole, env: { QUINTET_HOME: home }, questions });
+    deepEqual(await serverProcesses(home), []);
+    await using db = await openDatabase({ home });
+    await requireCounted(db, left, whole);
+  };
+  await each([embedded, ...alone.map((cuts) => () => remote(cuts))], (test) => test());
+
+  const tested = new Set([...chain, ...alone.flat()].map(([name]) => name));
+  deepEqual(POINTS.filter((name) => !tested.has(name)), []);
+});
+
+Deno.test("optimize --resume refuses what another process runs, and goes on at once when that is dead", async () => {
+  await using at = await place();
+  await Deno.writeTextFile(at.questions, QUESTIONS);
+  const middle = Promise.withResolvers<void>(), killed = Promise.withResolvers<void>();
+  await using server = modelServer(async (request, n) => {
+    if (n === 30) middle.resolve();
+    if (n >= 30) await killed.promise;
+    return answer(request);
+  });
+  const first = start("optimize", ["--dataset", at.questions, ...server.models, ...OPTIONS], at);
+  await Promise.race([middle.promise, first.ended]);
+  const resume = () => run("optimize", ["--resume", "latest", "--json"], at);
+  const refused = async () => {
+    const { code, stdout, stderr } = await resume();
+    deepEqual([code, stdout], [EXIT.usage, ""], stderr);
+    match(stderr, /^Cannot go on with experiment \S{36} as another process runs it: wait until .*\n$/);
+  };
+  await refused();
+  await at.db.query(
+    `select pg_terminate_backend(pid)
+       from pg_stat_activity
+      where datname = current_database() and application_name = 'quintet'`,
+  );
+  await refused(); // its connections are back
+  equal(server.asked.length, 30);
+  first.kill("SIGKILL");
+  killed.resolve();
+  const ended = await resume();
+  equal(ended.code, EXIT.done, ended.stderr);
+  equal(printed(ended).calls.lost, 1);
+  await first.ended;
+});

@@ -1,0 +1,125 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import type { Example } from "../dataset/mod.ts";
+import { metric } from "../metrics/mod.ts";
+import { random } from "../random.ts";
+import { bootstrap, paired, wilson } from "../statistics/mod.ts";
+import {
+  type Answer,
+  byMetric,
+  compare,
+  measure,
+  type Measurement,
+  questionsOf,
+  type Scorer,
+} from "./mod.ts";
+
+const PROMPT = { systemPrompt: "", outputPrompt: "", demos: [] };
+const questions = (n: number): Example[] =>
+  Array.from({ length: n }, (_, i) => ({ id: `q${i}`, question: `${i}?`, references: [`${i}`] }));
+
+/** Scores an answer by the number it is; `none` cannot be told. */
+const byNumber: Scorer = {
+  name: "number",
+  signature: "number|version:1",
+  score: (answer) => answer === "none" ? null : Number(answer),
+};
+
+/** Measures answers: one for each question, null where there is none. */
+const measured = (answers: readonly (string | null)[], scorer: Scorer = byNumber): Promise<Measurement> => {
+  const all = questions(answers.length);
+  const answer: Answer = (_, { id }) => {
+    const text = answers[all.findIndex((example) => example.id === id)]!;
+    return Promise.resolve(text === null ? null : { text, completion: `key of ${id}` });
+  };
+  return measure(PROMPT, all, { split: "test", answer, scorer, random: random(1) });
+};
+
+Deno.test("measure() counts only what was answered and scored, and chooses the interval by the scores", async () => {
+  const drawn = (scores: number[]) => bootstrap(scores, { random: random(1) });
+  const rows: [(string | null)[], number, number, readonly [number, number]][] = [
+    [["1", "0", "1", "1"], 3 / 4, 4, wilson(3, 4)],
+    [["1", "1"], 1, 2, wilson(2, 2)],
+    [["0", "0", "0"], 0, 3, wilson(0, 3)],
+    [["1", null, "0", null], 1 / 2, 2, wilson(1, 2)],
+    [["1", "none", "1", "0"], 2 / 3, 3, wilson(2, 3)],
+    [["1", "0.5", "0"], 1 / 2, 3, drawn([1, 0.5, 0])],
+    [["0.25", null, "0.75", "none", "0.5"], 1 / 2, 3, drawn([0.25, 0.75, 0.5])],
+    [[null, "none"], 0, 0, [0, 1]],
+    [[], 0, 0, [0, 1]],
+  ];
+  for (const [answers, value, n, ci95] of rows) {
+    const { results, ...measurement } = await measured(answers);
+    const expected = { split: "test", value, n, ci95, metric: "number", signature: "number|version:1" };
+    deepEqual(measurement, expected, JSON.stringify(answers));
+    deepEqual(
+      results.map(({ example, answer, completion }) => [example.id, answer, completion]),
+      answers.flatMap((text, i) => text === null || text === "none" ? [] : [[`q${i}`, text, `key of q${i}`]]),
+    );
+  }
+});
+
+Deno.test("measure() scores by a metric against every reference", async () => {
+  const { value, signature, results } = await measured(["0", "two", "2"], byMetric(metric("exact_match")));
+  deepEqual([value, results.map(({ score }) => score)], [2 / 3, [1, 0, 1]]);
+  equal(signature, metric("exact_match").signature);
+});
+
+Deno.test("measure() waits for every answer before it throws the first error", async () => {
+  for (const broken of ["answer", "score"] as const) {
+    let ended = 0;
+    const late = async (id: string) => {
+      for (let turns = 0; turns < 50; turns++) await null;
+      ended++;
+      return { text: "1", completion: id };
+    };
+    const failing = measure(PROMPT, questions(6), {
+      split: "test",
+      random: random(1),
+      answer: (_, { id }) =>
+        broken === "answer" && ["q1", "q4"].includes(id)
+          ? Promise.reject(new Error(`no answer to ${id}`))
+          : late(id),
+      scorer: {
+        ...byNumber,
+        score: (_, { id }) => {
+          if (broken === "score" && ["q1", "q4"].includes(id)) throw new Error(`no answer to ${id}`);
+          return 1;
+        },
+      },
+    });
+    await rejects(failing, { message: "no answer to q1" });
+    equal(ended, broken === "answer" ? 4 : 6);
+  }
+});
+
+Deno.test("questionsOf() gives a split whole or drawn, in its order, the same for the same seed", () => {
+  const test = questions(50);
+  const dataset = { name: "d", sha256: "", card: {}, train: [], validation: questions(3), test };
+  const of = (most?: number, seed = 1) =>
+    questionsOf(dataset, "test", { ...most === undefined ? {} : { most }, random: random(seed) });
+  for (const [most, n] of [[undefined, 50], [50, 50], [51, 50], [49, 49], [7, 7], [1, 1], [0, 0]] as const) {
+    const drawn = of(most);
+    equal(drawn.length, n);
+    deepEqual(drawn, test.filter((example) => drawn.includes(example)));
+    deepEqual(of(most), drawn);
+  }
+  ok(of(7).every((example) => of(20).includes(example)), "a larger draw holds the smaller one");
+  ok(JSON.stringify(of(7, 2)) !== JSON.stringify(of(7)));
+  equal(questionsOf(dataset, "validation", { random: random(1) }).length, 3);
+});
+
+Deno.test("compare() pairs the questions that both answered, and no others", async () => {
+  const rows: [(string | null)[], (string | null)[], number[], number[]][] = [
+    [["0", "1", "0"], ["1", "1", "1"], [0, 1, 0], [1, 1, 1]],
+    [["0", null, "0", "1"], ["1", "1", null, "1"], [0, 1], [1, 1]],
+    [["0.5", "none", "0.25"], ["1", "1", "0.75"], [0.5, 0.25], [1, 0.75]],
+    [[null, "1"], ["1", null], [], []],
+    [["1", "1"], ["0", "1"], [1, 1], [0, 1]],
+  ];
+  for (const [before, after, old, now] of rows) {
+    deepEqual(
+      compare(await measured(before), await measured(after), random(7)),
+      paired(old, now, { random: random(7) }),
+    );
+  }
+});

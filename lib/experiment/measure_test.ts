@@ -1,0 +1,120 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { ProviderError } from "../llm/mod.ts";
+import { type Database, readExperiment } from "../store/mod.ts";
+import { testDatabase } from "../store/testing.ts";
+import { type MeasurementSetup, runMeasurement, type Surroundings } from "./mod.ts";
+import { apprentice, begun, type Fate, judge, MIGRATIONS, simulated } from "./testing.ts";
+
+/** Begins and runs a measurement of a prompt with demos on the 40 validation questions. */
+async function run(
+  db: Database,
+  { onProgress = () => {}, around = {}, ...changes }: Partial<MeasurementSetup> & {
+    around?: Partial<Surroundings>;
+    onProgress?: (answered: number) => void;
+  } = {},
+) {
+  const [{ seedPrompt, dataset, ...setup }, surroundings] = await begun(db, { around, kind: "evaluate" });
+  const demos = dataset.train.slice(0, 12).map(({ question, references: [answer] }) => ({
+    question,
+    answer: answer!,
+  }));
+  const prompt = { ...seedPrompt, demos };
+  const measurement = await runMeasurement(
+    { ...setup, dataset, split: "validation", prompt, ...changes },
+    { ...surroundings, onProgress },
+  ).catch((error) => error as Error);
+  return { measurement, id: setup.id, record: await readExperiment(db, setup.id) };
+}
+
+/** Answers of a measurement, with what they were worth. */
+const scores = async (db: Database, id: string) =>
+  (await db.query<{ example: string; answer: string; score: number }>(
+    "select example, rtrim(answer, chr(10)) as answer, score from answers where experiment_id = $1 order by example",
+    [id],
+  )).rows;
+
+Deno.test("runMeasurement() keeps a prompt, its answers, its score and its bill", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const primary = simulated(apprentice);
+  const told: number[] = [];
+  const { measurement, id, record } = await run(db, {
+    primary,
+    onProgress: (answered) => told.push(answered),
+  });
+  ok(measurement !== null && !(measurement instanceof Error));
+  deepEqual([measurement.n, measurement.split, measurement.metric], [40, "validation", "exact_match"]);
+  ok(measurement.value > 0.3 && measurement.value < 1);
+  const { value, n, ci95: [ci_low, ci_high], metric, signature } = measurement;
+  deepEqual(record.metrics, [{
+    ...{ version: 0, split: "validation", metric, signature, value, n, ci_low, ci_high },
+  }]);
+  const { experiment, trials, bill } = record;
+  deepEqual(
+    [experiment.kind, experiment.status, experiment.stop_reason, experiment.improvement, trials],
+    ["evaluate", "finished", null, null, []],
+  );
+  deepEqual([bill.length, bill[0]!.calls, primary.asked.length], [1, 40, 40]);
+  equal(bill[0]!.prompt_tokens + bill[0]!.completion_tokens, primary.served.tokens);
+  deepEqual(
+    await scores(db, id),
+    measurement.results.map(({ example, answer, score }) => ({ example: example.id, answer, score }))
+      .sort((a, b) => a.example < b.example ? -1 : 1),
+  );
+  deepEqual(told, Array.from({ length: 40 }, (_, i) => i + 1));
+  const { rows: [prompt] } = await db.query("select version, operator, demos from prompts");
+  deepEqual([prompt!.version, prompt!.operator, (prompt!.demos as unknown[]).length], [0, "seed", 12]);
+});
+
+Deno.test("runMeasurement() counts what was answered, whatever ended the rest", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const stop = new AbortController();
+  const refuse: Fate = (_, n) => {
+    if (n % 4 === 0) throw new ProviderError("filtered", { status: 400 });
+  };
+  const deny: Fate = (_, n) => {
+    if (n === 7) throw new ProviderError("Cannot ask as the key is wrong", { status: 401 });
+  };
+  const halt: Fate = (_, n) => {
+    if (n === 7) stop.abort();
+  };
+  const rows: [string, Parameters<typeof run>[1], number | null, string, string | null][] = [
+    ["a cap", { caps: { calls: 25 } }, 25, "finished", null],
+    ["no calls at all", { caps: { calls: 0 } }, 0, "finished", null],
+    ["refusals", { primary: simulated(apprentice, { fate: refuse }) }, 30, "finished", null],
+    [
+      "a wrong key",
+      { primary: simulated(apprentice, { fate: deny }) },
+      null,
+      "failed",
+      "Cannot ask as the key is wrong",
+    ],
+    [
+      "the stop signal",
+      { primary: simulated(apprentice, { fate: halt }), around: { stop: stop.signal } },
+      null,
+      "interrupted",
+      null,
+    ],
+  ];
+  for (const [name, options, n, status, error] of rows) {
+    const { measurement, record: { experiment, metrics, bill }, id } = await run(db, options);
+    deepEqual([experiment.status, experiment.error], [status, error], name);
+    deepEqual(metrics.map((row) => row.n), n ? [n] : [], name);
+    equal((await scores(db, id)).length, n ?? 0, name);
+    equal(bill.reduce((sum, { lost }) => sum + lost, 0), 0, name);
+    if (error !== null) await rejects(Promise.reject(measurement), { name: "ProviderError", message: error });
+    else equal((measurement as { n: number } | null)?.n ?? null, n, name);
+    if (n === null) ok(bill[0]!.calls < 40, name);
+  }
+});
+
+Deno.test("runMeasurement() asks a judge, and counts for nobody what it cannot tell", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  let graded = 0;
+  const grader = simulated((messages) => ++graded % 5 === 0 ? "Ten out of ten!" : judge(messages));
+  const { measurement, id, record } = await run(db, { metric: { judge: grader } });
+  ok(measurement !== null && !(measurement instanceof Error));
+  deepEqual(record.bill.map(({ role, calls }) => [role, calls]), [["grader", 40], ["primary", 40]]);
+  deepEqual([grader.asked.length, measurement.n, (await scores(db, id)).length], [40, 32, 32]);
+  deepEqual([record.metrics[0]!.metric, record.metrics[0]!.n], ["judge", 32]);
+});
