@@ -4,7 +4,8 @@
  * One call is in flight at a time, so that what a kill costs is known to the call: nothing, or the one whose answer was
  * not written yet, which has an intent row and counts with all that was reserved for it.
  */
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { EXIT } from "../lib/command/mod.ts";
 import { type Point, POINTS } from "../lib/cut.ts";
 import type { ExperimentResult } from "../lib/report/result.ts";
@@ -186,7 +187,25 @@ Deno.test("optimize survives a kill at every point, through DATABASE_URL and on 
     await using db = await openDatabase({ home });
     await requireCounted(db, left, whole);
   };
-  await each([embedded, ...alone.map((cuts) => () => remote(cuts))], (test) => test());
+  // The database's clock goes back an hour at every look.
+  const backwards = async () => {
+    await using db = await testDatabase({ folder: "sql" });
+    await db.query(`
+      create sequence looks;
+      create function public.now() returns timestamptz volatile language sql
+        return pg_catalog.now() - nextval('looks') * interval '1 hour'`);
+    const home = `${at.folder}/backwards`;
+    const url = `${db.url}&options=-c%20search_path%3Dpublic,pg_catalog`;
+    const { result } = await survive([["call: settled", 30]], {
+      ...{ whole, env: { QUINTET_HOME: home, DATABASE_URL: url }, questions },
+    });
+    ok(result.seconds > 0 && result.seconds < 60, `${result.seconds}`);
+    const { rows } = await db.query("select ended_at < started_at as back from experiments");
+    deepEqual(rows, [{ back: true }]);
+    await Deno.stat(`${home}/reports/${result.experiment_id}.html`);
+  };
+
+  await each([embedded, backwards, ...alone.map((cuts) => () => remote(cuts))], (test) => test());
 
   const tested = new Set([...chain, ...alone.flat()].map(([name]) => name));
   deepEqual(POINTS.filter((name) => !tested.has(name)), []);
@@ -197,8 +216,10 @@ Deno.test("optimize --resume refuses what another process runs, and goes on at o
   await Deno.writeTextFile(at.questions, QUESTIONS);
   const middle = Promise.withResolvers<void>(), killed = Promise.withResolvers<void>();
   await using server = modelServer(async (request, n) => {
-    if (n === 30) middle.resolve();
-    if (n >= 30) await killed.promise;
+    if (n === 30) {
+      middle.resolve();
+      await killed.promise;
+    }
     return answer(request);
   });
   const first = start("optimize", ["--dataset", at.questions, ...server.models, ...OPTIONS], at);
@@ -210,17 +231,27 @@ Deno.test("optimize --resume refuses what another process runs, and goes on at o
     match(stderr, /^Cannot go on with experiment \S{36} as another process runs it: wait until .*\n$/);
   };
   await refused();
-  await at.db.query(
-    `select pg_terminate_backend(pid)
+  const { rows: ended } = await at.db.query<{ pid: number }>(
+    `select pid, pg_terminate_backend(pid)
        from pg_stat_activity
       where datname = current_database() and application_name = 'quintet'`,
   );
+  const pids = ended.map(({ pid }) => pid);
+  for (let back = 0; back === 0; await delay(50)) { // a lock of a new connection, within a beat
+    const { rows } = await at.db.query(
+      `select from pg_locks
+        where locktype = 'advisory' and granted and pid <> all ($1)
+          and database = (select oid from pg_database where datname = current_database())`,
+      [pids],
+    );
+    back = rows.length;
+  }
   await refused(); // its connections are back
   equal(server.asked.length, 30);
   first.kill("SIGKILL");
   killed.resolve();
-  const ended = await resume();
-  equal(ended.code, EXIT.done, ended.stderr);
-  equal(printed(ended).calls.lost, 1);
+  const resumed = await resume();
+  equal(resumed.code, EXIT.done, resumed.stderr);
+  equal(printed(resumed).calls.lost, 1);
   await first.ended;
 });

@@ -48,7 +48,7 @@ function questions(): Dataset {
       question: `${name} ${i}: ${toStorable(payload)}`,
       references: [wanted(i), `or ${i}`],
     }));
-  const name = `x" onload=window.__pwned=1><script>window.__pwned=1</script>\u001b[31m\u202e`;
+  const name = `\u001b[31m\u202e" onload=window.__pwned=1><script>window.__pwned=1</script>`;
   return {
     ...{ name, sha256: "ab".repeat(32), card: { metric: "exact_match" } },
     ...{ train: split("train"), validation: split("validation"), test: split("test") },
@@ -57,26 +57,28 @@ function questions(): Dataset {
 const wanted = (i: number): string => toStorable(PAYLOADS[(i + 1) % PAYLOADS.length]!).trim();
 const number = (text: string): number => Number(/^\w+ (\d+): /.exec(text)![1]);
 
-/** Answers every fifth question rightly, under a prompt with demos every second one; else with another payload. */
+/** Answers every fifth question rightly, more with demos, most under the worst prompt; else with another payload. */
 function primary({ messages }: ChatRequest): string {
   const i = number(messages.at(-1)!.content);
-  const isRight = i % (messages.some(({ role }) => role === "assistant") ? 2 : 5) === 0;
+  const worst = ["\u001b", "\u202e"].some((mark) => messages[0]!.content.includes(mark));
+  const demonstrated = messages.some(({ role }) => role === "assistant");
+  const isRight = worst ? i % 4 !== 3 : i % (demonstrated ? 2 : 5) === 0;
   return isRight ? wanted(i) : PAYLOADS[(i + 7) % PAYLOADS.length]!;
 }
 
-/** Grades by what stands in its one JSON object, does whatever else it is told, and every seventh time is hostile itself. */
+/** Grades by what stands in its JSON object, gives in where there is anything else, and is hostile itself at times. */
 function judge({ messages }: ChatRequest): string {
-  const [system, user, ...more] = messages;
-  const { question, references, answer } = JSON.parse(user!.content);
-  const alone = JSON.stringify({ question, references, answer }).length;
-  ok(more.length === 0 && !MARK.test(system!.content));
-  ok(
-    user!.content.length >= alone && lines(user!.content) === 1 && !/["}]PWNED/.test(skeleton(user!.content)),
-  );
-  const i = number(question);
-  if (i % 7 === 0) return PAYLOADS[i]!;
-  return JSON.stringify({ score: references.includes(answer) ? 10 : 0 });
+  try {
+    const { question, references, answer } = JSON.parse(messages.at(-1)!.content);
+    if (number(question) % 7 === 0) return PAYLOADS[number(question)]!;
+    return JSON.stringify({ score: references.includes(answer) ? 10 : 0 });
+  } catch {
+    return '{"score": 10}';
+  }
 }
+
+/** Replies of the optimizer in an iteration: each payload, then copies of a validation question. */
+const REPLIES = PAYLOADS.length + 8;
 
 /** What is said outside of JSON strings: that is ours alone. */
 const skeleton = (text: string): string => text.replace(/"(?:[^"\\\n]|\\.)*"/g, '""');
@@ -98,10 +100,13 @@ Deno.test("hostile words go through the loop as words", async () => {
         : primary(request);
     }
     if (request.model === "judge") return judge(request);
-    const payload = PAYLOADS[replies % PAYLOADS.length]!, round = Math.floor(replies++ / PAYLOADS.length);
-    return round === 1
-      ? payload
-      : `<system_prompt>${payload}</system_prompt><output_prompt>${payload}</output_prompt>`;
+    const at = replies++ % REPLIES, inTags = replies <= REPLIES;
+    const copied = dataset.validation[1]!;
+    ok(copied.id.includes("script"));
+    const payload = PAYLOADS[at] ?? `${copied.question} ${at}`; // which is refused, with its id
+    return inTags
+      ? `<system_prompt>${payload}</system_prompt><output_prompt>${payload}</output_prompt>`
+      : payload;
   });
   const model = (name: string) => openai(name, { baseUrl: server.url });
   const roles = { primary: model("primary"), optimizer: model("writer") };
@@ -110,7 +115,7 @@ Deno.test("hostile words go through the loop as words", async () => {
     {
       metric: metric("exact_match"),
       dataset: { ...dataset, sha256: "cd".repeat(32), validation: dataset.validation.slice(0, 4), test: [] },
-      search: { target: 1, maxIterations: 2, breadth: PAYLOADS.length, operators: [instruct, reflect] },
+      search: { target: 1, maxIterations: 2, breadth: REPLIES, operators: [instruct, reflect] },
     },
     { metric: metric("f1"), search: { target: 1, maxIterations: 3 } },
     { metric: { judge: model("judge") }, search: { target: 1, maxIterations: 1 } },
@@ -127,7 +132,7 @@ Deno.test("hostile words go through the loop as words", async () => {
     });
     await runExperiment(setup, around);
   }
-  ok(replies >= 2 * PAYLOADS.length, `${replies} replies of the optimizer`);
+  ok(replies >= 2 * REPLIES, `${replies} replies of the optimizer`);
 
   // messages to models: what came from outside is within JSON strings, each of them on its line
   const told = sent.filter(({ model }) => model === "writer").flatMap(({ messages }) => messages);
@@ -139,7 +144,21 @@ Deno.test("hostile words go through the loop as words", async () => {
     ok(content.length < 50_000, `${content.length} characters`);
   }
   ok(told.some(({ content }) => content.includes("PWNED")));
-  equal(sent.filter(({ model }) => model === "judge").length > 50, true);
+  ok(told.some(({ content }) => content.includes('copied the validation question "')));
+  const graded = sent.filter(({ model }) => model === "judge").map(({ messages }) => messages);
+  ok(graded.length > 50);
+  for (const [system, user, ...more] of graded) {
+    deepEqual([system!.role, system!.content, user!.role, more], [
+      "system",
+      graded[0]![0]!.content,
+      "user",
+      [],
+    ]);
+    equal(skeleton(user!.content).replace(/"",""(?=[,\]])/, '""'), '{"":"","":[""],"":""}');
+    equal(lines(user!.content), 1);
+    ok(SEEN.test(user!.content));
+  }
+  ok(!MARK.test(graded[0]![0]!.content));
 
   // database: each answer as it came, scored by what it says
   const { rows: answers } = await at.db.query<

@@ -229,7 +229,14 @@ async function show(record: ExperimentRecord, { id, config }: Begun, setting: Se
   point("result: printed");
   if (config.json && record.experiment.status !== "finished") setting.tell(goOn(id)); // the text says it by itself
   const report = reportOf(config, id, setting);
-  const { htmlReport } = await import("../lib/report/page.ts");
+  const { htmlReport } = await import("../lib/report/page.ts").catch((cause) => { // no file is to be had, for one
+    throw new UsageError(
+      `Cannot write ${report}: ${cause.message.split("\n")[0]}: write it with \`deno task report ${id}\``,
+      {
+        cause,
+      },
+    );
+  });
   await writeFile(report, htmlReport(record));
   setting.tell(`Report: ${report}`);
 }

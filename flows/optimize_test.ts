@@ -261,7 +261,8 @@ Deno.test("optimize ends with the exit code of what happened, and says what to d
       what: "a provider that refuses every call",
       args: [...questions, ...refusing.models, "--max-iterations", "1"],
       code: EXIT.provider,
-      stderr: /^(\d+) of \1 calls failed, the last one with: Cannot ask .* it answered 400: no such knob\n$/m,
+      stderr:
+        /^(\d+) of \1 calls failed, the last one with: Cannot ask .* it answered 400: no such knob\nSend .* --retry-errors\n$/m,
     },
     {
       what: "a cap that is met",

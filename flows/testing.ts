@@ -29,16 +29,19 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The project to run. @default {ROOT} */
   readonly root?: string;
+  /** A command that runs it, as `["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"]`. @default {[]} */
+  readonly within?: readonly string[];
 }
 
 /** Starts `deno task NAME ARGS`, without the task runner in between: a signal reaches the flow itself. */
 export function start(
   name: string,
   args: readonly string[] = [],
-  { env = {}, root = ROOT }: StartOptions = {},
+  { env = {}, root = ROOT, within = [] }: StartOptions = {},
 ): Flow {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "-A", `flows/${name}.ts`, ...args],
+  const [program = "", ...before] = [...within, Deno.execPath()];
+  const child = new Deno.Command(program, {
+    args: [...before, "run", "--quiet", "-A", `flows/${name}.ts`, ...args],
     cwd: root,
     clearEnv: true,
     env: { ...clean(Deno.env.toObject()), ...env },

@@ -116,6 +116,13 @@ const BAD_JSONL: [what: string, content: string | Uint8Array<ArrayBuffer>, messa
     `Cannot read F as line 2 must have an "id" of its own: got "row-2", which is on line 1`,
   ],
   [
+    "a long id",
+    `{"id": "${"😀".repeat(250)}", "question": "A?", "answer": "a"}\n{"id": "${
+      "k".repeat(501)
+    }", "question": "A?", "answer": "a"}`,
+    `Cannot read F as line 2 must have at most 500 characters in "id": got 501`,
+  ],
+  [
     "a number for an id",
     `{"id": 1, "question": "A?", "answer": "a"}`,
     `Cannot read F as line 1 must have text in "id": got 1`,

@@ -10,6 +10,9 @@ import type { Row } from "./rows.ts";
 /** The splits in the order in which they are used. */
 export const SPLITS: readonly SplitName[] = ["train", "validation", "test"];
 
+/** Characters; a row of an index in PostgreSQL has room for 2,704 bytes. */
+const LONGEST_ID = 500;
+
 const FIELDS: ReadonlySet<string> = new Set(["question", "answer", "split", "id"]);
 
 /** A row that passed: the example, and its split when the file gives one. */
@@ -49,6 +52,9 @@ export function checkRow(row: Row, path: string, ordinal: number): CheckedRow {
   if (Array.isArray(answer) && answer.length === 0) refuse(`must have at least one "answer": got []`);
   const references = (Array.isArray(answer) ? answer : [answer]).map((one) => text("answer", one));
   const id = isAbsent(row.fields.id) ? `row-${ordinal}` : text("id", row.fields.id);
+  if (id.length > LONGEST_ID) {
+    refuse(`must have at most ${LONGEST_ID} characters in "id": got ${id.length}`);
+  }
   const mistyped = Object.keys(row.fields).find((name) =>
     !FIELDS.has(name) && didYouMean(name, ["split"]) !== ""
   );

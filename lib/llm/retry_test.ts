@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { random } from "../random.ts";
 import { ProviderError } from "./model.ts";
 import { type Breaker, breaker, retry, type RetryOptions, type Sleep } from "./retry.ts";
+import { simulated } from "./testing.ts";
 
 /** A clock that moves when somebody sleeps. */
 function clock(): { now: () => number; sleep: Sleep; slept: number[] } {
@@ -143,40 +144,10 @@ Deno.test("breaker() waits ten minutes for what has answered before, with a prob
 
 Deno.test("30 % faults by chance end no run, and an outage of five minutes costs no question", async () => {
   const draw = random(30);
-  const run = async (
-    isDown: (now: number) => boolean,
-    { questions, maxRetries }: { questions: number; maxRetries: number },
-  ) => {
-    let time = 0;
-    const timers: { at: number; wake: () => void }[] = [];
-    const sleep: Sleep = (ms) => new Promise((wake) => timers.push({ at: time + ms, wake }));
-    const circuit = breaker({ now: () => time, sleep });
-    const outcomes = { answered: 0, failed: 0, ended: 0 };
-    let next = 0, attempts = 0;
-    const worker = async () => {
-      while (next++ < questions) {
-        await retry(async () => {
-          attempts++;
-          await sleep(500);
-          if (isDown(time)) throw busy();
-        }, { random: draw, sleep, breaker: circuit, maxRetries })
-          .then(() => outcomes.answered++, (error) => outcomes[error.fatal ? "ended" : "failed"]++);
-      }
-    };
-    let done = false;
-    const all = Promise.all(Array.from({ length: 8 }, worker)).then(() => done = true);
-    while (!done) {
-      for (let turns = 0; turns < 50 && !done; turns++) await null;
-      const { at, wake } = timers.sort((a, b) => a.at - b.at).shift() ?? {};
-      time = at ?? time;
-      wake?.();
-    }
-    await all;
-    return { ...outcomes, attempts };
-  };
   let [ended, failed] = [0, 0];
   for (let i = 0; i < 40; i++) {
-    const outcome = await run(() => draw() < 0.3, { questions: 500, maxRetries: 4 });
+    const atOnce = i % 2 ? 8 : 1;
+    const outcome = await simulated({ questions: 500, atOnce, random: draw, isDown: () => draw() < 0.3 });
     ended += outcome.ended;
     failed += outcome.failed;
   }
@@ -184,12 +155,10 @@ Deno.test("30 % faults by chance end no run, and an outage of five minutes costs
   ok(failed > 20 && failed < 90, `${failed} of 20,000 where 0.3^5 of them were to be expected`);
   for (let i = 0; i < 20; i++) {
     const begun = 10_000 + 1000 * i;
-    const outcome = await run((now) => now > begun && now < begun + 300_000, {
-      questions: 500,
-      maxRetries: 4,
-    });
-    deepEqual({ ...outcome, attempts: 0 }, { answered: 500, failed: 0, ended: 0, attempts: 0 });
-    ok(outcome.attempts < 500 + 40, `${outcome.attempts}`);
+    const isDown = (now: number) => now > begun && now < begun + 300_000;
+    const { attempts, ...outcome } = await simulated({ questions: 500, random: draw, isDown });
+    deepEqual(outcome, { answered: 500, failed: 0, ended: 0 });
+    ok(attempts < 500 + 40, `${attempts}`);
   }
 });
 

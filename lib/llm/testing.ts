@@ -4,7 +4,9 @@
  * @module
  */
 import type { Intent, Journal, Settlement, Tried } from "./ledger.ts";
-import type { Completion } from "./model.ts";
+import { type Completion, ProviderError } from "./model.ts";
+import type { Random } from "../random.ts";
+import { breaker, retry, type Sleep } from "./retry.ts";
 
 /** A request as a server saw it; `body` is an object when it was JSON. */
 export interface Received {
@@ -139,4 +141,43 @@ export function clock() {
       return Promise.resolve();
     },
   };
+}
+
+/**
+ * What becomes of questions asked `atOnce` of a provider that takes half a second and fails while `isDown`, with the
+ * retries and the breaker as they come, on a clock that goes on as soon as everybody waits.
+ */
+export async function simulated(
+  { questions, atOnce = 8, random, isDown }: {
+    questions: number;
+    atOnce?: number;
+    random: Random;
+    isDown: (now: number) => boolean;
+  },
+): Promise<{ answered: number; failed: number; ended: number; attempts: number }> {
+  let now = 0;
+  const waiting: { at: number; wake: () => void }[] = [];
+  const sleep: Sleep = (ms) => new Promise((wake) => waiting.push({ at: now + ms, wake }));
+  const options = { random, sleep, breaker: breaker({ now: () => now, sleep }) };
+  const outcome = { answered: 0, failed: 0, ended: 0, attempts: 0 };
+  let asked = 0, working = atOnce;
+  const worker = async () => {
+    while (asked++ < questions) {
+      await retry(async () => {
+        outcome.attempts++;
+        await sleep(500);
+        if (isDown(now)) throw new ProviderError("busy", { status: 503 });
+      }, options).then(() => outcome.answered++, ({ fatal }) => outcome[fatal ? "ended" : "failed"]++);
+    }
+    working--;
+  };
+  const workers = Promise.all(Array.from({ length: working }, worker));
+  while (working > 0) {
+    for (let turns = 0; turns < 50; turns++) await null;
+    const next = waiting.sort((a, b) => a.at - b.at).shift();
+    now = next?.at ?? now;
+    next?.wake();
+  }
+  await workers;
+  return outcome;
 }

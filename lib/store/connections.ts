@@ -42,9 +42,10 @@ export interface ConnectionsOptions {
 export interface Connections {
   /**
    * Runs `act` on a connection, which is closed after it when it is to be its `own`. Throws a Loss, whatever `act` makes of
-   * it, when that connection is lost; pg's error when the server refuses to connect; else what `act` throws.
+   * it, when that connection is lost; pg's error when the server refuses to connect; else what `act` throws. `gone` resolves
+   * when the connection ends.
    */
-  use<T>(act: (run: Run) => Promise<T>, options?: { own?: boolean }): Promise<T>;
+  use<T>(act: (run: Run, gone: Promise<unknown>) => Promise<T>, options?: { own?: boolean }): Promise<T>;
   /** Waits for what is running, then closes all. */
   close(): Promise<void>;
 }
@@ -93,10 +94,13 @@ export function openConnections({ config, size, silenceMs }: ConnectionsOptions)
     }
   }
 
-  async function use<T>(act: (run: Run) => Promise<T>, { own = false } = {}): Promise<T> {
+  async function use<T>(
+    act: (run: Run, gone: Promise<unknown>) => Promise<T>,
+    { own = false } = {},
+  ): Promise<T> {
     const client = await acquire();
     try {
-      return await act((sql, params) => run(client, sql, params));
+      return await act((sql, params) => run(client, sql, params), client.gone);
     } catch (error) {
       throw client.lost ? new Loss(client.lost) : error;
     } finally {

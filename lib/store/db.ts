@@ -53,6 +53,12 @@ export interface Queryable {
   query<Row = Record<string, unknown>>(sql: string, params?: readonly unknown[]): Promise<Rows<Row>>;
 }
 
+/** A connection of one's own. */
+export interface Session extends Queryable {
+  /** Resolves when the connection ends: a statement would fail. */
+  readonly gone: Promise<unknown>;
+}
+
 /** An open database. */
 export interface Database extends Queryable, AsyncDisposable {
   /** Where it is, without password: fit for a log. */
@@ -63,7 +69,7 @@ export interface Database extends Queryable, AsyncDisposable {
    * Runs `fn` on a connection of its own, which is closed after it: for advisory locks and settings. `fn` runs again when
    * the connection is lost.
    */
-  session<T>(fn: (session: Queryable) => Promise<T>): Promise<T>;
+  session<T>(fn: (session: Session) => Promise<T>): Promise<T>;
   /** Waits for what is running, then closes all connections and lets go of the embedded server. */
   close(): Promise<void>;
 }
@@ -204,16 +210,16 @@ async function connect(reached: Reached, options: DatabaseOptions): Promise<Data
 
   /** Runs `act` on a connection, and again when that is lost: the one place where anything is repeated. */
   async function persist<T>(
-    act: (run: Run) => Promise<T>,
+    act: (run: Run, gone: Promise<unknown>) => Promise<T>,
     { own = false, patience = waitMs } = {},
   ): Promise<T> {
     for (let losses = 0, conflicts = 0, began = performance.now();;) {
       let connected = Infinity;
       if (closing) throw new Error(`Cannot use the database at ${description} as it was closed`);
       try {
-        const result = await connections.use((run) => {
+        const result = await connections.use((...connection) => {
           connected = performance.now();
-          return act(run);
+          return act(...connection);
         }, { own });
         if (away) notice(`The database is back: ${description}`);
         away = false;
@@ -265,9 +271,9 @@ async function connect(reached: Reached, options: DatabaseOptions): Promise<Data
     description,
     query: (sql, params) => persist((run) => queryable(run).query(sql, params)),
     session: (fn) =>
-      persist(async (run) => {
+      persist(async (run, gone) => {
         await run(beginSession);
-        return await fn(queryable(run));
+        return await fn({ ...queryable(run), gone });
       }, { own: true }),
     transaction: (fn) =>
       persist(async (run) => {

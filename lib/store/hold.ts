@@ -57,7 +57,7 @@ export async function holdExperiment(
     taken.resolve();
     patience = AGAIN;
     while (!over.signal.aborted) {
-      await pause(beatMs);
+      await Promise.race([pause(beatMs), session.gone]); // the sooner it is taken again, the better
       await session.query("select");
     }
   });

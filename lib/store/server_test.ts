@@ -154,10 +154,11 @@ async function gone(home: string): Promise<void> {
 
 Deno.test("openServer() takes an orphan over, and stops it after the last", () =>
   withHome(async (home) => {
-    await using child = start({ act: "hold", home });
-    await child.says(1);
+    const children = [start({ act: "hold", home }), start({ act: "hold", home })];
+    await Promise.all(children.map((child) => child.says(1)));
     const [postmaster] = await serverProcesses(home);
-    await child.kill();
+    await Promise.all(children.map((child) => child.kill()));
+    equal((await serverProcesses(home))[0], postmaster);
     {
       await using _server = await openServer({ home });
       equal((await serverProcesses(home))[0], postmaster);
