@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   dataset: ["random", "nearest", "text"],
   metrics: [],
   statistics: ["random"],
-  llm: ["cut", "nearest", "text"],
+  llm: ["cut", "nearest", "text", "python"],
   python: [],
   command: ["nearest", "text"],
   optimize: ["dataset", "random", "text", "statistics", "types:llm"],

@@ -19,6 +19,7 @@ import {
   type ModelRequest,
   ProviderError,
 } from "./model.ts";
+import { SetupError } from "../python/mod.ts";
 import { prefixScheduler } from "./prefix_scheduler.ts";
 import { toStorable } from "../text.ts";
 import { utf8Length, visible } from "./text.ts";
@@ -285,6 +286,16 @@ async function start(python: string, config: Record<string, number>): Promise<Ch
   } catch (error) {
     await close();
     const said = (await stderr).trim().split("\n").at(-1) ?? "";
+    const missing = /(lib[\w+-]+)\.so[.\d]*: cannot open shared object file/.exec(said)?.[1];
+    if (missing) {
+      throw new SetupError(
+        `Cannot start the embedded model as the system has no ${missing}`,
+        missing === "libgomp"
+          ? "sudo apt install libgomp1 (Debian, Ubuntu), sudo dnf install libgomp (Fedora), or use openai:NAME"
+          : `Install the package of your system that has ${missing}, or use openai:NAME`,
+        { cause: error },
+      );
+    }
     throw new ProviderError(`Cannot start the embedded model: ${visible(said || String(error))}`, {
       retryable: false,
       fatal: true,

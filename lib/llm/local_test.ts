@@ -169,6 +169,15 @@ Deno.test("openLocal() says what is missing when it cannot start", async () => {
     return error instanceof ProviderError && !error.retryable;
   });
   await rejects(openLocal({ python: Deno.execPath() }), { name: "ProviderError", retryable: false });
+
+  const bare = await Deno.makeTempFile();
+  await Deno.writeTextFile(
+    bare,
+    "#!/bin/sh\necho 'ImportError: libgomp.so.1: cannot open shared object file: No such file or directory' >&2\nexit 1\n",
+  );
+  await Deno.chmod(bare, 0o755);
+  await rejects(openLocal({ python: bare }), { name: "SetupError", fix: /^sudo apt install libgomp1 / });
+  await Deno.remove(bare);
 });
 
 Deno.test("openLocal() leaves no process behind when its own is killed", async () => {

@@ -4,6 +4,7 @@ import { forgive, grouped, journal, picodollars, usd } from "./calls.ts";
 import { saveDataset } from "./datasets.ts";
 import type { Database } from "./db.ts";
 import { beginExperiment } from "./experiments.ts";
+import { migrate } from "./migrate.ts";
 import { readExperiment } from "./overview.ts";
 import { testDatabase } from "./testing.ts";
 
@@ -149,6 +150,22 @@ Deno.test("forgive() has what was given up tried as if for the first time, and n
   equal((await journal(db, other).history()).tried.size, 1);
   await fail(1, 2, { ...busy, final: true });
   deepEqual((await calls.history()).tried.get(hex(1))?.attempts, 2);
+});
+
+Deno.test("what failed before there was a word for it is sent again, as it was then", async () => {
+  await using db = await testDatabase();
+  const older = await Deno.makeTempDir();
+  for await (const { name } of Deno.readDir(FOLDER)) {
+    if (name < "0007") await Deno.copyFile(`${FOLDER}/${name}`, `${older}/${name}`);
+  }
+  await migrate(db, older);
+  const id = await experiment(db);
+  await journal(db, id).intend(intent(1));
+  await db.query("update calls set state = 'failed', error = 'busy', cost_usd = 0, ended_at = now()");
+  equal((await migrate(db, FOLDER))[0], "0007_given_up.sql");
+  equal((await journal(db, id).history()).tried.size, 0);
+  deepEqual((await readExperiment(db, id)).bill.map(({ failed, given_up }) => [failed, given_up]), [[1, 0]]);
+  await Deno.remove(older, { recursive: true });
 });
 
 Deno.test("journal() keeps text of any kind", async () => {
