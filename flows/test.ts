@@ -24,7 +24,9 @@ async function run(
   { stage, tell }: Setting,
 ): Promise<number> {
   if (!check) {
-    await stage("Python packages", (say) => ensurePython({ root: ROOT, group: "local", log: say }));
+    for (const group of ["local", "learn"]) {
+      await stage("Python packages", (say) => ensurePython({ root: ROOT, group, log: say }));
+    }
   }
   const whole = paths.length === 0 && filter === undefined;
   const totals = { passed: 0, failed: 0 };

@@ -14,6 +14,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   statistics: ["random"],
   llm: ["cut", "nearest", "text", "python"],
   python: [],
+  native: ["python"],
+  gbdt: ["native", "random"],
   command: ["nearest", "text"],
   optimize: ["dataset", "random", "text", "statistics", "types:llm"],
   evaluate: ["dataset", "metrics", "statistics", "random", "text", "types:llm", "types:optimize"],
@@ -41,7 +43,8 @@ const ALONE: readonly {
   { what: "Plot and the DOM", pattern: /from "(?:@observablehq\/plot|linkedom)"/, rooms: ["report"] },
   { what: "Hono", pattern: /from "hono/, rooms: ["report", "api"] },
   { what: "native libraries", pattern: /Deno\.dlopen|Deno\.Unsafe/, rooms: ["native"] },
-  { what: "the environment", pattern: /Deno\.env/, rooms: [] },
+  // OpenMP reads how its threads wait from there, as its library is loaded.
+  { what: "the environment", pattern: /Deno\.env/, rooms: ["native"] },
   { what: "arguments", pattern: /Deno\.args/, rooms: [] },
   { what: "the end of the process", pattern: /Deno\.exit\b/, rooms: [] },
   { what: "the console", pattern: /\bconsole\./, rooms: [] },

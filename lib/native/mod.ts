@@ -1,0 +1,18 @@
+/**
+ * Native libraries, called from here alone: where they lie, and what C they speak.
+ *
+ * ```ts ignore
+ * using lightgbm = new Lightgbm(await findLibrary("lightgbm", python));
+ * ```
+ *
+ * @module
+ */
+export { findLibrary } from "./library.ts";
+export {
+  type Dataset,
+  Lightgbm,
+  type Matrix,
+  type Model,
+  type NativeParams,
+  type Training,
+} from "./lightgbm.ts";
