@@ -15,7 +15,7 @@ import {
   run,
   start as startFlow,
 } from "../flows/testing.ts";
-import { type Random, random } from "../lib/random.ts";
+import { random } from "../lib/random.ts";
 import {
   killRounds,
   makeTable,
@@ -164,11 +164,16 @@ async function questionsIn(folder: string): Promise<string> {
   return path;
 }
 
-/** What an undisturbed run gives, and how many calls it makes. */
+/** What an undisturbed run gives, how many calls it makes, and after how many milliseconds it makes the first one. */
 async function undisturbed(args: readonly string[], env: Record<string, string>) {
-  await using server = modelServer(parity);
+  const begun = performance.now();
+  let start: number | undefined;
+  await using server = modelServer((request) => {
+    start ??= performance.now() - begun;
+    return parity(request);
+  });
   const ended = await run("optimize", [...args, ...server.models, "--concurrency", "8"], { env });
-  return { result: JSON.stringify(essence(printed(ended))), asked: server.asked.length };
+  return { result: JSON.stringify(essence(printed(ended))), asked: server.asked.length, start: start! };
 }
 
 /** Runs are killed at random times and resumed, one call in flight at a time, until there were enough kills. */
@@ -184,7 +189,7 @@ async function runs({ folder, quick, log }: Tools): Promise<Row[]> {
   while (kills < wanted) {
     await using server = slowly(5);
     const came = await throughKills(db, [...args, ...server.models, "--concurrency", "1"], {
-      ...{ env, server, draws, kills: wanted - kills },
+      ...{ env, server, kills: wanted - kills, lifetime: () => 4 * whole.start * draws() },
     });
     ended++;
     kills += came.kills;
@@ -209,11 +214,12 @@ async function runs({ folder, quick, log }: Tools): Promise<Row[]> {
 }
 
 /** One run to its end, killed at random times on the way, but at most `kills` times. */
-async function throughKills(db: Database, args: readonly string[], { env, server, draws, kills: most }: {
+async function throughKills(db: Database, args: readonly string[], { env, server, lifetime, kills: most }: {
   env: Record<string, string>;
   server: ModelServer;
-  draws: Random;
   kills: number;
+  /** Of each process, in milliseconds. */
+  lifetime: () => number;
 }) {
   let [kills, again] = [0, 0];
   let id: string | undefined;
@@ -224,7 +230,7 @@ async function throughKills(db: Database, args: readonly string[], { env, server
     const time = new AbortController();
     const killed = kills === most
       ? undefined
-      : delay(1500 * draws(), "killed" as const, { signal: time.signal }).catch(() => undefined);
+      : delay(lifetime(), "killed" as const, { signal: time.signal }).catch(() => undefined);
     if (await Promise.race([flow.ended, ...killed ? [killed] : []]) === "killed") {
       flow.kill("SIGKILL");
       kills++;

@@ -1,6 +1,6 @@
 /**
- * Points at which a test may end the process, as a power cut would. Off, which is always but in tests, a point is a call
- * of an empty function.
+ * Points at which a test may end the process, as a power cut would: `QUINTET_CUT="trial: committed#3"` ends a flow when it
+ * comes by that point for the third time. Off, which is always but in tests, a point is a call of an empty function.
  *
  * ```ts
  * import { cutAt, point } from "./cut.ts";
