@@ -39,6 +39,7 @@ import {
   type Setting,
   writeFile,
 } from "./setting.ts";
+import { choose, type Learned, learnedOptions, type Learning, openLearning, slots } from "./learning.ts";
 import {
   askingOptions,
   caps,
@@ -75,6 +76,7 @@ const schema = z.strictObject({
   )
     .meta({ placeholder: "MODEL" }),
   optimizer_tokens: z.int().min(1).optional().describe("tokens of its reply at most"),
+  ...learnedOptions,
   resume: z.string().optional().describe("goes on with an experiment that was cut off").meta({
     placeholder: "ID",
   }),
@@ -88,7 +90,7 @@ const schema = z.strictObject({
   ...common,
 });
 type Options = z.output<typeof schema>;
-type Config = Omit<Options, keyof Settled> & Settled;
+type Config = Omit<Options, keyof Settled | keyof Learned> & Settled & Partial<Learned>;
 
 /** What may change when a run is resumed: everything else would make it another run. */
 const RESUMABLE = [
@@ -109,12 +111,13 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
   point("experiment: held");
   const plan = fresh ?? await resumed(db, id, options, setting);
   await using roles = await models(plan.config, setting);
-  const begun = await begin(db, id, plan, hold);
+  await using learning = openLearning(setting);
+  const begun = await begin(db, id, plan, { hold, learning, setting });
   const { config } = begun;
 
   let stopReason: StopReason;
   try {
-    stopReason = await search(db, begun, roles, setting);
+    stopReason = await search(db, begun, { ...roles, learning }, setting);
   } catch (error) {
     if (["DatabaseError", "HeldError"].includes((error as Error).name)) throw error;
     const record = await readExperiment(db, id); // what was found and paid for is not lost with the rest
@@ -183,25 +186,33 @@ interface Begun extends Plan {
   readonly holder: string;
 }
 
-async function begin(db: Database, id: string, plan: Plan, { holder }: Hold): Promise<Begun> {
-  const config = kept(plan.config);
-  if (plan.experiment) {
+async function begin(db: Database, id: string, plan: Plan, { hold: { holder }, learning, setting }: {
+  hold: Hold;
+  learning: Learning;
+  setting: Setting;
+}): Promise<Begun> {
+  const { experiment, dataset } = plan;
+  if (experiment) {
     if (plan.config.retry_errors) await forgive(db, id);
-    await resumeExperiment(db, id, config, holder);
-    return { ...plan, id, datasetId: plan.experiment.datasetId, holder };
+    await resumeExperiment(db, id, kept(plan.config), holder);
+    return { ...plan, id, datasetId: experiment.datasetId, holder };
   }
-  const datasetId = await saveDataset(db, plan.dataset);
-  await beginExperiment(db, { id, kind: "optimize", datasetId, seed: plan.config.seed, config, holder });
-  return { ...plan, id, datasetId, holder };
+  const datasetId = await saveDataset(db, dataset);
+  const asked = { datasetId, config: { ...plan.config }, seedPrompt: seedPrompt(plan.config) };
+  const config = { ...plan.config, ...await choose(db, asked, learning, setting) };
+  const { seed } = config;
+  await beginExperiment(db, { id, kind: "optimize", datasetId, seed, config: kept(config), holder });
+  return { ...plan, config, id, datasetId, holder };
 }
 
 const search = async (
   db: Database,
   { id, datasetId, dataset, config, experiment, holder }: Begun,
-  { primary, optimizer }: Models,
+  { primary, optimizer, learning }: Pick<Models, "primary" | "optimizer"> & { learning: Learning },
   setting: Setting,
-): Promise<StopReason> =>
-  await setting.stage("Search", (say) =>
+): Promise<StopReason> => {
+  using learned = await slots(db, { datasetId, config: { ...config } }, learning);
+  return await setting.stage("Search", (say) =>
     runExperiment({
       id,
       datasetId,
@@ -215,13 +226,19 @@ const search = async (
       temperature: config.temperature,
       answerTokens: config.answer_tokens,
       optimizerTokens: config.optimizer_tokens ?? (optimizer.name === "local" ? 256 : 2048),
-      search: { target: config.threshold, maxIterations: config.max_iterations, patience: config.patience },
+      search: {
+        target: config.threshold,
+        maxIterations: config.max_iterations,
+        patience: config.patience,
+        ...learned.search,
+      },
     }, {
       ...surroundings(db, config, setting),
       holder,
       secondsBefore: experiment?.seconds ?? 0,
       onProgress: (progress) => say(progressLine(progress, config)),
     }));
+};
 
 /** Prints how an experiment went, then writes its report: what cannot be written is not lost. */
 async function show(record: ExperimentRecord, { id, config }: Begun, setting: Setting): Promise<void> {

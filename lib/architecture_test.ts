@@ -16,6 +16,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   python: [],
   native: ["python"],
   gbdt: ["native", "random"],
+  onnx: ["python"],
+  features: ["onnx", "metrics", "python"],
   command: ["nearest", "text"],
   optimize: ["dataset", "random", "text", "statistics", "types:llm"],
   evaluate: ["dataset", "metrics", "statistics", "random", "text", "types:llm", "types:optimize"],
@@ -30,6 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "types:statistics",
   ],
   experiment: ["dataset", "metrics", "statistics", "random", "llm", "optimize", "evaluate", "store"],
+  learning: ["features", "gbdt", "random", "store", "types:native", "types:optimize"],
   report: ["types:store"],
 };
 

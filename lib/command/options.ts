@@ -118,17 +118,18 @@ export function readOptions<Schema extends z.ZodObject>(
   );
 }
 
-/** The flags of a schema for a reader: one line each, aligned. */
+/** The flags of a schema for a reader: one line each, aligned. What is on unless given is described by its `--no-` form. */
 export function helpOf(schema: z.ZodObject): string {
   const rows = [...propertiesOf(schema)].map(([name, property]) => {
     const { type, description = "", placeholder, positional, env, default: preset } = property;
     const value = type === "boolean"
       ? ""
       : ` ${placeholder ?? property.enum?.join("|") ?? (type === "string" ? "TEXT" : "N")}`;
-    const shownDefault = preset === undefined || preset === false || preset === "" || Array.isArray(preset)
+    const shownDefault = preset === undefined || type === "boolean" || preset === "" || Array.isArray(preset)
       ? ""
       : ` [${preset}]`;
-    const flag = positional ? `[${flagOf(name)}]` : flagOf(name);
+    const named = flagOf(type === "boolean" && preset === true ? `no_${name}` : name);
+    const flag = positional ? `[${named}]` : named;
     return [`  ${flag}${value}`, `${description}${env ? ` (or ${env})` : ""}${shownDefault}`] as const;
   });
   const width = Math.min(34, Math.max(...rows.map(([left]) => left.length)) + 2);

@@ -24,6 +24,7 @@ import { type Random, random } from "../random.ts";
 import {
   type Database,
   forgetOthers,
+  measureEdits,
   saveComparison,
   saveMeasurement,
   saveScores,
@@ -141,6 +142,7 @@ export async function runExperiment(
       { db, id, datasetId },
       (incumbent) => tell({ best: { score: meanScore(incumbent), n: incumbent.results.size } }),
     );
+    await measureEdits(db, id);
     if (outcome.stopReason !== "interrupted") {
       await searching.close(); // what the search left under way must not spend what is the claim's
       tell({ phase: "test" });

@@ -57,6 +57,13 @@ export interface Result {
   readonly completion: string;
 }
 
+/** An edit that a policy suggested. */
+export interface Edit {
+  readonly action: string;
+  /** By how much it is expected to raise the score. */
+  readonly predicted: number;
+}
+
 /** A prompt in the search: its place in the lineage and every result seen so far. */
 export interface Candidate {
   /** The number of its trial; 0 is the seed prompt. */
@@ -68,6 +75,8 @@ export interface Candidate {
   readonly parents: readonly number[];
   /** What the operator did, in words. */
   readonly note: string;
+  /** What the policy suggested on the way, when it was asked. */
+  readonly edits?: readonly Edit[];
   /** Results on validation questions, by example id. Grows as the race goes on. */
   readonly results: Map<string, Result>;
   /** Results on train questions, by example id: what the optimizer may look at. */

@@ -201,11 +201,12 @@ Deno.test("optimize() lets the policy edit", async () => {
     policy: ({ prompt }) =>
       Promise.resolve({
         prompt: { ...prompt, systemPrompt: `${prompt.systemPrompt} Only one word.` },
-        actions: ["add_constraint"],
+        edits: [{ action: "add_constraint", predicted: 0.1 }],
       }),
   });
   const edited = trials.find(({ candidate }) => candidate.operator === "edit")!;
   equal(edited.candidate.note, "add_constraint");
+  deepEqual(edited.candidate.edits, [{ action: "add_constraint", predicted: 0.1 }]);
   ok(edited.candidate.prompt.systemPrompt.endsWith("Only one word."));
 });
 

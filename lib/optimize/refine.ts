@@ -95,7 +95,8 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
 
 /** What one operator made, and what it asked for on the way. */
 async function propose(search: Search, place: Place) {
-  const { answer, score, ask } = search.options;
+  const { answer, score, ask, policy } = search.options;
+  const { parent, situation: { random } } = place;
   const practised: Result[] = [];
   let [answers, asks] = [0, 0];
   const proposal: Proposal = await place.operator.propose({
@@ -104,6 +105,7 @@ async function propose(search: Search, place: Place) {
       asks++;
       return ask(messages);
     },
+    suggest: async () => policy ? (await policy(parent, random.fork("suggest"))).edits : [],
     async practise({ prompt, practice }, examples) {
       const open = examples.filter(({ id }) => !practice.has(id));
       answers += open.length;

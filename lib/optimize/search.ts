@@ -140,5 +140,5 @@ export const affordable = ({ options, calls }: Search): number => options.maxCal
 /** A candidate that nothing is known of yet. */
 export const candidate = (
   index: number,
-  made: { prompt: Prompt; operator: string; parents: readonly number[]; note: string },
+  made: Pick<Candidate, "prompt" | "operator" | "parents" | "note" | "edits">,
 ): Candidate => ({ index, ...made, results: new Map(), practice: new Map() });

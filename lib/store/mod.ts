@@ -30,6 +30,25 @@ export {
   resumeExperiment,
   type Status,
 } from "./experiments.ts";
+export {
+  type Accuracy,
+  type ContextAccuracy,
+  contextOf,
+  type EditRow,
+  editsOf,
+  findMetaModel,
+  findPolicy,
+  measureEdits,
+  type MetaModelRow,
+  metaModels,
+  policies,
+  type PolicyRow,
+  saveFeatures,
+  saveMetaModel,
+  savePolicy,
+  type ScoredPrompt,
+  scoredPrompts,
+} from "./learning.ts";
 export { migrate, type MigrationStatus, status } from "./migrate.ts";
 export {
   type AnswerRow,

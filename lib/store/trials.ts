@@ -71,7 +71,7 @@ export async function saveTrial(
   incumbent: number,
 ): Promise<void> {
   const {
-    candidate: { index, prompt, operator, parents, note },
+    candidate: { index, prompt, operator, parents, note, edits = [] },
     iteration,
     predicted,
     accepted,
@@ -109,9 +109,41 @@ export async function saveTrial(
         calls,
       ],
     );
+    await saveEdits(tx, experimentId, { version: index, parents, edits });
     point("trial: before commit");
   });
   point("trial: committed");
+}
+
+/** Keeps what the experiment's policy suggested on the way to a version; what was kept for another prompt there is forgotten. */
+async function saveEdits(
+  db: Queryable,
+  experimentId: string,
+  { version, parents: [edited = 0], edits }: {
+    version: number;
+    parents: readonly number[];
+    edits: NonNullable<Trial["candidate"]["edits"]>;
+  },
+): Promise<void> {
+  const result = promptId(experimentId, version);
+  await db.query("delete from rl_actions where result_id = $1", [result]);
+  if (edits.length === 0) return;
+  await db.query(
+    `insert into rl_actions (id, rl_model_id, prompt_id, result_id, step, action, predicted_reward)
+     select made.id, (x.config ->> 'policy_model')::uuid, $2, $3, made.step, made.action, made.predicted
+       from experiments x,
+            unnest($4::uuid[], $5::int[], $6::text[], $7::float8[]) as made (id, step, action, predicted)
+      where x.id = $1 and x.config ->> 'policy_model' is not null`,
+    [
+      experimentId,
+      promptId(experimentId, edited),
+      result,
+      edits.map((_, step) => uuid(`${experimentId}/edit/${version}/${step}`)),
+      edits.map((_, step) => step),
+      edits.map(({ action }) => action),
+      edits.map(({ predicted }) => predicted),
+    ],
+  );
 }
 
 /** Keeps a prompt of an experiment under its version. Scores of another prompt that was there before are forgotten. */

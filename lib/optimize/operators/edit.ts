@@ -4,14 +4,14 @@
  * @module
  */
 import type { Random } from "../../random.ts";
-import type { Candidate, Prompt } from "../candidate.ts";
+import type { Candidate, Edit, Prompt } from "../candidate.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
 
-/** Whatever edits a prompt: returns the edited prompt and the names of the edits, none when it would leave it as it is. */
+/** Whatever edits a prompt: returns the edited prompt and the edits in their order, none when it would leave it as it is. */
 export type Policy = (
   candidate: Candidate,
   random: Random,
-) => Promise<{ readonly prompt: Prompt; readonly actions: readonly string[] }>;
+) => Promise<{ readonly prompt: Prompt; readonly edits: readonly Edit[] }>;
 
 /** The operator that asks `policy`. */
 export const edit = (policy: Policy | undefined): Operator => ({
@@ -20,8 +20,8 @@ export const edit = (policy: Policy | undefined): Operator => ({
   asks: 0,
   applies: () => policy !== undefined,
   async propose({ parent, random }: Context): Promise<Proposal> {
-    const { prompt, actions } = await policy!(parent, random);
-    if (actions.length === 0) return { refused: "the policy would leave the prompt as it is" };
-    return { prompt, parents: [parent.index], note: actions.join(", ") };
+    const { prompt, edits } = await policy!(parent, random);
+    if (edits.length === 0) return { refused: "the policy would leave the prompt as it is" };
+    return { prompt, parents: [parent.index], note: edits.map(({ action }) => action).join(", "), edits };
   },
 });

@@ -7,7 +7,7 @@ import type { Example } from "../../dataset/example.ts";
 import type { Completion, Message } from "../../llm/model.ts";
 import type { Random } from "../../random.ts";
 import type { AnswerSpace } from "../answer_space.ts";
-import type { Candidate, Prompt, Result } from "../candidate.ts";
+import type { Candidate, Edit, Prompt, Result } from "../candidate.ts";
 import type { Limits } from "../hygiene.ts";
 
 /** What an operator knows. */
@@ -22,7 +22,7 @@ export interface Situation {
   readonly limits: Limits;
   /** Trials that did not help, newest last, each with why. */
   readonly rejected: readonly { readonly prompt: Prompt; readonly reason: string }[];
-  /** Hints of the surrogate and the policy for the optimizer model, in words. */
+  /** Hints of the surrogate for the optimizer model, in words. */
   readonly advice: readonly string[];
   readonly random: Random;
 }
@@ -33,11 +33,19 @@ export interface Context extends Situation {
   ask(messages: readonly Message[]): Promise<Completion>;
   /** Has the primary model answer train questions under a candidate; what was answered before costs nothing. */
   practise(candidate: Candidate, examples: readonly Example[]): Promise<Result[]>;
+  /** What the policy would do to the parent; nothing without a policy. */
+  suggest(): Promise<readonly Edit[]>;
 }
 
 /** A prompt worth a race, or the reason why there is none. */
 export type Proposal =
-  | { readonly prompt: Prompt; readonly parents: readonly number[]; readonly note: string }
+  | {
+    readonly prompt: Prompt;
+    readonly parents: readonly number[];
+    readonly note: string;
+    /** What the policy suggested on the way. */
+    readonly edits?: readonly Edit[];
+  }
   | { readonly refused: string };
 
 /** A way to make a prompt. */

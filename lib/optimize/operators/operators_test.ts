@@ -61,6 +61,7 @@ function context(change: Partial<Context> = {}, reply = ""): Context & { asked: 
       Promise.resolve(
         examples.map((example, i) => ({ example, answer: "red", score: i % 2, completion: "" })),
       ),
+    suggest: () => Promise.resolve([]),
     ...change,
   };
 }
@@ -144,15 +145,17 @@ Deno.test("recombine takes from two parents and names both", async () => {
 });
 
 Deno.test("edit hands the prompt to the policy, and proposes nothing when that leaves it alone", async () => {
+  const edits = [{ action: "shout", predicted: 0.1 }];
   const shout = edit(({ prompt }) =>
-    Promise.resolve({ prompt: { ...prompt, systemPrompt: "BE EXACT." }, actions: ["shout"] })
+    Promise.resolve({ prompt: { ...prompt, systemPrompt: "BE EXACT." }, edits })
   );
   deepEqual(await shout.propose(context()), {
     prompt: { systemPrompt: "BE EXACT.", outputPrompt: "", demos: [] },
     parents: [0],
     note: "shout",
+    edits,
   });
-  ok("refused" in await edit(({ prompt }) => Promise.resolve({ prompt, actions: [] })).propose(context()));
+  ok("refused" in await edit(({ prompt }) => Promise.resolve({ prompt, edits: [] })).propose(context()));
   equal(edit(undefined).applies(context()), false);
 });
 
@@ -171,12 +174,14 @@ Deno.test("reflect shows failures, earlier attempts and advice, all as data that
   const given = context({
     rejected: [{ prompt: { systemPrompt: hostile, outputPrompt: "", demos: [] }, reason: "behind" }],
     advice: ["Fewer words."],
+    suggest: () => Promise.resolve([{ action: "add_constraint", predicted: 0.1 }]),
     practise: (_, examples) =>
       Promise.resolve(examples.map((example) => ({ example, answer: hostile, score: 0, completion: "" }))),
   }, REPLY);
-  await reflect.propose(given);
+  const made = await reflect.propose(given);
+  ok("edits" in made && made.edits?.length === 1);
   const text = given.asked[0]!.at(-1)!.content;
-  ok(text.includes("Fewer words.") && text.includes("behind"));
+  ok(text.includes("Fewer words.") && text.includes("behind") && text.includes("add constraint"));
   ok(!text.includes(hostile) && text.includes(JSON.stringify(hostile).slice(1, -1)));
 });
 

@@ -26,7 +26,7 @@ export const reflect: Operator = {
   asks: 1,
   applies: ({ train }) => train.length > 0,
   async propose(
-    { parent, train, space, rejected, advice, random, ask, practise }: Context,
+    { parent, train, space, rejected, advice, random, ask, practise, suggest }: Context,
   ): Promise<Proposal> {
     const demonstrated = new Set(parent.prompt.demos.map((demo) => demo.question));
     const unseen = train.filter((example) => !demonstrated.has(example.question));
@@ -47,6 +47,15 @@ export const reflect: Operator = {
     const earlier = rewrites.slice(-REMEMBERED).map(({ prompt, reason }) =>
       `${shown(prompt, 1_000)} - ${reason}`
     );
+    const edits = await suggest();
+    const hints = [
+      ...advice,
+      ...edits.length > 0
+        ? [
+          `Edits that helped prompts like this one: ${edits.map(({ action }) => spoken(action)).join(", ")}.`,
+        ]
+        : [],
+    ];
     const completion = await ask([
       {
         role: "system",
@@ -62,7 +71,7 @@ export const reflect: Operator = {
           `Failures, one JSON object a line:\n${failures.map(line).join("\n")}`,
           successes.length > 0 ? `Successes:\n${successes.map(line).join("\n")}` : "",
           earlier.length > 0 ? `Tried before without success:\n${earlier.join("\n")}` : "",
-          advice.length > 0 ? `Hints from measurement:\n${advice.join("\n")}` : "",
+          hints.length > 0 ? `Hints from measurement:\n${hints.join("\n")}` : "",
           described(space),
         ].filter((part) => part !== "").join("\n\n"),
       },
@@ -73,6 +82,9 @@ export const reflect: Operator = {
       prompt: { ...parent.prompt, ...reply },
       parents: [parent.index],
       note: `rewritten from ${failures.length} failures of ${results.length}`,
+      ...edits.length > 0 ? { edits } : {},
     };
   },
 };
+
+const spoken = (action: string): string => action.replaceAll("_", " ");

@@ -19,6 +19,7 @@ const FLAGS: Readonly<Record<ExperimentRow["kind"], readonly string[]>> = {
   optimize: [
     ...COMMON,
     ...["optimizer_tokens", "system_prompt", "output_prompt", "threshold", "max_iterations", "patience"],
+    ...["surrogate", "meta_model"],
   ].sort(),
   evaluate: [...COMMON, "split", "prompt"].sort(),
 };
@@ -76,7 +77,12 @@ export function reproduce({ experiment, metrics }: ExperimentRecord): Html {
 export function command(
   { kind, seed, config, dataset }: Pick<ExperimentRow, "kind" | "seed" | "config" | "dataset">,
 ): { readonly text: string; readonly changed: readonly string[] } {
-  const settings: Record<string, unknown> = { dataset: `${dataset}.jsonl`, ...config, ...ignoring(config) };
+  const settings: Record<string, unknown> = {
+    dataset: `${dataset}.jsonl`,
+    ...config,
+    ...ignoring(config),
+    surrogate: config.meta_model ? undefined : false, // by itself a run takes the newest one
+  };
   const changed: string[] = [];
   const flags = FLAGS[kind].flatMap((name) => {
     const [flag, value] = [`--${name.replaceAll("_", "-")}`, settings[name]];

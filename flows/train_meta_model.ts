@@ -1,0 +1,147 @@
+/**
+ * `deno task train-meta-model`: learns to predict the score of a prompt from all prompts that were scored so far.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { EXIT } from "../lib/command/mod.ts";
+import { DEFAULTS } from "../lib/gbdt/mod.ts";
+import { beatsTheMean, FEWEST_PROMPTS, trainMetaModel } from "../lib/learning/mod.ts";
+import type { MetaModelRow } from "../lib/store/mod.ts";
+import { json as document } from "../lib/text.ts";
+import { openLearning } from "./learning.ts";
+import { common, database, databaseOption, main, type Setting } from "./setting.ts";
+
+const schema = z.strictObject({
+  boosting: z.enum(["gbdt", "random_forest"]).default(DEFAULTS.boosting)
+    .describe("each tree mends what those before it leave, or the mean of trees on different rows"),
+  learning_rate: z.number().gt(0).max(1).default(DEFAULTS.learningRate).describe(
+    "share of a tree that is added",
+  ),
+  num_leaves: z.int().min(2).max(1024).default(DEFAULTS.numLeaves).describe("of a tree at most"),
+  min_data_in_leaf: z.int().min(0).default(DEFAULTS.minDataInLeaf).describe("prompts in a leaf at least"),
+  feature_fraction: z.number().gt(0).max(1).default(DEFAULTS.featureFraction).describe(
+    "features that a tree sees",
+  ),
+  bagging_fraction: z.number().gt(0).max(1).default(DEFAULTS.baggingFraction).describe(
+    "prompts that a tree sees",
+  ),
+  bagging_freq: z.int().min(0).default(DEFAULTS.baggingFreq).describe(
+    "rounds after which others are drawn",
+  ),
+  rounds: z.int().min(1).default(DEFAULTS.rounds).describe("trees at most"),
+  early_stopping: z.int().min(0).default(DEFAULTS.earlyStopping).describe(
+    "rounds without a better loss after which it ends",
+  ),
+  folds: z.int().min(2).max(20).default(5).describe("of the cross-validation"),
+  seed: z.int().min(0).default(DEFAULTS.seed).describe("of rows and features drawn"),
+  threads: z.int().min(1).max(256).default(DEFAULTS.threads).describe("of LightGBM"),
+  ...databaseOption,
+  ...common,
+});
+
+async function run(options: z.output<typeof schema>, setting: Setting): Promise<number> {
+  const { stage, print, tell } = setting;
+  await using db = await database(options, setting);
+  await using learning = openLearning(setting);
+  const { trained, prompts } = await stage("Meta-model", async (say) =>
+    await trainMetaModel({
+      db,
+      embed: learning.embed,
+      lightgbm: await learning.lightgbm(),
+      newId: () => crypto.randomUUID(),
+      elapsed: () => performance.now(),
+      folds: options.folds,
+      params: {
+        boosting: options.boosting,
+        learningRate: options.learning_rate,
+        numLeaves: options.num_leaves,
+        minDataInLeaf: options.min_data_in_leaf,
+        featureFraction: options.feature_fraction,
+        baggingFraction: options.bagging_fraction,
+        baggingFreq: options.bagging_freq,
+        rounds: options.rounds,
+        earlyStopping: options.early_stopping,
+        seed: options.seed,
+        threads: options.threads,
+      },
+      onFeatures: (made, of) => say(`features of ${made} of ${of} prompts`),
+      onRound: (round, loss) =>
+        say(`round ${round} of ${options.rounds}${loss === undefined ? "" : `, rmse ${loss.toFixed(4)}`}`),
+    }));
+  if (!trained) {
+    tell(
+      `Skipped: a meta-model wants ${FEWEST_PROMPTS} scored prompts or more, there are ${prompts}: ` +
+        "`deno task optimize` makes some",
+    );
+  }
+  if (options.json) print(document(trained ? resultOf(trained) : { skipped: true, prompts }));
+  else if (trained) print(text(trained));
+  return EXIT.done;
+}
+
+/** The JSON document. */
+const resultOf = (row: MetaModelRow) => ({
+  meta_model_id: row.id,
+  skipped: false,
+  used: beatsTheMean(row),
+  prompts: row.prompts,
+  rmse: row.rmse,
+  mean_rmse: row.meanRmse,
+  r2: row.r2,
+  rank_correlation: row.rankCorrelation,
+  best_iteration: row.bestIteration,
+  cross_validation: row.crossValidation,
+  contexts: row.contexts,
+  transfer: row.transfer,
+  importance: row.importance,
+  seconds: row.seconds,
+});
+
+/** Features shown. */
+const STRONGEST = 10;
+
+function text(row: MetaModelRow): string {
+  const number = (value: number) => value.toFixed(4);
+  const { crossValidation: folds } = row;
+  const total = row.importance.reduce((sum, { value }) => sum + value, 0);
+  return [
+    `Meta-model ${row.id}: ${row.prompts} prompts, ${row.bestIteration} trees, ${row.seconds.toFixed(1)} s`,
+    "",
+    "                       rmse    of the mean      r2   rank correlation",
+    ...[["held out (20 %)", row], [`${folds.folds} folds`, folds] as const].map(([name, accuracy]) => {
+      const { rmse, meanRmse, r2, rankCorrelation } = accuracy as typeof folds;
+      return `${(name as string).padEnd(18)} ${number(rmse).padStart(8)} ${number(meanRmse).padStart(14)} ` +
+        `${r2.toFixed(2).padStart(7)} ${rankCorrelation.toFixed(2).padStart(18)}`;
+    }),
+    ...row.contexts.map(({ dataset, prompts, rmse, meanRmse, rankCorrelation }) =>
+      `  ${`${dataset} (${prompts})`.padEnd(30)} rmse ${number(rmse)}, of its mean ${
+        number(meanRmse)
+      }, rank ` +
+      `correlation ${rankCorrelation.toFixed(2)}`
+    ),
+    row.transfer === null
+      ? "Other question sets: too few to know"
+      : `Other question sets: rank correlation ${row.transfer.rankCorrelation.toFixed(2)} on ` +
+        `${row.transfer.contexts} left out in turn, p = ${row.transfer.pValue.toFixed(3)}`,
+    ...row.importance.length > 0 ? ["", "What it goes by:"] : [],
+    ...row.importance.slice(0, STRONGEST).map(({ feature, value, sign }) =>
+      `  ${feature.padEnd(24)} ${(100 * value / total).toFixed(1).padStart(5)} %  ${
+        sign > 0 ? "more is better" : sign < 0 ? "less is better" : ""
+      }`.trimEnd()
+    ),
+    "",
+    beatsTheMean(row)
+      ? "It beats predicting the mean: `deno task optimize` uses it where it holds."
+      : "It does not beat predicting the mean: `deno task optimize` goes on without it.",
+  ].join("\n");
+}
+
+if (import.meta.main) {
+  await main({
+    name: "train-meta-model",
+    summary: "learn to predict the score of a prompt from those that were scored",
+    schema,
+    run,
+  });
+}

@@ -1,0 +1,166 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { createHash } from "node:crypto";
+import { runExperiment, type Setup } from "../experiment/mod.ts";
+import { apprentice, begun, MIGRATIONS, questionTypes, simulated } from "../experiment/testing.ts";
+import { COLUMNS, type Embed, features, layOutModel, openEmbedder } from "../features/mod.ts";
+import { findLibrary, Lightgbm } from "../native/mod.ts";
+import { ensurePython } from "../python/mod.ts";
+import { type Database, type MetaModelRow, saveMetaModel, scoredPrompts } from "../store/mod.ts";
+import { testDatabase } from "../store/testing.ts";
+import { beatsTheMean, chooseMetaModel, observations, openSurrogate, trainMetaModel } from "./mod.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const python = await ensurePython({ root: ROOT, group: "learn" });
+const folder = await layOutModel(python, `${ROOT}/.quintet/models`);
+const library = await findLibrary("lightgbm", python);
+
+/** An embedder, and how many texts it was given. */
+async function embedder() {
+  const opened = await openEmbedder(folder);
+  const asked = { texts: 0 };
+  const embed: Embed = (texts) => {
+    asked.texts += texts.length;
+    return opened.embed(texts);
+  };
+  return { embed, asked, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+}
+
+/** What the search does with the apprentice, a model that demos help, on the questions from `from` on. */
+async function searched(db: Database, changes: { seed: number; part?: number; search?: Setup["search"] }) {
+  const { seed, part = 0, search = {} } = changes;
+  const whole = await questionTypes();
+  const take = <T>(items: readonly T[], n: number) => items.slice(part * n, (part + 1) * n);
+  const dataset = {
+    ...whole,
+    name: `part ${part}`,
+    sha256: createHash("sha256").update(`${whole.sha256}${part}`).digest("hex"),
+    train: take(whole.train, 40),
+    validation: take(whole.validation, 40),
+    test: take(whole.test, 16),
+  };
+  const [setup, around] = await begun(db, {
+    ...{ seed, dataset, caps: { calls: 900 } },
+    primary: simulated(apprentice, { version: "1" }),
+    config: { metric: "exact_match", metric_options: {}, primary: "apprentice" },
+    search: { target: 1, maxIterations: 5, patience: 5, ...search },
+    around: { concurrency: 64 },
+  });
+  await runExperiment(setup, around);
+  return setup;
+}
+
+const training = (db: Database, embed: Embed, lightgbm: Lightgbm) => ({
+  ...{ db, embed, lightgbm, newId: () => crypto.randomUUID(), elapsed: () => performance.now() },
+  params: { minDataInLeaf: 3 },
+});
+
+Deno.test("trainMetaModel() learns from what searches have seen, and a loop is given what it learned", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  await using sentences = await embedder();
+  const { embed, asked } = sentences;
+  using lightgbm = new Lightgbm(library);
+
+  deepEqual(await trainMetaModel(training(db, embed, lightgbm)), { trained: null, prompts: 0 });
+  for (const seed of [1, 2, 3]) await searched(db, { seed });
+  const rounds: number[] = [];
+  const { trained, prompts } = await trainMetaModel({
+    ...training(db, embed, lightgbm),
+    onRound: (round) => rounds.push(round),
+  });
+  ok(trained !== null && prompts > 30 && trained.prompts === prompts);
+  ok(rounds.length >= trained.bestIteration && rounds[0] === 1);
+  ok(beatsTheMean(trained), JSON.stringify(trained.crossValidation)); // demos help the apprentice
+  ok(trained.importance.some(({ feature, sign }) => feature.startsWith("demo_") && sign > 0));
+  deepEqual(trained.contexts.map(({ dataset, prompts }) => [dataset, prompts]), [["part 0", prompts]]);
+  equal(trained.transfer, null);
+
+  const before = asked.texts;
+  const [seen] = await Promise.all([observations(db, embed)]);
+  equal(asked.texts, before); // features are made once
+  deepEqual(seen[0]!.features, [...await features(seen[0]!.prompt, embed)]);
+  equal(seen[0]!.features.length, COLUMNS.length);
+  await db.query("update prompt_features set version = version + 1"); // of another version they are made anew
+  deepEqual(await observations(db, embed), seen);
+
+  const { context } = (await scoredPrompts(db, 1))[0]!;
+  const seed = () => features(seen[0]!.prompt, embed);
+  const { model } = await chooseMetaModel(db, { context, seed });
+  equal(model?.id, trained.id);
+  using opened = openSurrogate(model!, { context, embed, lightgbm });
+  const predicted = await opened.surrogate(seen.map(({ prompt }) => prompt));
+  ok(predicted.every((score) => score >= 0 && score <= 1));
+  const setup = await searched(db, {
+    seed: 9,
+    search: { surrogate: opened.surrogate, advice: opened.advice },
+  });
+  const { rows: [trials] } = await db.query<{ predicted: number; passed: number }>(
+    `select count(predicted)::int as predicted, (count(*) filter (where reason like 'not raced%'))::int as passed
+       from trials where experiment_id = $1`,
+    [setup.id],
+  );
+  ok(trials!.predicted > 0 && trials!.passed > 0);
+});
+
+Deno.test("trainMetaModel() says whether it holds where it was not trained", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  await using sentences = await embedder();
+  using lightgbm = new Lightgbm(library);
+  for (const part of [0, 1]) for (const seed of [1, 2]) await searched(db, { seed, part });
+  const { trained } = await trainMetaModel(training(db, sentences.embed, lightgbm));
+  equal(trained!.contexts.length, 2);
+  equal(trained!.transfer!.contexts, 2);
+  ok(trained!.transfer!.rankCorrelation > 0 && trained!.transfer!.pValue < 0.05); // demos help everywhere
+});
+
+Deno.test("chooseMetaModel() takes the newest that holds, and says why it takes none", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const good: MetaModelRow = {
+    ...{ id: crypto.randomUUID(), featureVersion: 1, featureNames: COLUMNS, parameters: {} },
+    ...{ trainedFrom: new Date(0), trainedTo: new Date(1), prompts: 50, seconds: 1 },
+    ...{ rmse: 0.1, meanRmse: 0.2, r2: 0.7, rankCorrelation: 0.7, bestIteration: 3 },
+    importance: [{ feature: "demo_count", value: 1, sign: 1, low: 0, high: 8 }],
+    crossValidation: { folds: 5, prompts: 50, rmse: 0.1, meanRmse: 0.2, r2: 0.7, rankCorrelation: 0.7 },
+    contexts: [{
+      ...{
+        context: "own",
+        dataset: "d",
+        mean: 0.4,
+        prompts: 50,
+        rmse: 0.1,
+        meanRmse: 0.2,
+        rankCorrelation: 0.6,
+      },
+    }],
+    ...{ transfer: null, model: "", modelSha256: "0".repeat(64) },
+  };
+  const row = (change: Partial<MetaModelRow>): MetaModelRow => ({
+    ...good,
+    id: crypto.randomUUID(),
+    ...change,
+  });
+  const demos = (count: number) => () =>
+    Promise.resolve(COLUMNS.map((name) => name === "demo_count" ? count : 0));
+  const check = async (context: string, count: number, taken: string | null, why: RegExp) => {
+    const { model, because } = await chooseMetaModel(db, { context, seed: demos(count) });
+    equal(model?.id ?? null, taken, because);
+    ok(why.test(because), because);
+  };
+  await check("own", 0, null, /no meta-model was trained yet/);
+  await saveMetaModel(db, row({ rmse: 0.21 }));
+  await check("own", 0, null, /none of 1 meta-models beats/);
+  await saveMetaModel(db, good);
+  await check("own", 0, good.id, /better than the mean on 50 prompts/);
+  await check("other", 0, null, /too few question sets/);
+  await saveMetaModel(db, row({ crossValidation: { ...good.crossValidation, rmse: 0.3 } }));
+  await check("own", 0, good.id, /better than the mean/);
+
+  const transfers = row({ transfer: { contexts: 3, rankCorrelation: 0.4, pValue: 0.01 } });
+  await saveMetaModel(db, transfers);
+  await check("other", 4, transfers.id, /holds for question sets that it has not seen/);
+  await check("other", 9, null, /unlike those/);
+  await saveMetaModel(db, row({ transfer: { contexts: 3, rankCorrelation: 0.1, pValue: 0.2 } }));
+  await check("other", 4, null, /does not hold for question sets/);
+  await saveMetaModel(db, row({ contexts: [{ ...good.contexts[0]!, rmse: 0.3 }] }));
+  await check("own", 0, null, /no better than the mean/);
+});

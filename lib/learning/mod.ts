@@ -1,0 +1,13 @@
+/**
+ * Learning from what is kept: features of scored prompts, the meta-model and the policy, and which of them a loop may use.
+ *
+ * ```ts ignore
+ * const { trained } = await trainMetaModel({ db, embed, lightgbm, newId, elapsed });
+ * const { model, because } = await chooseMetaModel(db, context);
+ * ```
+ *
+ * @module
+ */
+export { type Observation, observations } from "./features.ts";
+export { beatsTheMean, FEWEST_PROMPTS, type Training, trainMetaModel } from "./meta_model.ts";
+export { type Choice, chooseMetaModel, type OpenSurrogate, openSurrogate } from "./surrogate.ts";

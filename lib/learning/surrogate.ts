@@ -1,0 +1,131 @@
+/**
+ * The meta-model in the loop: which one is used where, and why.
+ *
+ * The newest one that beats predicting the mean is used, where it has shown that it can order prompts: in a context that it
+ * was trained on by the prompts of that context, elsewhere by contexts that were left out of its training. A loop without a
+ * surrogate is the same loop.
+ *
+ * @module
+ */
+import { type Embed, FEATURE_VERSION, features } from "../features/mod.ts";
+import { loadModel, predict } from "../gbdt/mod.ts";
+import type { Lightgbm } from "../native/mod.ts";
+import type { Prompt, Surrogate } from "../optimize/mod.ts";
+import { type MetaModelRow, metaModels, type Queryable } from "../store/mod.ts";
+import { beatsTheMean } from "./meta_model.ts";
+
+/** A meta-model to use, or none; and why, in words. */
+export interface Choice {
+  readonly model: MetaModelRow | null;
+  readonly because: string;
+}
+
+/** Whether a rank correlation on contexts that were left out is more than chance. */
+const SURE = 0.05;
+
+/**
+ * The meta-model for a context. `seed` gives the features of the prompt to begin with; it is asked only where a meta-model
+ * might be used in a context that it has not seen.
+ */
+export async function chooseMetaModel(
+  db: Queryable,
+  { context, seed }: { context: string; seed: () => Promise<ArrayLike<number>> },
+): Promise<Choice> {
+  const all = await metaModels(db, FEATURE_VERSION);
+  const none = (because: string): Choice => ({ model: null, because });
+  if (all.length === 0) return none("no meta-model was trained yet (`deno task train-meta-model`)");
+  const model = all.find(beatsTheMean);
+  if (!model) return none(`none of ${all.length} meta-models beats predicting the mean`);
+
+  const own = model.contexts.find((other) => other.context === context);
+  const order = (correlation: number) => `rank correlation ${correlation.toFixed(2)}`;
+  if (own) {
+    const holds = own.rmse < own.meanRmse && own.rankCorrelation > 0;
+    const on = `on ${own.prompts} prompts for these questions`;
+    return holds
+      ? { model, because: `it predicts better than the mean ${on} (${order(own.rankCorrelation)})` }
+      : none(`the newest meta-model predicts no better than the mean ${on}`);
+  }
+  const { transfer } = model;
+  if (!transfer) {
+    return none("the meta-model has seen too few question sets to know whether it holds for others");
+  }
+  const measured = `${order(transfer.rankCorrelation)} on ${transfer.contexts} that were left out, p = ${
+    transfer.pValue.toFixed(3)
+  }`;
+  if (!(transfer.rankCorrelation > 0 && transfer.pValue < SURE)) {
+    return none(`the meta-model does not hold for question sets that it has not seen (${measured})`);
+  }
+  const known = familiar(model, await seed());
+  return known >= FAMILIAR
+    ? { model, because: `it holds for question sets that it has not seen (${measured})` }
+    : none(
+      `the prompt to begin with is unlike those that the meta-model knows (${
+        (100 * known).toFixed()
+      } % of what it goes by)`,
+    );
+}
+
+/** Share of what a model goes by in which a prompt must be like those that it knows. */
+const FAMILIAR = 0.8;
+
+/** Of what a model goes by, the share that lies within what it has seen. */
+function familiar({ featureNames, importance }: MetaModelRow, row: ArrayLike<number>): number {
+  const within = importance.filter(({ feature, low, high }) => {
+    const value = row[featureNames.indexOf(feature)]!;
+    return value >= low && value <= high;
+  });
+  const gain = (features: typeof importance) => features.reduce((sum, { value }) => sum + value, 0);
+  return gain(within) / gain(importance);
+}
+
+/** A meta-model that predicts, until it is disposed of. */
+export interface OpenSurrogate extends Disposable {
+  /** Predicts scores in [0, 1]. */
+  readonly surrogate: Surrogate;
+  /** What the model goes by, in words for the optimizer model. */
+  readonly advice: readonly string[];
+}
+
+/**
+ * Opens a meta-model for a context. Throws gbdt's CorruptModelError when its text is damaged.
+ */
+export function openSurrogate(
+  { model, contexts, importance }: MetaModelRow,
+  { context, embed, lightgbm }: { context: string; embed: Embed; lightgbm: Lightgbm },
+): OpenSurrogate {
+  const booster = loadModel(model, lightgbm);
+  const center = contexts.find((other) => other.context === context)?.mean ??
+    contexts.reduce((sum, { mean }) => sum + mean, 0) / Math.max(1, contexts.length);
+  return {
+    async surrogate(prompts: readonly Prompt[]) {
+      const rows = await Promise.all(prompts.map((prompt) => features(prompt, embed)));
+      return Array.from(predict(booster, rows), (above) => Math.min(1, Math.max(0, center + above)));
+    },
+    advice: adviceOf(importance),
+    [Symbol.dispose]: () => booster[Symbol.dispose](),
+  };
+}
+
+/** Features that the optimizer model can do something about, and what they are called. */
+const SPOKEN: Readonly<Record<string, string>> = {
+  length: "longer",
+  words: "wordier",
+  paragraphs: "in more paragraphs",
+  bullets: "with more items in lists",
+  commands: "with more words of command (must, always, never)",
+  questions: "with more question marks",
+  constraints: "with more words of constraint (only, exactly)",
+};
+/** Hints at most. */
+const HINTS = 3;
+
+/** The strongest features in words. */
+function adviceOf(importance: MetaModelRow["importance"]): string[] {
+  return importance.flatMap(({ feature, sign }) => {
+    const [, part, name] = feature.match(/^(system|output)_([a-z]+)$/) ?? [];
+    const spoken = name && SPOKEN[name];
+    if (!spoken || sign === 0) return [];
+    return [`Prompts scored ${sign > 0 ? "higher" : "lower"} where the ${part} prompt was ${spoken}.`];
+  }).slice(0, HINTS);
+}
