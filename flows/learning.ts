@@ -49,13 +49,15 @@ export const learnedOptions = {
     .meta({ placeholder: "ID" }),
 };
 
-interface Options {
+/** Before and after something was chosen. */
+export interface LearnedOptions {
   readonly surrogate: boolean;
   readonly meta_model?: string | null | undefined;
 }
 
 /** What was chosen: kept with the experiment, so that it goes on with the same when it is resumed. */
 export interface Learned {
+  readonly surrogate: boolean;
   readonly meta_model: string | null;
 }
 
@@ -64,21 +66,22 @@ export async function choose(
   db: Database,
   { datasetId, config, seedPrompt }: {
     datasetId: string;
-    config: Readonly<Record<string, unknown>> & Options;
+    config: Readonly<Record<string, unknown>> & LearnedOptions;
     seedPrompt: Prompt;
   },
   { embed }: Learning,
   { tell }: Setting,
 ): Promise<Learned> {
-  if (!config.surrogate) return { meta_model: null };
-  if (config.meta_model) return { meta_model: (await named(() => findMetaModel(db, config.meta_model!))).id };
+  const learned = (id: string | null): Learned => ({ surrogate: id !== null, meta_model: id });
+  if (!config.surrogate) return learned(null);
+  if (config.meta_model) return learned((await named(() => findMetaModel(db, config.meta_model!))).id);
   const context = await contextOf(db, datasetId, config);
   const { model, because } = await chooseMetaModel(db, {
     context,
     seed: () => features(seedPrompt, embed),
   });
   tell(model ? `Surrogate: meta-model ${model.id.slice(0, 8)}, as ${because}.` : `No surrogate: ${because}.`);
-  return { meta_model: model?.id ?? null };
+  return learned(model?.id ?? null);
 }
 
 /** What cannot be found is the user's to mend. */
@@ -98,7 +101,7 @@ export interface Slots extends Disposable {
 /** Opens what an experiment was begun with. */
 export async function slots(
   db: Database,
-  { datasetId, config }: { datasetId: string; config: Readonly<Record<string, unknown>> & Options },
+  { datasetId, config }: { datasetId: string; config: Readonly<Record<string, unknown>> & LearnedOptions },
   { embed, lightgbm }: Learning,
 ): Promise<Slots> {
   const { meta_model: id } = config;

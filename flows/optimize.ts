@@ -39,7 +39,15 @@ import {
   type Setting,
   writeFile,
 } from "./setting.ts";
-import { choose, type Learned, learnedOptions, type Learning, openLearning, slots } from "./learning.ts";
+import {
+  choose,
+  type Learned,
+  type LearnedOptions,
+  learnedOptions,
+  type Learning,
+  openLearning,
+  slots,
+} from "./learning.ts";
 import {
   askingOptions,
   caps,
@@ -90,7 +98,7 @@ const schema = z.strictObject({
   ...common,
 });
 type Options = z.output<typeof schema>;
-type Config = Omit<Options, keyof Settled | keyof Learned> & Settled & Partial<Learned>;
+type Config = Omit<Options, keyof Settled | keyof Learned> & Settled & LearnedOptions;
 
 /** What may change when a run is resumed: everything else would make it another run. */
 const RESUMABLE = [

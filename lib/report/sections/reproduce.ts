@@ -81,7 +81,7 @@ export function command(
     dataset: `${dataset}.jsonl`,
     ...config,
     ...ignoring(config),
-    surrogate: config.meta_model ? undefined : false, // by itself a run takes the newest one
+    surrogate: config.meta_model === null ? false : undefined, // by itself a run takes the newest one
   };
   const changed: string[] = [];
   const flags = FLAGS[kind].flatMap((name) => {
