@@ -65,9 +65,9 @@ export interface Learned {
 export async function choose(
   db: Database,
   { datasetId, config, seedPrompt }: {
-    datasetId: string;
-    config: Readonly<Record<string, unknown>> & LearnedOptions;
-    seedPrompt: Prompt;
+    readonly datasetId: string;
+    readonly config: LearnedOptions;
+    readonly seedPrompt: Prompt;
   },
   { embed }: Learning,
   { tell }: Setting,
@@ -75,7 +75,7 @@ export async function choose(
   const learned = (id: string | null): Learned => ({ surrogate: id !== null, meta_model: id });
   if (!config.surrogate) return learned(null);
   if (config.meta_model) return learned((await named(() => findMetaModel(db, config.meta_model!))).id);
-  const context = await contextOf(db, datasetId, config);
+  const context = await contextOf(db, datasetId, { ...config });
   const { model, because } = await chooseMetaModel(db, {
     context,
     seed: () => features(seedPrompt, embed),
@@ -101,12 +101,12 @@ export interface Slots extends Disposable {
 /** Opens what an experiment was begun with. */
 export async function slots(
   db: Database,
-  { datasetId, config }: { datasetId: string; config: Readonly<Record<string, unknown>> & LearnedOptions },
+  { datasetId, config }: { readonly datasetId: string; readonly config: LearnedOptions },
   { embed, lightgbm }: Learning,
 ): Promise<Slots> {
   const { meta_model: id } = config;
   if (!id) return { search: {}, [Symbol.dispose]: () => {} };
-  const context = await contextOf(db, datasetId, config);
+  const context = await contextOf(db, datasetId, { ...config });
   const row = await named(() => findMetaModel(db, id));
   const { surrogate, advice, ...opened } = openSurrogate(row, { context, embed, lightgbm: await lightgbm() });
   return { search: { surrogate, advice }, ...opened };

@@ -50,17 +50,18 @@ import {
 } from "./learning.ts";
 import {
   askingOptions,
-  caps,
   DATASET,
   failures,
-  grading,
   kept,
+  optimizerOptions,
   OWN,
   requireAskable,
   scoringOptions,
+  searchOptions,
   seedPrompt,
   type Settled,
   settled,
+  setupOf,
   surroundings,
 } from "./wiring.ts";
 
@@ -69,9 +70,7 @@ const schema = z.strictObject({
     placeholder: "F",
   }),
   ...scoringOptions,
-  threshold: z.number().min(0).max(1).default(0.9).describe("validation score at which the search ends"),
-  max_iterations: z.int().min(0).default(10).describe("iterations at most"),
-  patience: z.int().min(1).default(3).describe("iterations without a better prompt after which it ends"),
+  ...searchOptions,
   seed: z.int().min(0).default(1).describe("of every random choice"),
   system_prompt: z.string().optional().describe("to begin with; unless given as the card says")
     .meta({ placeholder: "S" }),
@@ -79,11 +78,7 @@ const schema = z.strictObject({
     placeholder: "S",
   }),
   ...askingOptions,
-  optimizer: z.string().optional().describe(
-    "model that rewrites prompts and grades; the primary unless given",
-  )
-    .meta({ placeholder: "MODEL" }),
-  optimizer_tokens: z.int().min(1).optional().describe("tokens of its reply at most"),
+  ...optimizerOptions,
   ...learnedOptions,
   resume: z.string().optional().describe("goes on with an experiment that was cut off").meta({
     placeholder: "ID",
@@ -206,7 +201,7 @@ async function begin(db: Database, id: string, plan: Plan, { hold: { holder }, l
     return { ...plan, id, datasetId: experiment.datasetId, holder };
   }
   const datasetId = await saveDataset(db, dataset);
-  const asked = { datasetId, config: { ...plan.config }, seedPrompt: seedPrompt(plan.config) };
+  const asked = { datasetId, config: plan.config, seedPrompt: seedPrompt(plan.config) };
   const config = { ...plan.config, ...await choose(db, asked, learning, setting) };
   const { seed } = config;
   await beginExperiment(db, { id, kind: "optimize", datasetId, seed, config: kept(config), holder });
@@ -215,32 +210,14 @@ async function begin(db: Database, id: string, plan: Plan, { hold: { holder }, l
 
 const search = async (
   db: Database,
-  { id, datasetId, dataset, config, experiment, holder }: Begun,
-  { primary, optimizer, learning }: Pick<Models, "primary" | "optimizer"> & { learning: Learning },
+  begun: Begun,
+  roles: Models & { readonly learning: Learning },
   setting: Setting,
 ): Promise<StopReason> => {
-  using learned = await slots(db, { datasetId, config: { ...config } }, learning);
+  const { config, experiment, holder } = begun;
+  using learned = await slots(db, begun, roles.learning);
   return await setting.stage("Search", (say) =>
-    runExperiment({
-      id,
-      datasetId,
-      dataset,
-      seed: config.seed,
-      seedPrompt: seedPrompt(config),
-      metric: grading(config, optimizer),
-      primary,
-      optimizer,
-      caps: caps(config),
-      temperature: config.temperature,
-      answerTokens: config.answer_tokens,
-      optimizerTokens: config.optimizer_tokens ?? (optimizer.name === "local" ? 256 : 2048),
-      search: {
-        target: config.threshold,
-        maxIterations: config.max_iterations,
-        patience: config.patience,
-        ...learned.search,
-      },
-    }, {
+    runExperiment(setupOf(begun, roles, learned.search), {
       ...surroundings(db, config, setting),
       holder,
       secondsBefore: experiment?.seconds ?? 0,

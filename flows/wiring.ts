@@ -6,13 +6,13 @@
 import { z } from "zod";
 import { UsageError } from "../lib/command/mod.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
-import type { Grading, Surroundings } from "../lib/experiment/mod.ts";
+import type { Grading, Setup, Surroundings } from "../lib/experiment/mod.ts";
 import { type Caps, type LanguageModel, priceOf, type ProviderError } from "../lib/llm/mod.ts";
 import { metric } from "../lib/metrics/mod.ts";
 import type { Prompt } from "../lib/optimize/mod.ts";
 import { random } from "../lib/random.ts";
 import type { BillRow, Database, ExperimentRecord } from "../lib/store/mod.ts";
-import { type ModelNames, remoteModels, type Setting } from "./setting.ts";
+import { type ModelNames, type Models, remoteModels, type Setting } from "./setting.ts";
 
 /** The question set that is used when none is named. */
 export const DATASET = "data/tasks/question_types.jsonl";
@@ -46,6 +46,29 @@ export const askingOptions = {
   concurrency: z.int().min(1).max(1024).default(8).describe("requests in flight at most"),
   max_retries: z.int().min(0).max(20).default(4).describe("times a failed request is sent again"),
 };
+
+/** How a search goes. */
+export const searchOptions = {
+  threshold: z.number().min(0).max(1).default(0.9).describe("validation score at which the search ends"),
+  max_iterations: z.int().min(0).default(10).describe("iterations at most"),
+  patience: z.int().min(1).default(3).describe("iterations without a better prompt after which it ends"),
+};
+
+/** What the optimizer model is, and how it is asked. */
+export const optimizerOptions = {
+  optimizer: z.string().optional().describe(
+    "model that rewrites prompts and grades; the primary unless given",
+  )
+    .meta({ placeholder: "MODEL" }),
+  optimizer_tokens: z.int().min(1).optional().describe("tokens of its reply at most"),
+};
+
+/** Options of a search as they are read. */
+export type SearchOptions =
+  & { readonly seed: number }
+  & z.output<
+    z.ZodObject<typeof searchOptions & typeof askingOptions & typeof optimizerOptions>
+  >;
 
 /** What the dataset's card fills in. A configuration with these names is whole: a resumed run needs no card. */
 export interface Settled {
@@ -173,6 +196,33 @@ export function failures(
     all: calls + cached === failed + lost,
   };
 }
+
+/** What an experiment depends on, from what it was begun with. */
+export const setupOf = (
+  { id, datasetId, dataset, config }: {
+    readonly id: string;
+    readonly datasetId: string;
+    readonly dataset: Dataset;
+    readonly config: Settled & SearchOptions;
+  },
+  { primary, optimizer }: Pick<Models, "primary" | "optimizer">,
+  learned: Setup["search"],
+): Setup => ({
+  ...{ id, datasetId, dataset, primary, optimizer },
+  seed: config.seed,
+  seedPrompt: seedPrompt(config),
+  metric: grading(config, optimizer),
+  caps: caps(config),
+  temperature: config.temperature,
+  answerTokens: config.answer_tokens,
+  optimizerTokens: config.optimizer_tokens ?? (optimizer.name === "local" ? 256 : 2048),
+  search: {
+    target: config.threshold,
+    maxIterations: config.max_iterations,
+    patience: config.patience,
+    ...learned,
+  },
+});
 
 /** What an experiment is given from outside. */
 export const surroundings = (
