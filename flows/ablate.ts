@@ -1,0 +1,257 @@
+/**
+ * `deno task ablate`: what the meta-model and the policy contribute, measured on the locked test split at equal calls.
+ *
+ * First some searches without either, from which both are learned; each also says how well the meta-model of the searches
+ * before it orders its prompts. Then, for each seed, a search with neither, each, and both: they ask the same questions, so
+ * they are compared question by question. Answers are kept like any others: what was paid for is not asked again when an
+ * ablation is repeated.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { EXIT } from "../lib/command/mod.ts";
+import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
+import { runExperiment } from "../lib/experiment/mod.ts";
+import { fit } from "../lib/gbdt/mod.ts";
+import { openSurrogate, trainMetaModel } from "../lib/learning/mod.ts";
+import { random } from "../lib/random.ts";
+import { percent } from "../lib/report/text.ts";
+import { type Comparison, paired } from "../lib/statistics/mod.ts";
+import {
+  beginExperiment,
+  contextOf,
+  type Database,
+  type ExperimentRecord,
+  type MetaModelRow,
+  readExperiment,
+  saveDataset,
+} from "../lib/store/mod.ts";
+import { json as document } from "../lib/text.ts";
+import { type Learned, type Learning, openLearning, slots } from "./learning.ts";
+import { common, database, databaseOption, main, type Models, models, type Setting } from "./setting.ts";
+import {
+  askingOptions,
+  DATASET,
+  kept,
+  optimizerOptions,
+  requireAskable,
+  scoringOptions,
+  searchOptions,
+  settled,
+  setupOf,
+  surroundings,
+} from "./wiring.ts";
+
+const schema = z.strictObject({
+  dataset: z.string().default(DATASET).describe("questions and answers, .jsonl or .csv").meta({
+    placeholder: "F",
+  }),
+  seeds: z.int().min(1).default(3).describe("searches of each kind"),
+  lessons: z.int().min(1).default(3).describe("searches to learn from first"),
+  seed: z.int().min(0).default(1).describe("of the first search of each kind"),
+  timesteps: z.int().min(1).default(5000).describe("that the policy is trained for"),
+  ...scoringOptions,
+  ...searchOptions,
+  ...askingOptions,
+  ...optimizerOptions,
+  ...databaseOption,
+  ...common,
+});
+type Options = z.output<typeof schema>;
+
+/** What a search is given of what was learned. */
+const ARMS = [
+  { name: "neither", surrogate: false, policy: false },
+  { name: "surrogate", surrogate: true, policy: false },
+  { name: "policy", surrogate: false, policy: true },
+  { name: "both", surrogate: true, policy: true },
+] as const;
+type Arm = typeof ARMS[number];
+
+/** One search of an ablation. */
+interface Run {
+  readonly id: string;
+  readonly seed: number;
+  readonly record: ExperimentRecord;
+}
+
+async function ablate(options: Options, setting: Setting): Promise<number> {
+  const { print, stage, tell } = setting;
+  await requireAskable({ ...options, ...settled(options, await dealt(options, options.seed)) }, setting);
+  await using db = await database(options, setting);
+  await using roles = await models(options, setting);
+  await using learning = openLearning(setting);
+  const search = (name: string, seed: number, learned: Learned) =>
+    stage(
+      `${name}, seed ${seed}`,
+      (say) => searched(db, { options, seed, learned, roles, learning, setting, say }),
+    );
+
+  const nothing: Learned = { surrogate: false, meta_model: null };
+  const foresight: { searches: number; prompts: number; rank_correlation: number | null }[] = [];
+  let metaModel: MetaModelRow | null = null;
+  for (let lesson = 0; lesson < options.lessons; lesson++) {
+    const run = await search(
+      `Lesson ${lesson + 1} of ${options.lessons}`,
+      options.seed + FIRST_LESSON + lesson,
+      nothing,
+    );
+    if (run === null) return EXIT.interrupted;
+    if (metaModel) {
+      foresight.push({ searches: lesson, ...await foresaw(db, metaModel, run, { options, learning }) });
+    }
+    metaModel = await stage("Meta-model", async () =>
+      (await trainMetaModel({
+        ...{ db, embed: learning.embed, lightgbm: await learning.lightgbm() },
+        ...{ newId: () => crypto.randomUUID(), elapsed: () => performance.now() },
+      })).trained);
+  }
+  if (!metaModel) tell("No meta-model: too few prompts were scored.");
+
+  const runs = new Map<Arm["name"], Run[]>();
+  for (let seed = options.seed; seed < options.seed + options.seeds; seed++) {
+    for (const { name, surrogate } of ARMS) {
+      const learned = { surrogate, meta_model: surrogate ? metaModel?.id ?? null : null };
+      const run = await search(name, seed, learned);
+      if (run === null) return EXIT.interrupted;
+      runs.set(name, [...runs.get(name) ?? [], run]);
+    }
+  }
+  const rows = ARMS.map(({ name }) => contribution(name, runs.get("neither")!, runs.get(name)!));
+  if (options.json) print(document({ arms: rows, foresight, meta_model_id: metaModel?.id ?? null }));
+  else print(text(rows, foresight, options));
+  return EXIT.done;
+}
+
+/** Searches to learn from have seeds of their own: nothing is judged by what it was learned from. */
+const FIRST_LESSON = 1000;
+
+const dealt = (options: Options, seed: number): Promise<Dataset> => readDataset(options.dataset, { seed });
+
+/** A search that is kept like any other; null when the user ended it. */
+async function searched(db: Database, { options, seed, learned, roles, learning, setting, say }: {
+  options: Options;
+  seed: number;
+  learned: Learned;
+  roles: Models;
+  learning: Learning;
+  setting: Setting;
+  say: (status: string) => void;
+}): Promise<Run | null> {
+  const dataset = await dealt(options, seed);
+  const id = crypto.randomUUID(), datasetId = await saveDataset(db, dataset);
+  const config = { ...options, ...settled(options, dataset), ...learned, seed };
+  await beginExperiment(db, {
+    ...{ id, kind: "optimize", datasetId, seed },
+    config: kept(config, ["seeds", "lessons", "timesteps"]),
+  });
+  using filled = await slots(db, { datasetId, config }, learning);
+  const reason = await runExperiment(setupOf({ id, datasetId, dataset, config }, roles, filled.search), {
+    ...surroundings(db, options, setting),
+    onProgress: ({ iteration, asked, best }) =>
+      say(`iteration ${iteration}, ${asked} of ${options.max_calls} calls, best ${percent(best.score)}`),
+  });
+  return reason === "interrupted" ? null : { id, seed, record: await readExperiment(db, id) };
+}
+
+/** How well a model of earlier searches orders the prompts of a later one. */
+async function foresaw(
+  db: Database,
+  model: MetaModelRow,
+  { record: { experiment, trials } }: Run,
+  { options, learning: { embed, lightgbm } }: { options: Options; learning: Learning },
+): Promise<{ prompts: number; rank_correlation: number | null }> {
+  const context = await contextOf(db, experiment.dataset_id, experiment.config);
+  using opened = openSurrogate(model, { context, embed, lightgbm: await lightgbm() });
+  const scored = trials.filter(({ validation }) => validation !== null);
+  if (scored.length < 2) return { prompts: scored.length, rank_correlation: null };
+  const predicted = await opened.surrogate(
+    scored.map(({ system_prompt, output_prompt, demos }) => ({
+      systemPrompt: system_prompt,
+      outputPrompt: output_prompt,
+      demos,
+    })),
+  );
+  const { rankCorrelation } = fit(predicted, scored.map(({ validation }) => validation!));
+  return { prompts: scored.length, rank_correlation: rankCorrelation };
+}
+
+/** What a kind of search came to, and by how much it was better than one with neither. */
+interface Contribution {
+  readonly arm: Arm["name"];
+  /** Mean score of the best prompts on the test questions. */
+  readonly test: number;
+  readonly n: number;
+  readonly calls: number;
+  /** Null for the one that the others are compared with. */
+  readonly against_neither: Comparison | null;
+}
+
+function contribution(arm: Arm["name"], neither: readonly Run[], runs: readonly Run[]): Contribution {
+  const [before, after] = [scores(neither), scores(runs)];
+  const common = [...after.keys()].filter((question) => before.has(question));
+  const values = [...after.values()];
+  return {
+    arm,
+    test: values.reduce((sum, score) => sum + score, 0) / Math.max(1, values.length),
+    n: values.length,
+    calls: runs.reduce((sum, { record }) => sum + record.trials.at(-1)!.calls, 0) / runs.length,
+    against_neither: arm === "neither" ? null : paired(
+      common.map((question) => before.get(question)!),
+      common.map((question) => after.get(question)!),
+      { random: random(arm) },
+    ),
+  };
+}
+
+/** The scores of the best prompts on test, by seed and question. */
+const scores = (runs: readonly Run[]): Map<string, number> =>
+  new Map(
+    runs.flatMap(({ seed, record: { experiment, answers } }) =>
+      answers.filter(({ version }) => version === experiment.after)
+        .map(({ example, score }) => [`${seed} ${example}`, score])
+    ),
+  );
+
+function text(
+  rows: readonly Contribution[],
+  foresight: readonly { searches: number; prompts: number; rank_correlation: number | null }[],
+  { seeds, max_calls }: Options,
+): string {
+  const points = (value: number) => `${value >= 0 ? "+" : ""}${(100 * value).toFixed(1)}`;
+  return [
+    `${seeds} searches of each kind, ${max_calls} calls each, locked test split:`,
+    "",
+    "             test   against neither   95 % interval       p",
+    ...rows.map(({ arm, test, against_neither: comparison }) =>
+      [
+        arm.padEnd(10),
+        `${(100 * test).toFixed(1)} %`.padStart(7),
+        comparison === null ? "" : [
+          points(comparison.mean).padStart(15),
+          `[${comparison.ci95.map(points).join(", ")}]`.padStart(17),
+          comparison.pValue.toFixed(3).padStart(9),
+          comparison.significant ? (comparison.mean > 0 ? "better" : "worse") : "no contribution",
+        ].join(" "),
+      ].join(" ").trimEnd()
+    ),
+    ...foresight.length === 0
+      ? []
+      : ["", "How well the meta-model foresaw the order of the next search's prompts:"],
+    ...foresight.map(({ searches, prompts, rank_correlation }) =>
+      `  after ${searches} ${searches === 1 ? "search" : "searches"}: ` +
+      (rank_correlation === null
+        ? "too few prompts"
+        : `rank correlation ${rank_correlation.toFixed(2)}, ${prompts} prompts`)
+    ),
+  ].join("\n");
+}
+
+if (import.meta.main) {
+  await main({
+    name: "ablate",
+    summary: "what the meta-model and the policy contribute",
+    schema,
+    run: ablate,
+  });
+}
