@@ -147,8 +147,8 @@ Deno.test("chooseMetaModel() takes the newest that holds, and says why it takes 
     ok(why.test(because), because);
   };
   await check("own", 0, null, /no meta-model was trained yet/);
-  await saveMetaModel(db, row({ rmse: 0.21 }));
-  await check("own", 0, null, /none of 1 meta-models beats/);
+  for (const change of [{ rmse: 0.21 }, { importance: [] }]) await saveMetaModel(db, row(change));
+  await check("own", 0, null, /none of 2 meta-models beats/);
   await saveMetaModel(db, good);
   await check("own", 0, good.id, /better than the mean on 50 prompts/);
   await check("other", 0, null, /too few question sets/);

@@ -100,9 +100,9 @@ export async function trainMetaModel(
   return { trained: row, prompts: seen.length };
 }
 
-/** Whether a model predicts better than the mean, on the prompts held out and over folds. */
-export const beatsTheMean = ({ rmse, meanRmse, crossValidation }: MetaModelRow): boolean =>
-  rmse < meanRmse && crossValidation.rmse < crossValidation.meanRmse;
+/** Whether a model predicts better than the mean, on the prompts held out and over folds; one without a split is the mean. */
+export const beatsTheMean = ({ rmse, meanRmse, crossValidation, importance }: MetaModelRow): boolean =>
+  importance.length > 0 && rmse < meanRmse && crossValidation.rmse < crossValidation.meanRmse;
 
 const average = (values: ArrayLike<number>): number =>
   Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
