@@ -38,6 +38,9 @@ export interface ConnectionsOptions {
   silenceMs: number;
 }
 
+/** What is done on a connection. */
+export type Act<T> = (run: Run, gone: Promise<unknown>) => Promise<T>;
+
 /** An open pool. */
 export interface Connections {
   /**
@@ -45,17 +48,20 @@ export interface Connections {
    * it, when that connection is lost; pg's error when the server refuses to connect; else what `act` throws. `gone` resolves
    * when the connection ends.
    */
-  use<T>(act: (run: Run, gone: Promise<unknown>) => Promise<T>, options?: { own?: boolean }): Promise<T>;
-  /** Waits for what is running, then closes all. */
+  use<T>(act: Act<T>, options?: { own?: boolean }): Promise<T>;
+  /** Waits for whatever is in use or waits for a connection, then closes all. */
   close(): Promise<void>;
 }
 
 /** Behind a pooler it cannot be seen whether a statement is worked at; it gets so many milliseconds. */
 const POOLER_SILENCE = 60_000;
+/** How many milliseconds the other end gets to close a connection that is not needed any more. */
+const GOODBYE = 1000;
 
 /** Makes a pool; it connects when it is used. */
 export function openConnections({ config, size, silenceMs }: ConnectionsOptions): Connections {
   const open = new Set<Client>();
+  const uses = new Set<Promise<unknown>>();
   let lostAt = -Infinity;
 
   class Client extends pg.Client {
@@ -71,6 +77,12 @@ export function openConnections({ config, size, silenceMs }: ConnectionsOptions)
     /** The server's number for it. */
     get backend(): number {
       return (this as unknown as { processID: number }).processID;
+    }
+    /** Ends it politely, and cuts it when nobody hears: the pool gives its place away only when it is gone. */
+    override end(...done: unknown[]): Promise<void> {
+      const timer = setTimeout(() => this.cut(), GOODBYE);
+      this.gone.then(() => clearTimeout(timer));
+      return super.end(...done as []);
     }
     /** Closes it at once: one that hangs cannot be ended politely. */
     cut(): void {
@@ -94,10 +106,13 @@ export function openConnections({ config, size, silenceMs }: ConnectionsOptions)
     }
   }
 
-  async function use<T>(
-    act: (run: Run, gone: Promise<unknown>) => Promise<T>,
-    { own = false } = {},
-  ): Promise<T> {
+  function use<T>(act: Act<T>, { own = false } = {}): Promise<T> {
+    const running = onConnection(act, own).finally(() => uses.delete(running));
+    uses.add(running);
+    return running;
+  }
+
+  async function onConnection<T>(act: Act<T>, own: boolean): Promise<T> {
     const client = await acquire();
     try {
       return await act((sql, params) => run(client, sql, params), client.gone);
@@ -166,8 +181,9 @@ export function openConnections({ config, size, silenceMs }: ConnectionsOptions)
   }
 
   async function close(): Promise<void> {
+    await Promise.allSettled(uses); // pg's pool forgets whoever waits for a connection when it ends
     await pool.end();
-    const timer = setTimeout(() => open.forEach((client) => client.cut()), 1000);
+    const timer = setTimeout(() => open.forEach((client) => client.cut()), GOODBYE);
     await Promise.all(Array.from(open, ({ gone }) => gone));
     clearTimeout(timer);
   }
@@ -189,6 +205,7 @@ const LOSSES = new Set([
   ...["57P01", "57P02", "57P03", "53300"], // shut down, crashed, starting, too many connections
   ...["57P05", "25P03"], // idle for too long, outside and inside a transaction
   ...["ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ENOENT", "ETIMEDOUT"],
+  "EAGAIN", // a Unix socket with too many at its door
   ...["EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "ENOTFOUND", "EAI_AGAIN"],
   ...NO_FILES,
 ]);

@@ -34,7 +34,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 // @ts-types="@types/pg"
 import pg from "pg";
-import { type Connections, Loss, NO_FILES, openConnections, type Run } from "./connections.ts";
+import { type Act, type Connections, Loss, NO_FILES, openConnections, type Run } from "./connections.ts";
 import { DatabaseError } from "./database_error.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./database_url.ts";
 import { openServer, type Server, type ServerOptions } from "./server.ts";
@@ -55,7 +55,7 @@ export interface Queryable {
 
 /** A connection of one's own. */
 export interface Session extends Queryable {
-  /** Resolves when the connection ends: a statement would fail. */
+  /** Resolves when the connection ends, or the database is closed: a statement would fail. */
   readonly gone: Promise<unknown>;
 }
 
@@ -67,7 +67,7 @@ export interface Database extends Queryable, AsyncDisposable {
   transaction<T>(fn: (transaction: Queryable) => Promise<T>): Promise<T>;
   /**
    * Runs `fn` on a connection of its own, which is closed after it: for advisory locks and settings. `fn` runs again when
-   * the connection is lost.
+   * the connection is lost. Once the database is closed each further statement is refused, so that no session outlasts it.
    */
   session<T>(fn: (session: Session) => Promise<T>): Promise<T>;
   /** Waits for what is running, then closes all connections and lets go of the embedded server. */
@@ -207,15 +207,20 @@ async function connect(reached: Reached, options: DatabaseOptions): Promise<Data
   const { waitMs = 120_000, openWaitMs = 5000, notice = () => {} } = options;
   let away = false;
   let closing: Promise<void> | undefined;
+  const closed = Promise.withResolvers<void>();
+
+  function requireOpen(): void {
+    if (closing) throw new Error(`Cannot use the database at ${description} as it was closed`);
+  }
 
   /** Runs `act` on a connection, and again when that is lost: the one place where anything is repeated. */
   async function persist<T>(
-    act: (run: Run, gone: Promise<unknown>) => Promise<T>,
+    act: Act<T>,
     { own = false, patience = waitMs } = {},
   ): Promise<T> {
     for (let losses = 0, conflicts = 0, began = performance.now();;) {
       let connected = Infinity;
-      if (closing) throw new Error(`Cannot use the database at ${description} as it was closed`);
+      requireOpen();
       try {
         const result = await connections.use((...connection) => {
           connected = performance.now();
@@ -258,6 +263,7 @@ async function connect(reached: Reached, options: DatabaseOptions): Promise<Data
   }
 
   async function close(): Promise<void> {
+    closed.resolve();
     await connections.close();
     await server?.close();
   }
@@ -273,7 +279,11 @@ async function connect(reached: Reached, options: DatabaseOptions): Promise<Data
     session: (fn) =>
       persist(async (run, gone) => {
         await run(beginSession);
-        return await fn({ ...queryable(run), gone });
+        const open: Run = (sql, params) => {
+          requireOpen();
+          return run(sql, params);
+        };
+        return await fn({ ...queryable(open), gone: Promise.race([gone, closed.promise]) });
       }, { own: true }),
     transaction: (fn) =>
       persist(async (run) => {

@@ -388,6 +388,46 @@ Deno.test("a closed database says so, and shows no password", async () => {
   await rejects(db.query("select 1"), /Cannot use the database at .* as it was closed/);
 });
 
+Deno.test("close() waits for statements that wait for a connection", async () => {
+  await using direct = await testDatabase();
+  const db = await openDatabase({ url: direct.url, poolSize: 2 });
+  const sleeping = [1, 2, 3, 4, 5].map((n) => db.query("select $1::int8 as n from pg_sleep(0.01)", [n]));
+  await db.close();
+  deepEqual((await Promise.all(sleeping)).map(({ rows: [row] }) => row!.n), [1, 2, 3, 4, 5]);
+});
+
+Deno.test("close() does not wait for connections whose goodbye nobody hears", async () => {
+  await using direct = await testDatabase();
+  await using silent = proxy(socketOf(direct.url));
+  const db = await openDatabase({ url: throughProxy(direct.url, silent.port) });
+  let closing: Promise<void>;
+  await db.session(async (session) => {
+    await session.query("select");
+    silent.fallSilent();
+    closing = db.close();
+    await session.gone;
+    await rejects(session.query("select"), /Cannot use the database at .* as it was closed/);
+  });
+  await closing!;
+});
+
+Deno.test("query() gets the place of a connection whose goodbye nobody hears", async () => {
+  await using direct = await testDatabase();
+  await using silent = proxy(socketOf(direct.url));
+  await using db = await openDatabase({ url: throughProxy(direct.url, silent.port, "&pool_size=2") });
+  const more = Promise.withResolvers<void>();
+  const long = db.session(() => more.promise);
+  let waiting: Promise<unknown>;
+  await db.session(async () => {
+    waiting = db.query("select");
+    await delay(50); // both places are taken
+    silent.fallSilent();
+  });
+  await waiting!;
+  more.resolve();
+  await long;
+});
+
 // ---- TLS ----
 
 const PASSWORD = "canary @/:#?%&é";

@@ -17,9 +17,9 @@ const LOCKS = `
 
 const locked = async (db: Database): Promise<boolean> => (await db.query(`select ${LOCKS}`)).rowCount > 0;
 
-/** Ends the connection that has the lock; gives whether there was one. */
+/** Ends the connection that has the lock, and waits until it is gone; gives whether there was one. */
 const strike = async (db: Database): Promise<boolean> =>
-  (await db.query(`select pg_terminate_backend(pid) ${LOCKS}`)).rowCount > 0;
+  (await db.query(`select pg_terminate_backend(pid, 60000) ${LOCKS}`)).rowCount > 0;
 
 /** Another process, as far as the database can tell. */
 const another = (db: TestDatabase) => openDatabase({ url: db.url });
@@ -39,7 +39,7 @@ Deno.test("holdExperiment() lets one at a time have an experiment", async () => 
       return true;
     });
   }
-  await using _next = await holdExperiment(other, ID, soon);
+  await using _next = await holdExperiment(other, ID);
 });
 
 Deno.test("holdExperiment() waits for the lock of one that has just ended", async () => {
@@ -59,6 +59,15 @@ Deno.test("holdExperiment() takes it again when its connection was lost", async 
   for (let round = 0; round < 3; round++) while (!(await strike(other))) await delay(5);
   while (!(await locked(other))) await delay(5);
   await rejects(holdExperiment(other, ID, soon), HeldError);
+});
+
+Deno.test("holdExperiment() does not outlast its database, though nobody disposed of the hold", async () => {
+  await using db = await testDatabase();
+  const other = await another(db);
+  const hold = await holdExperiment(other, ID);
+  await other.close();
+  await using _next = await holdExperiment(db, ID);
+  await hold[Symbol.asyncDispose]();
 });
 
 Deno.test("whose place another holder took sends nothing more, and does not touch what that one does", async () => {
