@@ -212,12 +212,12 @@ export interface UpdateOptions {
   reorder(indices: Int32Array): void;
 }
 
-/** What was lost, as a mean over minibatches, by the names of Stable-Baselines3's log. */
+/** What was lost, as means over minibatches, by the names of Stable-Baselines3's log. */
 export interface Losses extends Record<string, number> {
   readonly policy_gradient_loss: number;
   readonly value_loss: number;
   readonly entropy_loss: number;
-  /** Mean of r - 1 - log r: how far the policy went from that of the rollout. */
+  /** Mean of r - 1 - log r in the last epoch: how far the policy went from that of the rollout. */
   readonly approx_kl: number;
   /** Part of the steps whose r left the range. */
   readonly clip_fraction: number;
@@ -237,6 +237,7 @@ export function update(
   let policyLoss = 0, valueLoss = 0, entropyLoss = 0, kl = 0, clipped = 0, minibatches = 0;
   for (let epoch = 0; epoch < epochs; epoch++) {
     options.reorder(indices);
+    kl = 0;
     for (let start = 0; start < steps; start += batchSize, minibatches++) {
       const B = Math.min(batchSize, steps - start);
       let mean = 0, variance = 0;
@@ -259,7 +260,7 @@ export function update(
         const plain = r * advantage;
         const clip = Math.min(Math.max(r, 1 - clipRange), 1 + clipRange) * advantage;
         surrogate += Math.min(plain, clip);
-        kl += (r - 1 - logRatio) / B;
+        kl += (r - 1 - logRatio) / B / Math.ceil(steps / batchSize);
         if (Math.abs(r - 1) > clipRange) clipped += 1 / B;
 
         let entropy = 0;
@@ -289,7 +290,7 @@ export function update(
     policy_gradient_loss: policyLoss / minibatches,
     value_loss: valueLoss / minibatches,
     entropy_loss: entropyLoss / minibatches,
-    approx_kl: kl / minibatches,
+    approx_kl: kl,
     clip_fraction: clipped / minibatches,
   };
 }
