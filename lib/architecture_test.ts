@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   gbdt: ["native", "random"],
   onnx: ["python"],
   features: ["onnx", "metrics", "python"],
+  rl: ["native", "onnx", "random"],
   command: ["nearest", "text"],
   optimize: ["dataset", "random", "text", "statistics", "types:llm"],
   evaluate: ["dataset", "metrics", "statistics", "random", "text", "types:llm", "types:optimize"],
@@ -32,7 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "types:statistics",
   ],
   experiment: ["dataset", "metrics", "statistics", "random", "llm", "optimize", "evaluate", "store"],
-  learning: ["features", "gbdt", "random", "store", "types:native", "types:optimize"],
+  learning: ["features", "gbdt", "random", "rl", "onnx", "optimize", "store", "types:dataset", "types:native"],
   report: ["types:store"],
 };
 
