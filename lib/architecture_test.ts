@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   python: [],
   native: ["python"],
   gbdt: ["native", "random"],
+  rl: ["native", "onnx", "random"],
   command: ["nearest", "text"],
   optimize: ["dataset", "random", "text", "statistics", "types:llm"],
   evaluate: ["dataset", "metrics", "statistics", "random", "text", "types:llm", "types:optimize"],
