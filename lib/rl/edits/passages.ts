@@ -179,3 +179,21 @@ export function withSentence(text: string, sentence: string): string {
   const parts = /[.?!)"”’]$/u.test(end) && !end.includes("\n") && clusters(end).size === 0 ? " " : "\n";
   return `${end}${parts}${sentence}`;
 }
+
+/** What `rewrite` comes to rest at when it is done again and again, so that once more changes nothing; else `given` itself. */
+export function settled<T>(
+  given: T,
+  rewrite: (value: T) => T,
+  isSame: (a: T, b: T) => boolean = Object.is,
+): T {
+  let value = given;
+  for (let pass = 0; pass < PASSES; pass++) {
+    const next = rewrite(value);
+    if (isSame(next, value)) return value;
+    value = next;
+  }
+  return given;
+}
+
+/** No text that means anything needs more than two or three. */
+const PASSES = 10;

@@ -13,6 +13,7 @@ import {
   paragraphs,
   type Passage,
   sentences,
+  settled,
   whole,
   wordCount,
 } from "./passages.ts";
@@ -56,7 +57,7 @@ export function worth(text: string, task: Task): number {
   const relevance = words.length === 0 ? 0 : words.filter((word) => known.has(word)).length / words.length;
   return (placeholders(text).size > 0 ? 4 : 0) +
     (named(text, labelsOf(task)).size > 0 ? 2 : 0) +
-    most(COMMANDS, 2) + most(CONSTRAINTS, 2) + most(ANSWER, 2) / 2 +
+    most(COMMANDS, 2) + most(CONSTRAINTS, 2) + most(ANSWER, 2) +
     (sentences(text.replace(BULLET, "")).some(({ text }) => isInstruction(text)) ? 1 : 0) +
     relevance -
     (PERSONA.test(text) ? 1 : 0);
@@ -125,13 +126,8 @@ export function reorderComponents(prompt: Prompt, task: Task): Prompt {
   if (!units) return prompt;
   const values = units.map(({ text }) => worth(text, task));
   const best = values.indexOf(Math.max(...values));
-  const next = values.lastIndexOf(Math.max(...values.filter((_, i) => i !== best)));
-  const second = next === best ? values.findIndex((value, i) => i !== best && value === values[next]) : next;
-  const order = [
-    best,
-    ...units.keys().filter((i) => i !== best && i !== second),
-    second,
-  ];
+  const second = values.lastIndexOf(Math.max(...values.filter((_, i) => i !== best)));
+  const order = [best, ...units.keys().filter((i) => i !== best && i !== second), second];
   const begin = text.slice(0, text.length - joined(units).length);
   const made = begin + joined(units.map(({ gap }, i) => ({ text: units[order[i]!]!.text, gap })));
   const again = components(made); // a sentence may not be one in another place
@@ -144,10 +140,11 @@ export function reorderComponents(prompt: Prompt, task: Task): Prompt {
 /** Turns what is listed in a sentence into a list: numbered items, items after a colon, instructions in a row. */
 export function improveFormat(prompt: Prompt, task: Task): Prompt {
   const labels = labelsOf(task);
+  const rewrite = (text: string) => settled(text, (text) => listed(text, labels));
   return {
     ...prompt,
-    systemPrompt: listed(prompt.systemPrompt, labels),
-    outputPrompt: listed(prompt.outputPrompt, labels),
+    systemPrompt: rewrite(prompt.systemPrompt),
+    outputPrompt: rewrite(prompt.outputPrompt),
   };
 }
 
@@ -175,9 +172,22 @@ function numbered(line: string, labels: readonly string[]): string | null {
   }
   if (marks.length < 2) return null;
   const head = line.slice(0, marks[0]!.from).trimEnd();
-  const items = marks.map(({ to }, i) => itemOf(line.slice(to, marks[i + 1]?.from)));
+  const texts = marks.map(({ to }, i) => line.slice(to, marks[i + 1]?.from));
+  const [last, more] = lastItem(texts);
+  const items = texts.with(-1, last).map(itemOf);
   if (items.some((item) => item === "")) return null;
-  return [...(head === "" ? [] : [head]), ...items.map((item, i) => `${i + 1}. ${item}`)].join("\n");
+  return [
+    ...(head === "" ? [] : [head]),
+    ...items.map((item, i) => `${i + 1}. ${item}`),
+    ...(more === "" ? [] : ["", more]),
+  ].join("\n");
+}
+
+/** The last item ends with its sentence where those before it are no sentences. */
+function lastItem(items: readonly string[]): [item: string, more: string] {
+  const last = items.at(-1)!, [first] = sentences(last);
+  const isEnd = first && items.slice(0, -1).every((item) => !/[.?!]\s*$/u.test(item));
+  return isEnd ? [first.text.replace(/\.$/u, ""), last.slice(first.text.length).trim()] : [last, ""];
 }
 
 const itemOf = (text: string): string =>

@@ -15,6 +15,7 @@ import {
   rewritten,
   type Rule,
   sentences,
+  settled,
   whole,
   withSentence,
   wordCount,
@@ -60,7 +61,7 @@ const INSTRUCTION = new RegExp(`^(?:${VERBS.split(" ").join("|")})(?![\\p{L}\\p{
 
 /** Whether a sentence tells what to do. */
 export const isInstruction = (sentence: string): boolean =>
-  INSTRUCTION.test(sentence) || OBLIGATION.test(sentence);
+  (INSTRUCTION.test(sentence) || OBLIGATION.test(sentence)) && !/^\S+:$/u.test(sentence);
 const OBLIGATION = /^(?:please|you (?:must|should|need to|have to|will)|always)\s/iu;
 
 // ---- tone
@@ -75,15 +76,16 @@ const IMPERATIVE = whole("must|never|always|do not|don['’]t");
 export const toneOf = (text: string): Tone =>
   text.search(POLITE) >= 0 ? "polite" : text.search(IMPERATIVE) >= 0 ? "imperative" : "neutral";
 
+const THANKS: Rule = [
+  /(?:^|(?<=[.!?\n]))[ \t]*(?:thank you|thanks)(?: (?:very much|so much|in advance|for your help))*[.!]/giu,
+  "",
+];
 const WITHOUT_COURTESY: readonly Rule[] = [
   [/(?<![\p{L}\p{N}\p{M}_])(?:could|would|can|will) you (?:please |kindly )?([^.?!\n]{2,300})\?/giu, "$1."],
   before("i would (?:really |very much )?(?:like you to|appreciate it if you(?: would| could)?)"),
   before("please|kindly"),
   after("please"),
-  [
-    /(?:^|(?<=[.!?\n]))[ \t]*(?:thank you|thanks)(?: (?:very much|so much|in advance|for your help))*[.!]/giu,
-    "",
-  ],
+  THANKS,
 ];
 const FIRM: readonly Rule[] = [
   instead("should", "must"),
@@ -146,6 +148,7 @@ function changedInstruction(
 // ---- length
 
 const FEWER_WORDS: readonly Rule[] = [
+  THANKS,
   before(
     "(?:it is|it's) (?:very |extremely )?(?:important|essential|crucial|necessary) (?:to (?:note|remember|keep in mind) )?that",
   ),
@@ -174,7 +177,7 @@ const FEWER_WORDS: readonly Rule[] = [
   instead("a total of", ""),
   instead("has the ability to|is able to", "can"),
   instead("have the ability to|are able to", "can"),
-  before("very|really|quite|truly|extremely|actually|literally|absolutely|definitely"),
+  before("(?:very(?! (?:much|well))|really|quite|truly|extremely|actually|literally|absolutely|definitely)"),
   after(
     "at all times|as much as possible|to the best of your (?:ability|abilities|knowledge)|at the end of the day",
   ),
@@ -183,8 +186,10 @@ const FEWER_WORDS: readonly Rule[] = [
 ];
 
 /** Says the same in fewer words: without fillers, repeated sentences, examples shown twice, and needless space. */
-export function shortenPrompt(prompt: Prompt, task: Task): Prompt {
-  const labels = labelsOf(task);
+export const shortenPrompt = (prompt: Prompt, task: Task): Prompt =>
+  settled(prompt, (prompt) => shortened(prompt, labelsOf(task)), isSame);
+
+function shortened(prompt: Prompt, labels: readonly string[]): Prompt {
   const seen = new Set<string>();
   // what is said after every question need not be said before as well
   const outputPrompt = shorter(prompt.outputPrompt, labels, seen);
@@ -201,28 +206,18 @@ export function shortenPrompt(prompt: Prompt, task: Task): Prompt {
 const FEWEST_WORDS = 3;
 
 function shorter(text: string, labels: readonly string[], seen: Set<string>): string {
-  let result = text;
-  for (let pass = 0; pass < 5; pass++) { // what is left by one rule may be found by another
-    const next = rewritten(result, FEWER_WORDS, labels);
-    if (next === result) break;
-    result = next;
-  }
-  const passages = lines(result).flatMap((line): Passage[] => {
+  const passages = lines(rewritten(text, FEWER_WORDS, labels)).flatMap((line): Passage[] => {
     const mark = line.text.match(BULLET)?.[0] ?? "";
     const all = sentences(line.text.slice(mark.length));
     const fresh = all.filter(({ text }) => {
       const key = folded(text);
-      if (wordCount(key) < FEWEST_WORDS) return true;
-      return !seen.has(key) && seen.add(key);
+      return wordCount(key) < FEWEST_WORDS || !seen.has(key) && seen.add(key);
     });
     if (fresh.length === all.length) return [line];
-    const rest = joined(fresh).trimEnd();
-    return rest.trim() === "" ? [] : [{ ...line, text: mark + rest }];
+    const rest = joined(fresh).trim();
+    return rest === "" ? [] : [{ ...line, text: mark + rest }];
   });
-  const kept = joined(passages);
-  return kept === result
-    ? result.replace(/(?:\r?\n[ \t]*){3,}/gu, "\n\n").trim()
-    : kept.replace(/(?:\r?\n[ \t]*){3,}/gu, "\n\n").trim();
+  return joined(passages).replace(/(?:\r?\n[ \t]*){3,}/gu, "\n\n").trim();
 }
 
 // ---- clarity
@@ -255,7 +250,7 @@ function kindOf(space: AnswerSpace | undefined): [text: string, said: RegExp] {
     case "number":
       return ["The answer is a number.", whole("numbers?|digits|numeric")];
     case "text":
-      return space.words.most <= 3
+      return space.words.most <= 8
         ? ["The answer is a name or a short phrase.", whole("name|phrase|words?")]
         : [
           `The answer is a text of about ${space.words.median} words.`,
@@ -283,8 +278,6 @@ function exactly(space: AnswerSpace | undefined): Rule[] {
     [/,?[ \t]+etc\.?(?=[ \t]*(?:\n|$))/giu, "."],
     instead("a couple of", "two"),
     instead("a few|several", "two or three"),
-    instead("kind of|sort of", ""),
-    [/(?<=\S)[ \t]{2,}(?=\S)/gu, " "],
   ];
 }
 
