@@ -24,6 +24,14 @@ const LIBRARIES = {
       windows: "lightgbm/bin/lib_lightgbm.dll",
     },
   },
+  openblas: {
+    group: "learn",
+    file: {
+      linux: "scipy_openblas32/lib/libscipy_openblas.so",
+      darwin: "scipy_openblas32/lib/libscipy_openblas.dylib",
+      windows: "scipy_openblas32/lib/libscipy_openblas.dll",
+    },
+  },
 } as const;
 
 /** The path of a library in the environment of `python`, its interpreter. Throws SetupError when the wheel is not there. */

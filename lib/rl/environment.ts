@@ -76,9 +76,9 @@ export interface Environments {
   readonly observationSize: number;
   readonly actions: number;
   /** What is seen now, `count` x `observationSize`: after an end, the first observation of the next episode. */
-  readonly observations: Float32Array;
+  readonly observations: Float32Array<ArrayBuffer>;
   /** The last observation of an episode that ended in this step, `count` x `observationSize`; other rows are of no meaning. */
-  readonly finalObservations: Float32Array;
+  readonly finalObservations: Float32Array<ArrayBuffer>;
   readonly rewards: Float32Array;
   /** 1 where the episode reached its end in this step. */
   readonly terminated: Uint8Array;
