@@ -174,3 +174,8 @@ function hints(space: AnswerSpace | undefined, train: Task["train"]): Saying[] {
     }
   }
 }
+
+/** Whether a text says in words what form an answer takes. */
+export const saysForm = (text: string): boolean =>
+  [ALONE, LENGTH, FORM].some((pattern) => text.search(pattern) >= 0);
+const FORM = whole("one of|exact words|word for word|digits|one label|in lower ?case|json|yes or no");
