@@ -27,3 +27,24 @@ export {
   type Training,
 } from "./training.ts";
 export { ppo, PPO_DEFAULTS, type PpoOptions } from "./ppo.ts";
+export { act, type Action, ACTIONS, type Change, changes, undo } from "./edits/edit.ts";
+export type { AnswerSpace, Demo, Prompt, Task } from "./edits/prompt.ts";
+export { clarity } from "./clarity.ts";
+export {
+  type Look,
+  OBSERVATION_SIZE,
+  observer,
+  type ObserverOptions,
+  scaled,
+  type View,
+} from "./observation.ts";
+export {
+  type EditJournal,
+  editJournal,
+  type MadeEdit,
+  type PromptEnv,
+  promptEnv,
+  type PromptEnvOptions,
+  type Reached,
+} from "./prompt_env.ts";
+export { type Edited, editPolicy, type EditPolicyOptions } from "./edit_policy.ts";

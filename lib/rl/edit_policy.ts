@@ -1,0 +1,90 @@
+/**
+ * A trained policy as an editor of prompts, for the search: it makes the edits of one episode.
+ *
+ * ```ts
+ * import { editPolicy } from "./edit_policy.ts";
+ * import { observer } from "./observation.ts";
+ * import { random } from "../random.ts";
+ * import { deepEqual } from "node:assert/strict";
+ *
+ * const edit = editPolicy({
+ *   logits: () => [2, 0, 0, 0, 1, 0, 0, 0, 0, 0],
+ *   look: observer({ columns: [], features: () => [] }),
+ *   task: { train: [], space: { kind: "number" }, limits: { demos: 8, characters: 4000 } },
+ *   greedy: true,
+ * });
+ * const { prompt, actions } = await edit({ prompt: { systemPrompt: "", outputPrompt: "", demos: [] } }, random(1));
+ * deepEqual(actions, ["add_constraint", "add_constraint"]); // then there is nothing to add, and it stops
+ * deepEqual(prompt.outputPrompt, "Answer with a number in digits. Reply with the number alone, without explanation.");
+ * ```
+ *
+ * @module
+ */
+import type { Random } from "../random.ts";
+import { act, type Action, ACTIONS, changes } from "./edits/edit.ts";
+import type { Prompt, Task } from "./edits/prompt.ts";
+import type { Look } from "./observation.ts";
+import type { MadeEdit } from "./prompt_env.ts";
+
+/** How a policy edits. */
+export interface EditPolicyOptions {
+  /** What speaks for each of ACTIONS, given an observation: of a `Policy`, or of a session that runs it as ONNX. */
+  readonly logits: (observation: Float32Array) => ArrayLike<number> | Promise<ArrayLike<number>>;
+  readonly look: Look;
+  readonly task: Task;
+  /** N: edits at most. @default {8} */
+  readonly edits?: number;
+  /** Takes the best action, instead of one drawn by its probability. @default {false} */
+  readonly greedy?: boolean;
+}
+
+/** What became of a prompt. */
+export interface Edited {
+  readonly prompt: Prompt;
+  /** The names of the edits; none when there is nothing to edit. */
+  readonly actions: readonly Action[];
+  /** How to undo them, and what was expected before and after each. `episode` is 0. */
+  readonly edits: readonly MadeEdit[];
+}
+
+/**
+ * Edits a candidate's prompt as the policy did in training: until an action changes nothing, or N edits are made. The first edit
+ * is one that changes something, if any does. The same `random` gives the same edits.
+ */
+export function editPolicy(
+  { logits, look, task, edits: N = 8, greedy = false }: EditPolicyOptions,
+): (candidate: { readonly prompt: Prompt }, random: Random) => Promise<Edited> {
+  return async (candidate, random) => {
+    let { prompt } = candidate, view = await look(prompt);
+    const edits: MadeEdit[] = [];
+    while (edits.length < N) {
+      const weights = await logits(view.observation);
+      const chance = random.fork(edits.length), choice = chance.fork("choice");
+      const after = (index: number) => act(ACTIONS[index]!, prompt, task, chance);
+      let possible = [...ACTIONS.keys()];
+      if (edits.length === 0) possible = possible.filter((index) => after(index) !== prompt);
+      if (possible.length === 0) break;
+      const index = greedy ? best(possible, weights) : drawn(possible, weights, choice);
+      const action = ACTIONS[index]!, edited = after(index);
+      if (edited === prompt) break;
+      const seen = await look(edited);
+      edits.push({
+        ...{ episode: 0, action, changes: changes(prompt, edited), before: view.score, after: seen.score },
+      });
+      [prompt, view] = [edited, seen];
+    }
+    return { prompt, actions: edits.map(({ action }) => action), edits };
+  };
+}
+
+/** The first of the best. */
+const best = (possible: readonly number[], weights: ArrayLike<number>): number =>
+  possible.reduce((best, index) => weights[index]! > weights[best]! ? index : best);
+
+/** One by its probability, the softmax of the weights. */
+function drawn(possible: readonly number[], weights: ArrayLike<number>, random: Random): number {
+  const most = Math.max(...possible.map((index) => weights[index]!));
+  const shares = possible.map((index) => Math.exp(weights[index]! - most));
+  let left = random() * shares.reduce((sum, share) => sum + share, 0);
+  return possible.find((_, i) => (left -= shares[i]!) < 0) ?? possible.at(-1)!;
+}
