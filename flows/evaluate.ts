@@ -4,8 +4,8 @@
  * @module
  */
 import { z } from "zod";
-import { EXIT, UsageError } from "../lib/command/mod.ts";
-import { readDataset, readPredictions } from "../lib/dataset/mod.ts";
+import { estimate, EXIT, pace, UsageError } from "../lib/command/mod.ts";
+import { readPredictions } from "../lib/dataset/mod.ts";
 import { runMeasurement } from "../lib/experiment/mod.ts";
 import { metric, metricNames } from "../lib/metrics/mod.ts";
 import type { Prompt } from "../lib/optimize/mod.ts";
@@ -24,6 +24,7 @@ import {
   failures,
   grading,
   kept,
+  questionsIn,
   requireAskable,
   scoringOptions,
   seedPrompt,
@@ -69,7 +70,7 @@ const LEFT_OUT = ["predictions", "metrics", "system_prompt", "output_prompt"];
 
 /** Has the primary model answer a split under one prompt. */
 async function scorePrompt(options: Options, setting: Setting): Promise<number> {
-  const dataset = await readDataset(options.dataset, { seed: options.seed });
+  const dataset = await questionsIn(options, setting);
   const settings = settled(options, dataset);
   await requireAskable({ ...options, ...settings }, setting);
   const { prompt: name } = options;
@@ -86,8 +87,10 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   const config = kept({ ...options, ...settings }, LEFT_OUT);
   await beginExperiment(db, { id, kind: "evaluate", datasetId, seed: options.seed, config });
   const wanted = dataset[options.split].length;
-  await setting.stage("Questions", (say) =>
-    runMeasurement({
+  const most = Math.min(wanted, Math.floor(options.max_calls / (settings.metric === "judge" ? 2 : 1)));
+  await setting.stage("Questions", (say) => {
+    const left = pace(() => performance.now());
+    return runMeasurement({
       id,
       datasetId,
       dataset,
@@ -101,8 +104,12 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
       answerTokens: settings.answer_tokens,
     }, {
       ...surroundings(db, options, setting),
-      onProgress: (asked) => say(`${asked} of ${wanted}`),
-    }));
+      onProgress(asked) {
+        const seconds = left(asked, most);
+        say([`${asked}/${most}`, ...seconds === undefined ? [] : [`< ${estimate(seconds)} left`]].join(", "));
+      },
+    });
+  });
   const record = await readExperiment(db, id);
   const result = measurementOf(record);
   const text = result.status === "interrupted" && result.score === null

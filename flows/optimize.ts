@@ -5,9 +5,9 @@
  */
 import { dirname } from "node:path";
 import { z } from "zod";
-import { EXIT, UsageError } from "../lib/command/mod.ts";
+import { estimate, EXIT, pace, UsageError } from "../lib/command/mod.ts";
 import { point } from "../lib/cut.ts";
-import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
+import type { Dataset } from "../lib/dataset/mod.ts";
 import { type Progress, runExperiment } from "../lib/experiment/mod.ts";
 import type { StopReason } from "../lib/optimize/mod.ts";
 import { resultOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
@@ -47,6 +47,7 @@ import {
   grading,
   kept,
   OWN,
+  questionsIn,
   requireAskable,
   scoringOptions,
   seedPrompt,
@@ -146,7 +147,7 @@ interface Plan {
 
 /** A new experiment; what is wrong with it is told before anything is started. */
 async function planned(options: Options, setting: Setting): Promise<Plan> {
-  const dataset = await readDataset(options.dataset, { seed: options.seed });
+  const dataset = await questionsIn(options, setting);
   const config = { ...options, ...settled(options, dataset) };
   await requireAskable(config, setting);
   await requireWritable(
@@ -201,8 +202,9 @@ const search = async (
   { primary, optimizer }: Models,
   setting: Setting,
 ): Promise<StopReason> =>
-  await setting.stage("Search", (say) =>
-    runExperiment({
+  await setting.stage("Search", (say) => {
+    const left = pace(() => performance.now());
+    return runExperiment({
       id,
       datasetId,
       dataset,
@@ -220,8 +222,9 @@ const search = async (
       ...surroundings(db, config, setting),
       holder,
       secondsBefore: experiment?.seconds ?? 0,
-      onProgress: (progress) => say(progressLine(progress, config)),
-    }));
+      onProgress: (progress) => say(progressLine(progress, config, left)),
+    });
+  });
 
 /** Prints how an experiment went, then writes its report: what cannot be written is not lost. */
 async function show(record: ExperimentRecord, { id, config }: Begun, setting: Setting): Promise<void> {
@@ -251,22 +254,31 @@ const capped = ({ max_calls, max_tokens, max_usd, max_seconds }: Config, { given
   given.has("max_calls") || max_calls !== askingOptions.max_calls.parse(undefined) ||
   [max_tokens, max_usd, max_seconds].some((cap) => cap !== undefined);
 
-/** `iteration 3, asking candidates, 412 of 1000 calls, best 62.5 of 40 questions, $0.0021`. */
-function progressLine({ phase, iteration, asked, spent, best }: Progress, { max_calls }: Config): string {
+/**
+ * `iteration 3, racing, 412/1000 calls, best 62.5 (n=40), $0.0021, < 3 min left`, which fits a line of a terminal. It is
+ * the most that may be left: target or patience may end the search before the calls are spent.
+ */
+function progressLine(
+  { phase, iteration, asked, spent, best }: Progress,
+  { max_calls }: Config,
+  left: ReturnType<typeof pace>,
+): string {
   const doing = {
-    primary_inference: "asking with the best prompt",
+    primary_inference: "asking",
     baseline_evaluation: "scoring",
-    optimizer_refine: "proposing prompts",
-    refined_inference: "racing prompts",
+    optimizer_refine: "proposing",
+    refined_inference: "racing",
     refined_evaluation: "comparing",
-    compare_and_log: "keeping the better one",
-    test: "asking the test questions",
+    compare_and_log: "keeping",
+    test: "testing",
   }[phase];
+  const seconds = left(asked, max_calls);
   return [
     phase === "test" ? doing : `iteration ${Math.max(1, iteration)}, ${doing}`,
-    `${asked}${max_calls ? ` of ${max_calls}` : ""} calls`,
-    ...best.n > 0 ? [`best ${percent(best.score)} on ${best.n} questions`] : [],
+    `${asked}/${max_calls} calls`,
+    ...best.n > 0 ? [`best ${percent(best.score)} (n=${best.n})`] : [],
     dollars(Number(spent.cost) / 1e12),
+    ...seconds === undefined ? [] : [`< ${estimate(seconds)} left`],
   ].join(", ");
 }
 

@@ -59,6 +59,49 @@ export function stages(screen: Screen): Stage {
   };
 }
 
+/** What is left is told from what was done in so many milliseconds: answers that are read back come a thousand times as fast. */
+const RECENT = 20_000;
+/** In less time, in milliseconds, nothing can be told. */
+const TOO_SOON = 2_000;
+
+/**
+ * Tells how many seconds are left of something that is counted, as fast as it went of late; undefined while nothing is
+ * known of that. `elapsed` gives milliseconds on a clock that never goes back.
+ *
+ * ```ts
+ * import { pace } from "./progress.ts";
+ * import { equal } from "node:assert/strict";
+ *
+ * let now = 0;
+ * const left = pace(() => now);
+ * equal(left(0, 100), undefined);
+ * now = 5_000;
+ * equal(left(20, 100), 20); // four a second, and eighty to come
+ * ```
+ */
+export function pace(elapsed: () => number): (done: number, of: number) => number | undefined {
+  let marks: { readonly at: number; readonly done: number }[] = [];
+  return (done, of) => {
+    const at = elapsed();
+    const from = marks.findLastIndex((mark) => at - mark.at >= RECENT);
+    if (from > 0) marks = marks.slice(from);
+    if (marks.length === 0 || at - marks.at(-1)!.at >= RECENT / 20) marks.push({ at, done });
+    const [first] = marks;
+    const took = at - first!.at;
+    if (took < TOO_SOON || done <= first!.done) return undefined;
+    return Math.max(0, of - done) * took / 1000 / (done - first!.done);
+  };
+}
+
+/** Seconds left for a reader, rounded up, as they are an estimate: `40 s`, `3 min`, `1 h 10 min`. */
+export function estimate(seconds: number): string {
+  if (seconds <= 90) return `${Math.max(10, 10 * Math.ceil(seconds / 10))} s`;
+  const minutes = Math.ceil(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const tens = 10 * Math.ceil(minutes / 10);
+  return `${Math.floor(tens / 60)} h${tens % 60 === 0 ? "" : ` ${tens % 60} min`}`;
+}
+
 /** Stages that show nothing. */
 export const silent: Stage = async (_title, work) => await work(() => {});
 

@@ -106,15 +106,14 @@ export async function runExperiment(
   const models = { primary, optimizer, ..."judge" in metric ? { grader: metric.judge } : {} };
 
   const reason = await live({ id, models, caps }, surroundings, async (ledger) => {
-    let now: Omit<Progress, "spent"> = {
-      phase: "primary_inference",
-      iteration: 0,
-      asked: 0,
-      best: { score: 0, n: 0 },
-    };
-    const tell = (news: Partial<Progress>) => {
+    let now: Omit<Progress, "spent" | "best"> = { phase: "primary_inference", iteration: 0, asked: 0 };
+    let incumbent: Candidate | undefined; // what it has answered grows as the race goes on
+    const tell = (news: Partial<typeof now>) => {
       now = { ...now, ...news };
-      onProgress({ ...now, spent: ledger.spent() });
+      const best = incumbent === undefined
+        ? { score: 0, n: 0 }
+        : { score: meanScore(incumbent), n: incumbent.results.size };
+      onProgress({ ...now, best, spent: ledger.spent() });
     };
     const ask = asking(ledger, () => tell({ asked: now.asked + 1 }));
     const searching = closable(ask);
@@ -139,7 +138,10 @@ export async function runExperiment(
     const { outcome, ...found } = await kept(
       search,
       { db, id, datasetId },
-      (incumbent) => tell({ best: { score: meanScore(incumbent), n: incumbent.results.size } }),
+      (best) => {
+        incumbent = best;
+        tell({});
+      },
     );
     if (outcome.stopReason !== "interrupted") {
       await searching.close(); // what the search left under way must not spend what is the claim's
