@@ -23,7 +23,7 @@ import {
   DATASET,
   failures,
   grading,
-  kept,
+  kept as keptOptions,
   questionsIn,
   requireAskable,
   scoringOptions,
@@ -38,7 +38,10 @@ const schema = z.strictObject({
   }),
   split: z.enum(["train", "validation", "test"]).default("test").describe("which questions"),
   prompt: z.string().optional()
-    .describe("a prompt or an experiment by its id, or a JSON file; unless given the card's prompt")
+    .describe(
+      "a prompt by its id, the best of an experiment by the experiment's (or latest), any of it by ID:VERSION " +
+        "(`deno task show ID` has both), or a JSON file; unless given the card's prompt",
+    )
     .meta({ placeholder: "ID|F.json" }),
   ...scoringOptions,
   ...askingOptions,
@@ -80,11 +83,13 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
     ? await promptFile(name)
     : name;
   await using db = await database(options, setting);
-  const prompt = typeof given === "string" ? await keptPrompt(given, db) : given;
+  const kept = typeof given === "string" ? await keptPrompt(given, db) : undefined;
+  const prompt = kept?.prompt ?? given as Prompt;
   await using roles = await models(options, setting);
   const id = crypto.randomUUID();
   const datasetId = await saveDataset(db, dataset);
-  const config = kept({ ...options, ...settings }, LEFT_OUT);
+  const named = kept ? { prompt: kept.id } : {}; // `latest` will be another one
+  const config = keptOptions({ ...options, ...settings, ...named }, LEFT_OUT);
   await beginExperiment(db, { id, kind: "evaluate", datasetId, seed: options.seed, config });
   const wanted = dataset[options.split].length;
   const most = Math.min(wanted, Math.floor(options.max_calls / (settings.metric === "judge" ? 2 : 1)));
@@ -159,7 +164,7 @@ async function scoreTexts(path: string, { metrics, metric: one, ...options }: Op
 }
 
 /** A prompt that is kept. */
-async function keptPrompt(id: string, db: Database): Promise<Prompt> {
+async function keptPrompt(id: string, db: Database): ReturnType<typeof findPrompt> {
   try {
     return await findPrompt(db, id);
   } catch (error) {

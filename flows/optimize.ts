@@ -8,7 +8,7 @@ import { z } from "zod";
 import { estimate, EXIT, pace, UsageError } from "../lib/command/mod.ts";
 import { point } from "../lib/cut.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
-import { type Progress, runExperiment } from "../lib/experiment/mod.ts";
+import { callsToSearch, type Progress, runExperiment } from "../lib/experiment/mod.ts";
 import type { StopReason } from "../lib/optimize/mod.ts";
 import { resultOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
 import { resultText } from "../lib/report/terminal.ts";
@@ -89,7 +89,10 @@ const schema = z.strictObject({
   ...common,
 });
 type Options = z.output<typeof schema>;
-type Config = Omit<Options, keyof Settled> & Settled;
+type Config = Omit<Options, keyof Settled> & Settled & {
+  /** Calls below which nothing is searched; kept, so that the result can say so. */
+  readonly calls_to_search?: number;
+};
 
 /** What may change when a run is resumed: everything else would make it another run. */
 const RESUMABLE = [
@@ -148,7 +151,9 @@ interface Plan {
 /** A new experiment; what is wrong with it is told before anything is started. */
 async function planned(options: Options, setting: Setting): Promise<Plan> {
   const dataset = await questionsIn(options, setting);
-  const config = { ...options, ...settled(options, dataset) };
+  const made = settled(options, dataset);
+  const callsEach = made.metric === "judge" ? 2 : 1;
+  const config = { ...options, ...made, calls_to_search: callsToSearch(dataset, { callsEach }) };
   await requireAskable(config, setting);
   await requireWritable(
     dirname(reportOf(config, "", setting)),

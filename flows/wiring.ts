@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { UsageError } from "../lib/command/mod.ts";
-import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
+import { cardPath, type Dataset, readDataset } from "../lib/dataset/mod.ts";
 import type { Grading, Surroundings } from "../lib/experiment/mod.ts";
 import { type Caps, type LanguageModel, priceOf, type ProviderError } from "../lib/llm/mod.ts";
 import { metric } from "../lib/metrics/mod.ts";
@@ -72,6 +72,7 @@ export interface Settled {
 /** Flags over card over defaults. */
 export function settled(
   options: {
+    dataset: string;
     metric?: string | undefined;
     ignore_case?: boolean | undefined;
     ignore_punctuation?: boolean | undefined;
@@ -84,6 +85,15 @@ export function settled(
   { card, train, validation, test }: Dataset,
 ): Settled {
   const name = options.metric ?? card.metric ?? "exact_match";
+  if (options.metric === undefined && name !== "judge") {
+    try {
+      metric(name, card.metricOptions);
+    } catch (error) {
+      throw new UsageError(`Cannot use ${cardPath(options.dataset)}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
   const flags = Object.entries({
     ignoreCase: options.ignore_case,
     ignorePunctuation: options.ignore_punctuation,

@@ -15,6 +15,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   llm: ["cut", "nearest", "text", "python"],
   python: [],
   native: ["python"],
+  onnx: ["python"],
+  features: ["metrics", "onnx", "python"],
   gbdt: ["native", "random"],
   command: ["nearest", "text"],
   optimize: ["dataset", "random", "text", "statistics", "types:llm"],

@@ -11,6 +11,7 @@ import { compare, measure, type Measurement, questionsOf } from "../evaluate/mod
 import type { Caps, LanguageModel } from "../llm/mod.ts";
 import {
   type Candidate,
+  COURSE,
   meanScore,
   optimize,
   type Options,
@@ -89,6 +90,26 @@ export interface Progress {
 /** Of all that may be spent, the share that is left for the claim: seed and final prompt on the test split. */
 const CLAIM = 0.3;
 
+/** Test questions that a cap on calls leaves room for, under two prompts. */
+const claimable = (
+  { calls = Infinity, callsEach }: { calls?: number | undefined; callsEach: number },
+): number => Math.max(1, Math.floor(calls * CLAIM / 2 / callsEach));
+
+/**
+ * The smallest cap on calls with which one prompt at least is tried against the seed prompt: each answers the first block
+ * of a race, and what the claim takes is kept back.
+ */
+export function callsToSearch(
+  { validation, test }: { readonly validation: readonly Example[]; readonly test: readonly Example[] },
+  { callsEach = 1 }: { readonly callsEach?: number } = {},
+): number {
+  const race = 2 * Math.min(COURSE.block, validation.length) * callsEach;
+  for (let calls = race;; calls++) {
+    const claim = 2 * Math.min(test.length, claimable({ calls, callsEach })) * callsEach;
+    if (calls - claim >= race) return calls;
+  }
+}
+
 /** Runs an experiment to its end and keeps it. Throws what cannot be mended, after the experiment was marked as failed. */
 export async function runExperiment(
   setup: Setup,
@@ -99,7 +120,7 @@ export async function runExperiment(
   const draws = random(seed);
   const callsEach = "judge" in metric ? 2 : 1;
   const test = questionsOf(dataset, "test", {
-    most: Math.max(1, Math.floor((caps.calls ?? Infinity) * CLAIM / 2 / callsEach)),
+    most: claimable({ calls: caps.calls, callsEach }),
     random: draws.fork("test"),
   });
   const forSearch = leaving(caps, 2 * test.length * callsEach);

@@ -7,7 +7,7 @@
  *
  * @module
  */
-export { findLibrary } from "./library.ts";
+export { findLibrary, requireOpenMp } from "./library.ts";
 export {
   type Dataset,
   Lightgbm,
