@@ -132,14 +132,11 @@ function row(trial: TrialRow): Html {
   const { index, iteration, parent, metadata, validation, validation_low, validation_high, gain } = trial;
   const parents = parent === null ? [] : [parent, ...(metadata.parents ?? []).slice(1)];
   const note = index === 0 ? "" : html`<div class="sub">${words(metadata.note ?? "")}</div>`;
+  const name = html`<code title="${term(trial.prompt_id)}">${term(trial.prompt_id.slice(0, 8))}</code>`;
   const interval = `${percent(validation_low ?? 0)} to ${percent(validation_high ?? 1)}`;
   return html`
     <tr id="trial-${index}" class="${fate(trial)}">
-      <th
-        scope="row">#${index}<span>iteration ${iteration}</span><span><code title="${term(
-          trial.prompt_id,
-        )}">${trial
-          .prompt_id.slice(0, 8)}</code></span></th>
+      <th scope="row">#${index}<span>iteration ${iteration}</span>${name}</th>
       <td>${term(trial.operator)}${note}</td>
       <td>${parents.map((parent, i) => html`${i > 0 ? ", " : ""}${link(parent)}`)}${gain === null
         ? ""
