@@ -62,7 +62,7 @@ export function stages(screen: Screen): Stage {
 /** What is left is told from what was done in so many milliseconds: answers that are read back come a thousand times as fast. */
 const RECENT = 20_000;
 /** In less time, in milliseconds, nothing can be told. */
-const TOO_SOON = 2_000;
+const TOO_SOON = 5_000;
 
 /**
  * Tells how many seconds are left of something that is counted, as fast as it went of late; undefined while nothing is

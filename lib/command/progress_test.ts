@@ -68,10 +68,10 @@ Deno.test("pace() goes by what was done of late", () => {
   };
   at(0, 0, undefined);
   at(1_000, 300, undefined); // too soon
-  at(3_000, 300, 7);
-  for (let second = 4; second < 40; second++) left(300 + 2 * (second - 3), 1000 + (now = 1000 * second)); // then slower
-  at(40_000, 374, 313);
-  at(60_000, 374, undefined); // it stands still
+  at(6_000, 300, 14);
+  for (let second = 7; second < 40; second++) left(300 + 2 * (second - 6), 1000 + (now = 1000 * second)); // then slower
+  at(40_000, 368, 316);
+  at(60_000, 368, undefined); // it stands still
   at(62_000, 1000, 0);
 });
 

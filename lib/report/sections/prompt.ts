@@ -30,7 +30,9 @@ export function prompt(record: ExperimentRecord): Html | string {
       ? "The prompt to begin with is the best one so far; nothing changed."
       : html`From the prompt to begin with to trial <a href="#trial-${now.index}">#${now.index}</a>. <ins>Added</ins> and
 <del>removed</del> words are marked.`
-  } Score it on other questions: <code>deno task evaluate --prompt ${term(now.prompt_id)}</code></p>
+  } Score it on other questions: <code>deno task evaluate --prompt ${
+    term(now.prompt_id.slice(0, 8))
+  }</code></p>
 <h3>System prompt</h3>
 ${text(old.system_prompt, now.system_prompt)}
 <h3>Output prompt <span>after each question</span></h3>
