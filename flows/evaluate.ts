@@ -111,7 +111,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
       ...surroundings(db, options, setting),
       onProgress(asked) {
         const seconds = left(asked, most);
-        say([`${asked}/${most}`, ...seconds === undefined ? [] : [`< ${estimate(seconds)} left`]].join(", "));
+        say(`${asked} of ${most}`, seconds === undefined ? "" : `< ${estimate(seconds)} left`);
       },
     });
   });

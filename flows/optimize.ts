@@ -227,7 +227,7 @@ const search = async (
       ...surroundings(db, config, setting),
       holder,
       secondsBefore: experiment?.seconds ?? 0,
-      onProgress: (progress) => say(progressLine(progress, config, left)),
+      onProgress: (progress) => say(...progressLine(progress, config, left)),
     });
   });
 
@@ -267,7 +267,7 @@ function progressLine(
   { phase, iteration, asked, spent, best }: Progress,
   { max_calls }: Config,
   left: ReturnType<typeof pace>,
-): string {
+): [string, string?] {
   const doing = {
     primary_inference: "asking",
     baseline_evaluation: "scoring",
@@ -278,13 +278,13 @@ function progressLine(
     test: "testing",
   }[phase];
   const seconds = left(asked, max_calls);
-  return [
+  const line = [
     phase === "test" ? doing : `iteration ${Math.max(1, iteration)}, ${doing}`,
     `${asked}/${max_calls} calls`,
     ...best.n > 0 ? [`best ${percent(best.score)} (n=${best.n})`] : [],
     dollars(Number(spent.cost) / 1e12),
-    ...seconds === undefined ? [] : [`< ${estimate(seconds)} left`],
   ].join(", ");
+  return seconds === undefined ? [line] : [line, `< ${estimate(seconds)} left`];
 }
 
 if (import.meta.main) {

@@ -16,8 +16,11 @@ export interface Screen {
   readonly elapsed: () => number;
 }
 
-/** Runs `work` as a stage with a title; `say` shows how far it is, and the last word stays. */
-export type Stage = <T>(title: string, work: (say: (status: string) => void) => Promise<T>) => Promise<T>;
+/** Shows how far a stage is. The last status stays when it is over; `passing`, behind it, does not. */
+export type Say = (status: string, passing?: string) => void;
+
+/** Runs `work` as a stage with a title. */
+export type Stage = <T>(title: string, work: (say: Say) => Promise<T>) => Promise<T>;
 
 /** A live line is redrawn so often at most, in milliseconds. */
 const REDRAW = 100;
@@ -30,13 +33,15 @@ const WORTH_A_LINE = 1_000;
 export function stages(screen: Screen): Stage {
   return async (title, work) => {
     const begun = screen.elapsed();
-    let status = "";
+    let status = "", passing = "";
     let drawn = -Infinity;
-    const line = (mark: string) =>
-      visible([`${mark} ${title}`, status].filter((part) => part !== "").join("  "));
+    const line = (mark: string) => {
+      const told = [status, passing].filter((part) => part !== "").join(", ");
+      return visible(`${mark} ${title}${told && `  ${told}`}`);
+    };
     const clear = screen.live ? "\r\x1b[K" : "";
-    const say = (text: string) => {
-      status = text;
+    const say: Say = (...words) => {
+      [status, passing = ""] = words;
       const now = screen.elapsed();
       if (screen.live ? now - drawn < REDRAW : now - drawn < REPEAT || now - begun < WORTH_A_LINE) return;
       drawn = now;
@@ -44,6 +49,7 @@ export function stages(screen: Screen): Stage {
     };
     const end = (mark: string) => {
       const took = screen.elapsed() - begun;
+      passing = "";
       const worth = mark === "✗" || took >= WORTH_A_LINE;
       screen.write(worth ? `${clear}${line(mark)}  (${duration(took / 1000)})\n` : clear);
     };

@@ -20,11 +20,15 @@ Deno.test("stages() writes plain lines now and then where there is no terminal",
   await stages(shown)("Search", (say) => {
     for (let i = 1; i <= 40; i++) {
       shown.wait(500);
-      say(`call ${i}`);
+      say(`call ${i}`, "more to come");
     }
     return Promise.resolve();
   });
-  deepEqual(shown.written, ["· Search  call 2\n", "· Search  call 22\n", "✓ Search  call 40  (20 s)\n"]);
+  deepEqual(shown.written, [
+    "· Search  call 2, more to come\n",
+    "· Search  call 22, more to come\n",
+    "✓ Search  call 40  (20 s)\n",
+  ]);
 });
 
 Deno.test("stages() draws over one line of a terminal, and never beyond its width", async () => {
