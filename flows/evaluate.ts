@@ -143,6 +143,9 @@ async function scoreTexts(path: string, { metrics, metric: one, ...options }: Op
     ...options.ignore_numbers === undefined ? {} : { ignoreNumbers: options.ignore_numbers },
   };
   const names = one === undefined ? metrics : [one];
+  if (names.length === 0) {
+    throw new UsageError(`Cannot score by no metric: --metrics takes some of ${metricNames.join(", ")}`);
+  }
   const unknown = names.find((name) => !metricNames.includes(name));
   if (unknown !== undefined) {
     throw new UsageError(`Cannot score by ${JSON.stringify(unknown)}: metrics are ${metricNames.join(", ")}`);

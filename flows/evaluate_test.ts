@@ -332,6 +332,13 @@ Deno.test("evaluate --predictions says which line, field or metric is wrong", as
     ],
     [[good], ["--metrics", "f1,blue"], EXIT.usage, /^$/, /^Cannot score by "blue": metrics are .*bleu.*\n$/],
     [
+      [good],
+      ["--metrics", ","],
+      EXIT.usage,
+      /^$/,
+      /^Cannot score by no metric: --metrics takes some of .*\n$/,
+    ],
+    [
       [good, '{"prediction": "a"}'],
       [],
       EXIT.usage,
