@@ -15,7 +15,7 @@ import { measurementText } from "../lib/report/terminal.ts";
 import { percent } from "../lib/report/text.ts";
 import { bootstrap } from "../lib/statistics/mod.ts";
 import { isStorable, json } from "../lib/text.ts";
-import { beginExperiment, type Database, findPrompt, readExperiment, saveDataset } from "../lib/store/mod.ts";
+import { beginExperiment, type Database, findPrompt, readExperiment } from "../lib/store/mod.ts";
 import { common, database, databaseOption, jsonFile, main, models, type Setting } from "./setting.ts";
 import {
   askingOptions,
@@ -23,6 +23,7 @@ import {
   DATASET,
   failures,
   grading,
+  keepQuestions,
   kept as keptOptions,
   questionsIn,
   requireAskable,
@@ -87,7 +88,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   const prompt = kept?.prompt ?? given as Prompt;
   await using roles = await models(options, setting);
   const id = crypto.randomUUID();
-  const datasetId = await saveDataset(db, dataset);
+  const datasetId = await keepQuestions(db, dataset, setting);
   const named = kept ? { prompt: kept.id } : {}; // `latest` will be another one
   const config = keptOptions({ ...options, ...settings, ...named }, LEFT_OUT);
   await beginExperiment(db, { id, kind: "evaluate", datasetId, seed: options.seed, config });

@@ -24,7 +24,6 @@ import {
   loadDataset,
   readExperiment,
   resumeExperiment,
-  saveDataset,
 } from "../lib/store/mod.ts";
 import { json } from "../lib/text.ts";
 import {
@@ -45,6 +44,7 @@ import {
   DATASET,
   failures,
   grading,
+  keepQuestions,
   kept,
   OWN,
   questionsIn,
@@ -113,7 +113,7 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
   point("experiment: held");
   const plan = fresh ?? await resumed(db, id, options, setting);
   await using roles = await models(plan.config, setting);
-  const begun = await begin(db, id, plan, hold);
+  const begun = await begin(db, id, plan, { hold, setting });
   const { config } = begun;
 
   let stopReason: StopReason;
@@ -189,14 +189,19 @@ interface Begun extends Plan {
   readonly holder: string;
 }
 
-async function begin(db: Database, id: string, plan: Plan, { holder }: Hold): Promise<Begun> {
+async function begin(
+  db: Database,
+  id: string,
+  plan: Plan,
+  { hold: { holder }, setting }: { hold: Hold; setting: Setting },
+): Promise<Begun> {
   const config = kept(plan.config);
   if (plan.experiment) {
     if (plan.config.retry_errors) await forgive(db, id);
     await resumeExperiment(db, id, config, holder);
     return { ...plan, id, datasetId: plan.experiment.datasetId, holder };
   }
-  const datasetId = await saveDataset(db, plan.dataset);
+  const datasetId = await keepQuestions(db, plan.dataset, setting);
   await beginExperiment(db, { id, kind: "optimize", datasetId, seed: plan.config.seed, config, holder });
   return { ...plan, id, datasetId, holder };
 }

@@ -12,7 +12,7 @@ import { metric } from "../lib/metrics/mod.ts";
 import type { Prompt } from "../lib/optimize/mod.ts";
 import { random } from "../lib/random.ts";
 import { count } from "../lib/report/text.ts";
-import type { BillRow, Database, ExperimentRecord } from "../lib/store/mod.ts";
+import { type BillRow, type Database, type ExperimentRecord, saveDataset } from "../lib/store/mod.ts";
 import { type ModelNames, remoteModels, type Setting } from "./setting.ts";
 
 /** The question set that is used when none is named. */
@@ -29,6 +29,14 @@ export const questionsIn = (
       onProgress: ({ bytes, totalBytes, rows }) =>
         say(`${count(rows)} rows, ${Math.round(100 * bytes / Math.max(1, totalBytes))} % read`),
     }));
+
+/** Keeps the questions; gives the dataset's id. */
+export const keepQuestions = (db: Database, dataset: Dataset, { stage }: Setting): Promise<string> =>
+  stage("Dataset", (say) => {
+    const { train, validation, test } = dataset;
+    say(`keeping ${count(train.length + validation.length + test.length)} questions`);
+    return saveDataset(db, dataset);
+  });
 
 /** How answers are scored. */
 export const scoringOptions = {
