@@ -40,8 +40,8 @@ const schema = z.strictObject({
   split: z.enum(["train", "validation", "test"]).default("test").describe("which questions"),
   prompt: z.string().optional()
     .describe(
-      "a prompt by its id, the best of an experiment by the experiment's (or latest), any of it by ID:VERSION " +
-        "(`deno task show ID` has both), or a JSON file; unless given the card's prompt",
+      "the id of a prompt, or of an experiment (or latest) for its best one, ID:VERSION for any of it, or a JSON file; " +
+        "`deno task show ID` lists them; unless given the card's prompt",
     )
     .meta({ placeholder: "ID|F.json" }),
   ...scoringOptions,
