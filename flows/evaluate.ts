@@ -40,8 +40,7 @@ const schema = z.strictObject({
   split: z.enum(["train", "validation", "test"]).default("test").describe("which questions"),
   prompt: z.string().optional()
     .describe(
-      "the id of a prompt, or of an experiment (or latest) for its best one, ID:VERSION for any of it, or a JSON file; " +
-        "`deno task show ID` lists them; unless given the card's prompt",
+      "id of a prompt (`show ID` has it), EXPERIMENT for its best, EXPERIMENT:VERSION, or a JSON file",
     )
     .meta({ placeholder: "ID|F.json" }),
   ...scoringOptions,
