@@ -7,7 +7,9 @@
 import { dirname } from "node:path";
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
+import { layOutModel } from "../lib/features/model_folder.ts"; // from mod.ts would come the tokenizer's package
 import { openModel, parseModel } from "../lib/llm/mod.ts";
+import { findLibrary, Lightgbm, requireOpenMp } from "../lib/native/mod.ts";
 import { findPython, installedPython } from "../lib/python/mod.ts";
 import { openDatabase, status } from "../lib/store/mod.ts";
 import { findPrograms } from "../lib/store/programs.ts";
@@ -37,7 +39,7 @@ async function run(options: Options, setting: Setting): Promise<number> {
   else {
     for (const { part, state, detail, fix } of parts) {
       setting.print(
-        `${state.padEnd(6)}  ${part.padEnd(8)}  ${detail}${fix === null ? "" : `\n${" ".repeat(18)}${fix}`}`,
+        `${state.padEnd(6)}  ${part.padEnd(9)}  ${detail}${fix === null ? "" : `\n${" ".repeat(19)}${fix}`}`,
       );
     }
   }
@@ -71,6 +73,9 @@ const DISK_MIB = 500;
 const MEMORY_MIB = 1000;
 /** What models may need; the doctor says whether they are set, never what they are. */
 const KEYS = ["OPENAI_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS"];
+
+/** Of what only learning needs. */
+const LEARN = absent("installed into .venv at first use by what learns from experiments (100 MB)");
 
 const CHECKS: Readonly<Record<string, Check>> = {
   deno() {
@@ -130,6 +135,11 @@ const CHECKS: Readonly<Record<string, Check>> = {
       : absent("installed into .venv at first use of the embedded model (140 MB)");
   },
 
+  openmp() {
+    requireOpenMp();
+    return ok("found, as the embedded model and LightGBM want it");
+  },
+
   async model() {
     const python = await installedPython({ root: ROOT, group: "local" });
     if (!python) return absent("the embedded model comes with the wheels");
@@ -139,6 +149,26 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return ok(`${model.identity.model} answers`);
     } finally {
       await model[Symbol.asyncDispose]?.();
+    }
+  },
+
+  async lightgbm() {
+    const python = await installedPython({ root: ROOT, group: "learn" });
+    if (!python) return LEARN;
+    const path = await findLibrary("lightgbm", python);
+    using _ = new Lightgbm(path);
+    return ok(`${path} opens`);
+  },
+
+  async embedding() {
+    const python = await installedPython({ root: ROOT, group: "learn" });
+    if (!python) return LEARN;
+    const folder = await Deno.makeTempDir({ prefix: "quintet-doctor-" });
+    try {
+      await layOutModel(python, folder); // checks each file against the wheel's own list
+      return ok("the wheel of the sentence model is whole; onnxruntime comes at first use");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
     }
   },
 

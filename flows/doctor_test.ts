@@ -12,7 +12,8 @@ const partsSchema = z.array(z.strictObject({
 }));
 
 const PARTS = [
-  ...["deno", "home", "disk", "memory", "python", "wheels", "model", "postgres", "database", "keys"],
+  ...["deno", "home", "disk", "memory", "python", "wheels", "openmp", "model", "lightgbm", "embedding"],
+  ...["postgres", "database", "keys"],
 ];
 
 Deno.test("a bare machine is told what it lacks", async (t) => {
@@ -38,7 +39,12 @@ Deno.test("a bare machine is told what it lacks", async (t) => {
       {
         options: { env: { ...at.env, OPENAI_API_KEY: password }, root },
         code: EXIT.done,
-        states: { wheels: "absent", model: "absent", postgres: "absent", database: "ok", keys: "ok" },
+        states: {
+          ...{ wheels: "absent", openmp: "ok", model: "absent", lightgbm: "absent", embedding: "absent" },
+          postgres: "absent",
+          database: "ok",
+          keys: "ok",
+        },
         fixes: {},
       },
       {

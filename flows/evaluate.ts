@@ -4,8 +4,8 @@
  * @module
  */
 import { z } from "zod";
-import { EXIT, UsageError } from "../lib/command/mod.ts";
-import { readDataset, readPredictions } from "../lib/dataset/mod.ts";
+import { estimate, EXIT, pace, UsageError } from "../lib/command/mod.ts";
+import { readPredictions } from "../lib/dataset/mod.ts";
 import { runMeasurement } from "../lib/experiment/mod.ts";
 import { metric, metricNames } from "../lib/metrics/mod.ts";
 import type { Prompt } from "../lib/optimize/mod.ts";
@@ -15,7 +15,7 @@ import { measurementText } from "../lib/report/terminal.ts";
 import { percent } from "../lib/report/text.ts";
 import { bootstrap } from "../lib/statistics/mod.ts";
 import { isStorable, json } from "../lib/text.ts";
-import { beginExperiment, type Database, findPrompt, readExperiment, saveDataset } from "../lib/store/mod.ts";
+import { beginExperiment, type Database, findPrompt, readExperiment } from "../lib/store/mod.ts";
 import { common, database, databaseOption, jsonFile, main, models, type Setting } from "./setting.ts";
 import {
   askingOptions,
@@ -23,7 +23,9 @@ import {
   DATASET,
   failures,
   grading,
-  kept,
+  keepQuestions,
+  kept as keptOptions,
+  questionsIn,
   requireAskable,
   scoringOptions,
   seedPrompt,
@@ -37,7 +39,9 @@ const schema = z.strictObject({
   }),
   split: z.enum(["train", "validation", "test"]).default("test").describe("which questions"),
   prompt: z.string().optional()
-    .describe("a prompt or an experiment by its id, or a JSON file; unless given the card's prompt")
+    .describe(
+      "id of a prompt (`show ID` has it), EXPERIMENT for its best, EXPERIMENT:VERSION, or a JSON file",
+    )
     .meta({ placeholder: "ID|F.json" }),
   ...scoringOptions,
   ...askingOptions,
@@ -69,7 +73,7 @@ const LEFT_OUT = ["predictions", "metrics", "system_prompt", "output_prompt"];
 
 /** Has the primary model answer a split under one prompt. */
 async function scorePrompt(options: Options, setting: Setting): Promise<number> {
-  const dataset = await readDataset(options.dataset, { seed: options.seed });
+  const dataset = await questionsIn(options, setting);
   const settings = settled(options, dataset);
   await requireAskable({ ...options, ...settings }, setting);
   const { prompt: name } = options;
@@ -79,15 +83,19 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
     ? await promptFile(name)
     : name;
   await using db = await database(options, setting);
-  const prompt = typeof given === "string" ? await keptPrompt(given, db) : given;
+  const kept = typeof given === "string" ? await keptPrompt(given, db) : undefined;
+  const prompt = kept?.prompt ?? given as Prompt;
   await using roles = await models(options, setting);
   const id = crypto.randomUUID();
-  const datasetId = await saveDataset(db, dataset);
-  const config = kept({ ...options, ...settings }, LEFT_OUT);
+  const datasetId = await keepQuestions(db, dataset, setting);
+  const named = kept ? { prompt: kept.id } : {}; // `latest` will be another one
+  const config = keptOptions({ ...options, ...settings, ...named }, LEFT_OUT);
   await beginExperiment(db, { id, kind: "evaluate", datasetId, seed: options.seed, config });
   const wanted = dataset[options.split].length;
-  await setting.stage("Questions", (say) =>
-    runMeasurement({
+  const most = Math.min(wanted, Math.floor(options.max_calls / (settings.metric === "judge" ? 2 : 1)));
+  await setting.stage("Questions", (say) => {
+    const left = pace(() => performance.now());
+    return runMeasurement({
       id,
       datasetId,
       dataset,
@@ -101,8 +109,12 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
       answerTokens: settings.answer_tokens,
     }, {
       ...surroundings(db, options, setting),
-      onProgress: (asked) => say(`${asked} of ${wanted}`),
-    }));
+      onProgress(asked) {
+        const seconds = left(asked, most);
+        say(`${asked} of ${most}`, seconds === undefined ? "" : `< ${estimate(seconds)} left`);
+      },
+    });
+  });
   const record = await readExperiment(db, id);
   const result = measurementOf(record);
   const text = result.status === "interrupted" && result.score === null
@@ -131,6 +143,9 @@ async function scoreTexts(path: string, { metrics, metric: one, ...options }: Op
     ...options.ignore_numbers === undefined ? {} : { ignoreNumbers: options.ignore_numbers },
   };
   const names = one === undefined ? metrics : [one];
+  if (names.length === 0) {
+    throw new UsageError(`Cannot score by no metric: --metrics takes some of ${metricNames.join(", ")}`);
+  }
   const unknown = names.find((name) => !metricNames.includes(name));
   if (unknown !== undefined) {
     throw new UsageError(`Cannot score by ${JSON.stringify(unknown)}: metrics are ${metricNames.join(", ")}`);
@@ -152,7 +167,7 @@ async function scoreTexts(path: string, { metrics, metric: one, ...options }: Op
 }
 
 /** A prompt that is kept. */
-async function keptPrompt(id: string, db: Database): Promise<Prompt> {
+async function keptPrompt(id: string, db: Database): ReturnType<typeof findPrompt> {
   try {
     return await findPrompt(db, id);
   } catch (error) {

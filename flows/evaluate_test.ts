@@ -48,9 +48,9 @@ Deno.test("evaluate scores the prompt that is named, on the split that is named"
   const optimized = await run("optimize", ["--dataset", at.questions, ...server.models, "--json"], at);
   const { experiment_id, best } = JSON.parse(optimized.stdout);
   const { rows: [other] } = await at.db.query<
-    { id: string; systemPrompt: string; outputPrompt: string; demos: Prompt["demos"] }
+    { id: string; version: number; systemPrompt: string; outputPrompt: string; demos: Prompt["demos"] }
   >(
-    `select id, system_prompt as "systemPrompt", output_prompt as "outputPrompt", demos
+    `select id, version, system_prompt as "systemPrompt", output_prompt as "outputPrompt", demos
        from prompts
       where jsonb_array_length(demos) between 1 and $1
       order by version limit 1`,
@@ -94,6 +94,14 @@ Deno.test("evaluate scores the prompt that is named, on the split that is named"
     {
       args: ["--prompt", experiment_id],
       expected: { split: "test", metric: "exact_match", n: 40, score: best.test.score },
+    },
+    {
+      args: ["--prompt", `${experiment_id}:0`],
+      expected: { split: "test", metric: "exact_match", n: 40, score: 0 },
+    },
+    {
+      args: ["--prompt", `latest:${other!.version}`],
+      expected: { split: "test", metric: "exact_match", n: 40, score: share(other!, "test") },
     },
     {
       args: ["--prompt", other!.id],
@@ -153,6 +161,11 @@ Deno.test("evaluate ends with the exit code of what happened, and says what to d
       args: ["--prompt", await file("nul.json", '{"system_prompt": "a\\u0000"}')],
       code: EXIT.usage,
       stderr: /^Cannot read \S+nul\.json .*: system_prompt: must have no NUL .*\n$/,
+    },
+    {
+      args: ["--prompt", "latest:99"],
+      code: EXIT.usage,
+      stderr: /^Cannot find the prompt "latest:99": `deno task show ID` has them\n$/,
     },
     {
       args: ["--prompt", "0123456789"],
@@ -318,6 +331,13 @@ Deno.test("evaluate --predictions says which line, field or metric is wrong", as
       /^$/,
     ],
     [[good], ["--metrics", "f1,blue"], EXIT.usage, /^$/, /^Cannot score by "blue": metrics are .*bleu.*\n$/],
+    [
+      [good],
+      ["--metrics", ","],
+      EXIT.usage,
+      /^$/,
+      /^Cannot score by no metric: --metrics takes some of .*\n$/,
+    ],
     [
       [good, '{"prediction": "a"}'],
       [],

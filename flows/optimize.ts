@@ -5,10 +5,10 @@
  */
 import { dirname } from "node:path";
 import { z } from "zod";
-import { EXIT, UsageError } from "../lib/command/mod.ts";
+import { estimate, EXIT, pace, UsageError } from "../lib/command/mod.ts";
 import { point } from "../lib/cut.ts";
-import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
-import { type Progress, runExperiment } from "../lib/experiment/mod.ts";
+import type { Dataset } from "../lib/dataset/mod.ts";
+import { callsToSearch, type Progress, runExperiment } from "../lib/experiment/mod.ts";
 import type { StopReason } from "../lib/optimize/mod.ts";
 import { resultOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
 import { resultText } from "../lib/report/terminal.ts";
@@ -24,7 +24,6 @@ import {
   loadDataset,
   readExperiment,
   resumeExperiment,
-  saveDataset,
 } from "../lib/store/mod.ts";
 import { json } from "../lib/text.ts";
 import {
@@ -52,9 +51,11 @@ import {
   askingOptions,
   DATASET,
   failures,
+  keepQuestions,
   kept,
   optimizerOptions,
   OWN,
+  questionsIn,
   requireAskable,
   scoringOptions,
   searchOptions,
@@ -93,7 +94,10 @@ const schema = z.strictObject({
   ...common,
 });
 type Options = z.output<typeof schema>;
-type Config = Omit<Options, keyof Settled | keyof Learned> & Settled & LearnedOptions;
+type Config = Omit<Options, keyof Settled | keyof Learned> & Settled & LearnedOptions & {
+  /** Calls below which nothing is searched; kept, so that the result can say so. */
+  readonly calls_to_search?: number;
+};
 
 /** What may change when a run is resumed: everything else would make it another run. */
 const RESUMABLE = [
@@ -152,8 +156,10 @@ interface Plan {
 
 /** A new experiment; what is wrong with it is told before anything is started. */
 async function planned(options: Options, setting: Setting): Promise<Plan> {
-  const dataset = await readDataset(options.dataset, { seed: options.seed });
-  const config = { ...options, ...settled(options, dataset) };
+  const dataset = await questionsIn(options, setting);
+  const made = settled(options, dataset);
+  const callsEach = made.metric === "judge" ? 2 : 1;
+  const config = { ...options, ...made, calls_to_search: callsToSearch(dataset, { callsEach }) };
   await requireAskable(config, setting);
   await requireWritable(
     dirname(reportOf(config, "", setting)),
@@ -200,7 +206,7 @@ async function begin(db: Database, id: string, plan: Plan, { hold: { holder }, l
     await resumeExperiment(db, id, kept(plan.config), holder);
     return { ...plan, id, datasetId: experiment.datasetId, holder };
   }
-  const datasetId = await saveDataset(db, dataset);
+  const datasetId = await keepQuestions(db, dataset, setting);
   const asked = { datasetId, config: plan.config, seedPrompt: seedPrompt(plan.config) };
   const config = { ...plan.config, ...await choose(db, asked, learning, setting) };
   const { seed } = config;
@@ -216,13 +222,15 @@ const search = async (
 ): Promise<StopReason> => {
   const { config, experiment, holder } = begun;
   using learned = await slots(db, begun, roles.learning);
-  return await setting.stage("Search", (say) =>
-    runExperiment(setupOf(begun, roles, learned.search), {
+  return await setting.stage("Search", (say) => {
+    const left = pace(() => performance.now());
+    return runExperiment(setupOf(begun, roles, learned.search), {
       ...surroundings(db, config, setting),
       holder,
       secondsBefore: experiment?.seconds ?? 0,
-      onProgress: (progress) => say(progressLine(progress, config)),
-    }));
+      onProgress: (progress) => say(...progressLine(progress, config, left)),
+    });
+  });
 };
 
 /** Prints how an experiment went, then writes its report: what cannot be written is not lost. */
@@ -253,23 +261,32 @@ const capped = ({ max_calls, max_tokens, max_usd, max_seconds }: Config, { given
   given.has("max_calls") || max_calls !== askingOptions.max_calls.parse(undefined) ||
   [max_tokens, max_usd, max_seconds].some((cap) => cap !== undefined);
 
-/** `iteration 3, asking candidates, 412 of 1000 calls, best 62.5 of 40 questions, $0.0021`. */
-function progressLine({ phase, iteration, asked, spent, best }: Progress, { max_calls }: Config): string {
+/**
+ * `iteration 3, racing, 412/1000 calls, best 62.5 (n=40), $0.0021, < 3 min left`, which fits a line of a terminal. It is
+ * the most that may be left: target or patience may end the search before the calls are spent.
+ */
+function progressLine(
+  { phase, iteration, asked, spent, best }: Progress,
+  { max_calls }: Config,
+  left: ReturnType<typeof pace>,
+): [string, string?] {
   const doing = {
-    primary_inference: "asking with the best prompt",
+    primary_inference: "asking",
     baseline_evaluation: "scoring",
-    optimizer_refine: "proposing prompts",
-    refined_inference: "racing prompts",
+    optimizer_refine: "proposing",
+    refined_inference: "racing",
     refined_evaluation: "comparing",
-    compare_and_log: "keeping the better one",
-    test: "asking the test questions",
+    compare_and_log: "keeping",
+    test: "testing",
   }[phase];
-  return [
+  const seconds = left(asked, max_calls);
+  const line = [
     phase === "test" ? doing : `iteration ${Math.max(1, iteration)}, ${doing}`,
-    `${asked}${max_calls ? ` of ${max_calls}` : ""} calls`,
-    ...best.n > 0 ? [`best ${percent(best.score)} on ${best.n} questions`] : [],
+    `${asked}/${max_calls} calls`,
+    ...best.n > 0 ? [`best ${percent(best.score)} (n=${best.n})`] : [],
     dollars(Number(spent.cost) / 1e12),
   ].join(", ");
+  return seconds === undefined ? [line] : [line, `< ${estimate(seconds)} left`];
 }
 
 if (import.meta.main) {

@@ -32,6 +32,7 @@ const resultSchema = z.strictObject({
   stop_reason: z.enum(["target", "patience", "iterations", "budget", "interrupted"]).nullable(),
   baseline: z.strictObject(split),
   best: z.strictObject({
+    prompt_id: z.uuid(),
     prompt: z.strictObject({
       system_prompt: z.string(),
       output_prompt: z.string(),
@@ -58,6 +59,7 @@ const resultSchema = z.strictObject({
   seconds: z.number().min(0),
   trials: z.array(z.strictObject({
     index: z.int().min(0),
+    prompt_id: z.uuid(),
     operator: z.string(),
     parent: z.int().min(0).nullable(),
     validation: scored.nullable(),
@@ -141,8 +143,34 @@ Deno.test("optimize --json prints one document, which is what happened", async (
   deepEqual(unpaid(again), unpaid(result));
 });
 
-/** What does not depend on who paid, nor on the clock. */
-const unpaid = ({ experiment_id: _, seconds: __, calls: ___, tokens: ____, ...result }: Result) => result;
+Deno.test("optimize says when the budget is too small to search, and the least that is not", async () => {
+  await using at = await place();
+  await using server = modelServer(parity);
+  const told = async (calls: number) => {
+    const ended = await run("optimize", [
+      ...["--dataset", at.questions, ...server.models, "--max-calls", `${calls}`],
+    ], at);
+    equal(ended.code, EXIT.budget, ended.stderr);
+    return ended.stdout;
+  };
+  const little = await told(15);
+  match(
+    little,
+    /^Nothing was searched\n15 calls cannot try one prompt against another: .*\(--max-calls \d+\)/,
+  );
+  match(little, /^The budget was too small to begin with the search\.$/m);
+  ok(!/^ +difference/m.test(little));
+  const least = Number(/--max-calls (\d+)/.exec(little)![1]);
+  match(await told(least - 1), /^Nothing was searched\n/);
+  ok(!(await told(least)).startsWith("Nothing was searched"));
+});
+
+/** What does not depend on who paid, nor on the clock, nor on names. */
+const unpaid = ({ experiment_id: _, seconds: __, calls: ___, tokens: ____, ...result }: Result) => ({
+  ...result,
+  best: { ...result.best, prompt_id: null },
+  trials: result.trials.map((trial) => ({ ...trial, prompt_id: null })),
+});
 
 Deno.test("optimize never asks more often than --max-calls allows, retries too", async () => {
   await using at = await place();

@@ -6,13 +6,15 @@
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { measurementOf, resultOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
-import { experimentLine, measurementText, resultText } from "../lib/report/terminal.ts";
-import { listExperiments, readExperiment } from "../lib/store/mod.ts";
+import { experimentLine, measurementText, resultText, trialsText } from "../lib/report/terminal.ts";
+import { type ExperimentRecord, listExperiments, readExperiment } from "../lib/store/mod.ts";
 import { json } from "../lib/text.ts";
 import { common, database, databaseOption, found, main, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({
-  experiment: z.string().optional().describe("one experiment: its id, the beginning of it, or latest").meta({
+  experiment: z.string().optional().describe(
+    "one experiment with every version of its prompt: its id, the beginning of it, or latest",
+  ).meta({
     placeholder: "ID",
     positional: true,
   }),
@@ -26,7 +28,9 @@ async function show(options: z.output<typeof schema>, setting: Setting): Promise
   if (options.experiment !== undefined) {
     const { id, kind } = await found(db, options.experiment);
     const record = await readExperiment(db, id);
-    const [document, text] = kind === "evaluate" ? [measurementOf, measurementText] : [resultOf, resultText];
+    const [document, text] = kind === "evaluate"
+      ? [measurementOf, measurementText]
+      : [resultOf, (record: ExperimentRecord) => `${resultText(record)}\n\n${trialsText(record)}`];
     setting.print(options.json ? json(document(record)) : text(record));
     return EXIT.done;
   }

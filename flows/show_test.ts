@@ -67,6 +67,11 @@ Deno.test("show and report give back what was run", async () => {
     ["show", ["latest"], ({ stdout }) => {
       match(stdout, new RegExp(`^ +experiment +${ids[1]}$`, "m"));
       match(stdout, /^ +prompt +by /m);
+      const { best, trials } = second;
+      match(stdout, new RegExp(`^ +id +${best.prompt_id}$`, "m"));
+      for (const { index, prompt_id, operator } of trials) {
+        match(stdout, new RegExp(`^ +#${index} +${prompt_id} +${operator} `, "m"));
+      }
     }],
     ["report", ["--json"], async (ended) => {
       const { experiment_id, report } = printed(ended);

@@ -77,9 +77,11 @@ export function printed({ stdout, stderr }: Ended) {
 }
 
 /** Of the document of `optimize --json` what depends on nothing but the run: no names, no clock, not what was lost. */
-export function essence({ calls, tokens, ...result }: ExperimentResult) {
+export function essence({ calls, tokens, best, trials, ...result }: ExperimentResult) {
   return {
     ...result,
+    best: best && { ...best, prompt_id: null },
+    trials: trials.map((trial) => ({ ...trial, prompt_id: null })),
     ...{ experiment_id: null, seconds: null },
     calls: { ...calls, lost: null, total: calls.total - calls.lost },
     tokens: { prompt: tokens.prompt },

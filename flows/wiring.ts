@@ -5,17 +5,38 @@
  */
 import { z } from "zod";
 import { UsageError } from "../lib/command/mod.ts";
-import type { Dataset } from "../lib/dataset/mod.ts";
+import { cardPath, type Dataset, readDataset } from "../lib/dataset/mod.ts";
 import type { Grading, Setup, Surroundings } from "../lib/experiment/mod.ts";
 import { type Caps, type LanguageModel, priceOf, type ProviderError } from "../lib/llm/mod.ts";
 import { metric } from "../lib/metrics/mod.ts";
 import type { Prompt } from "../lib/optimize/mod.ts";
 import { random } from "../lib/random.ts";
-import type { BillRow, Database, ExperimentRecord } from "../lib/store/mod.ts";
+import { count } from "../lib/report/text.ts";
+import { type BillRow, type Database, type ExperimentRecord, saveDataset } from "../lib/store/mod.ts";
 import { type ModelNames, type Models, remoteModels, type Setting } from "./setting.ts";
 
 /** The question set that is used when none is named. */
 export const DATASET = "data/tasks/question_types.jsonl";
+
+/** Reads the questions, and says how far it is: a large file takes its time. */
+export const questionsIn = (
+  { dataset, seed }: { dataset: string; seed: number },
+  { stage }: Setting,
+): Promise<Dataset> =>
+  stage("Dataset", (say) =>
+    readDataset(dataset, {
+      seed,
+      onProgress: ({ bytes, totalBytes, rows }) =>
+        say(`${count(rows)} rows, ${Math.round(100 * bytes / Math.max(1, totalBytes))} % read`),
+    }));
+
+/** Keeps the questions; gives the dataset's id. */
+export const keepQuestions = (db: Database, dataset: Dataset, { stage }: Setting): Promise<string> =>
+  stage("Dataset", (say) => {
+    const { train, validation, test } = dataset;
+    say(`keeping ${count(train.length + validation.length + test.length)} questions`);
+    return saveDataset(db, dataset);
+  });
 
 /** How answers are scored. */
 export const scoringOptions = {
@@ -82,6 +103,7 @@ export interface Settled {
 /** Flags over card over defaults. */
 export function settled(
   options: {
+    dataset: string;
     metric?: string | undefined;
     ignore_case?: boolean | undefined;
     ignore_punctuation?: boolean | undefined;
@@ -94,6 +116,15 @@ export function settled(
   { card, train, validation, test }: Dataset,
 ): Settled {
   const name = options.metric ?? card.metric ?? "exact_match";
+  if (options.metric === undefined && name !== "judge") {
+    try {
+      metric(name, card.metricOptions);
+    } catch (error) {
+      throw new UsageError(`Cannot use ${cardPath(options.dataset)}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
   const flags = Object.entries({
     ignoreCase: options.ignore_case,
     ignorePunctuation: options.ignore_punctuation,
@@ -116,9 +147,11 @@ export function settled(
  * larger model may think or greet before it answers.
  */
 function answerTokens(examples: Dataset["train"], primary: string): number {
-  const bytes = Math.max(
-    ...examples.flatMap(({ references }) => references.map((text) => new TextEncoder().encode(text).length)),
-  );
+  const encoder = new TextEncoder();
+  let bytes = 0; // a loop, as a call takes no hundred thousand arguments
+  for (const { references } of examples) {
+    for (const text of references) bytes = Math.max(bytes, encoder.encode(text).length);
+  }
   const needed = Math.min(1024, Math.ceil(bytes / 2) + 8);
   return primary === "local" ? needed : Math.max(256, 2 * needed);
 }

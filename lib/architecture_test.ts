@@ -15,9 +15,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   llm: ["cut", "nearest", "text", "python"],
   python: [],
   native: ["python"],
+  features: ["metrics", "onnx", "python"],
   gbdt: ["native", "random"],
   onnx: ["python"],
-  features: ["onnx", "metrics", "python"],
   rl: ["native", "onnx", "random"],
   command: ["nearest", "text"],
   optimize: ["dataset", "random", "text", "statistics", "types:llm"],
@@ -33,7 +33,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "types:statistics",
   ],
   experiment: ["dataset", "metrics", "statistics", "random", "llm", "optimize", "evaluate", "store"],
-  learning: ["features", "gbdt", "random", "rl", "onnx", "optimize", "store", "types:dataset", "types:native"],
+  learning: [
+    "features",
+    "gbdt",
+    "random",
+    "rl",
+    "onnx",
+    "optimize",
+    "store",
+    "types:dataset",
+    "types:native",
+  ],
   report: ["types:store"],
 };
 
@@ -138,4 +148,43 @@ Deno.test("every room has a table of contents, and it is nothing else", async ()
     bare(code).replace(/export (?:type )?(?:\*|\{[^}]*\}) from "[^"]+";/g, "").trim() !== ""
   );
   deepEqual(more.map(({ path }) => path), []);
+});
+
+Deno.test("ARCHITECTURE.md names what is there", async () => {
+  const text = (await Deno.readTextFile(new URL("ARCHITECTURE.md", LIB))).replace(/^```[\s\S]*?^```/gm, "");
+  const names = [...new Set([...text.matchAll(/`([^`\s]+)`/g)].map(([, name]) => name!))];
+  const code = (await sources()).map(({ code }) => code).join("\n");
+  const paths: string[] = [];
+  for (const folder of ["lib", "flows", "bench", "data", "sql"]) {
+    const root = new URL(`../${folder}/`, LIB);
+    paths.push(...(await filesIn(root)).map((path) => `${folder}/${path}`));
+  }
+  const isThere = (name: string): boolean => {
+    if (name === ".venv" || name === "using") return true; // made by the first command; a word of the language
+    const path = name.replace(/^\.\.\//, "");
+    if (path.endsWith("/")) return paths.some((one) => one.startsWith(path) || one.startsWith(`lib/${path}`));
+    if (/\.\w+$/.test(path)) return paths.some((one) => `/${one}`.endsWith(`/${path}`));
+    return new RegExp(`\\b${name}\\b`).test(code);
+  };
+  deepEqual(names.filter((name) => !isThere(name)), []);
+  deepEqual(names.length > 50, true);
+});
+
+/** Files in `folder`, by their paths from there. */
+async function filesIn(folder: URL): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) {
+      found.push(...(await filesIn(new URL(`${name}/`, folder))).map((path) => `${name}/${path}`));
+    } else found.push(name);
+  }
+  return found;
+}
+
+Deno.test("every room is in ARCHITECTURE.md", async () => {
+  const text = await Deno.readTextFile(new URL("ARCHITECTURE.md", LIB));
+  const rooms = [
+    ...new Set((await sources()).map(({ path, room }) => path.includes("/") ? `${room}/` : `${room}.ts`)),
+  ];
+  deepEqual(rooms.filter((room) => !text.includes(`\`${room}\``)), []);
 });

@@ -15,4 +15,4 @@
  */
 export { EXIT, outcome } from "./exit.ts";
 export { helpOf, jsonSchemaOf, readOptions, type Sources, UsageError } from "./options.ts";
-export { duration, type Screen, silent, type Stage, stages } from "./progress.ts";
+export { duration, estimate, pace, type Say, type Screen, silent, type Stage, stages } from "./progress.ts";

@@ -16,8 +16,11 @@ export interface Screen {
   readonly elapsed: () => number;
 }
 
-/** Runs `work` as a stage with a title; `say` shows how far it is, and the last word stays. */
-export type Stage = <T>(title: string, work: (say: (status: string) => void) => Promise<T>) => Promise<T>;
+/** Shows how far a stage is. The last status stays when it is over; `passing`, behind it, does not. */
+export type Say = (status: string, passing?: string) => void;
+
+/** Runs `work` as a stage with a title. */
+export type Stage = <T>(title: string, work: (say: Say) => Promise<T>) => Promise<T>;
 
 /** A live line is redrawn so often at most, in milliseconds. */
 const REDRAW = 100;
@@ -30,13 +33,15 @@ const WORTH_A_LINE = 1_000;
 export function stages(screen: Screen): Stage {
   return async (title, work) => {
     const begun = screen.elapsed();
-    let status = "";
+    let status = "", passing = "";
     let drawn = -Infinity;
-    const line = (mark: string) =>
-      visible([`${mark} ${title}`, status].filter((part) => part !== "").join("  "));
+    const line = (mark: string) => {
+      const told = [status, passing].filter((part) => part !== "").join(", ");
+      return visible(`${mark} ${title}${told && `  ${told}`}`);
+    };
     const clear = screen.live ? "\r\x1b[K" : "";
-    const say = (text: string) => {
-      status = text;
+    const say: Say = (...words) => {
+      [status, passing = ""] = words;
       const now = screen.elapsed();
       if (screen.live ? now - drawn < REDRAW : now - drawn < REPEAT || now - begun < WORTH_A_LINE) return;
       drawn = now;
@@ -44,6 +49,7 @@ export function stages(screen: Screen): Stage {
     };
     const end = (mark: string) => {
       const took = screen.elapsed() - begun;
+      passing = "";
       const worth = mark === "✗" || took >= WORTH_A_LINE;
       screen.write(worth ? `${clear}${line(mark)}  (${duration(took / 1000)})\n` : clear);
     };
@@ -57,6 +63,49 @@ export function stages(screen: Screen): Stage {
       throw error;
     }
   };
+}
+
+/** What is left is told from what was done in so many milliseconds: answers that are read back come a thousand times as fast. */
+const RECENT = 20_000;
+/** In less time, in milliseconds, nothing can be told. */
+const TOO_SOON = 5_000;
+
+/**
+ * Tells how many seconds are left of something that is counted, as fast as it went of late; undefined while nothing is
+ * known of that. `elapsed` gives milliseconds on a clock that never goes back.
+ *
+ * ```ts
+ * import { pace } from "./progress.ts";
+ * import { equal } from "node:assert/strict";
+ *
+ * let now = 0;
+ * const left = pace(() => now);
+ * equal(left(0, 100), undefined);
+ * now = 5_000;
+ * equal(left(20, 100), 20); // four a second, and eighty to come
+ * ```
+ */
+export function pace(elapsed: () => number): (done: number, of: number) => number | undefined {
+  let marks: { readonly at: number; readonly done: number }[] = [];
+  return (done, of) => {
+    const at = elapsed();
+    const from = marks.findLastIndex((mark) => at - mark.at >= RECENT);
+    if (from > 0) marks = marks.slice(from);
+    if (marks.length === 0 || at - marks.at(-1)!.at >= RECENT / 20) marks.push({ at, done });
+    const [first] = marks;
+    const took = at - first!.at;
+    if (took < TOO_SOON || done <= first!.done) return undefined;
+    return Math.max(0, of - done) * took / 1000 / (done - first!.done);
+  };
+}
+
+/** Seconds left for a reader, rounded up, as they are an estimate: `40 s`, `3 min`, `1 h 10 min`. */
+export function estimate(seconds: number): string {
+  if (seconds <= 90) return `${Math.max(10, 10 * Math.ceil(seconds / 10))} s`;
+  const minutes = Math.ceil(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const tens = 10 * Math.ceil(minutes / 10);
+  return `${Math.floor(tens / 60)} h${tens % 60 === 0 ? "" : ` ${tens % 60} min`}`;
 }
 
 /** Stages that show nothing. */

@@ -1,5 +1,5 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { duration, stages } from "./progress.ts";
+import { duration, estimate, pace, stages } from "./progress.ts";
 
 /** A screen that keeps what is written, with a clock that `work` moves. */
 function screen(live: boolean) {
@@ -20,11 +20,15 @@ Deno.test("stages() writes plain lines now and then where there is no terminal",
   await stages(shown)("Search", (say) => {
     for (let i = 1; i <= 40; i++) {
       shown.wait(500);
-      say(`call ${i}`);
+      say(`call ${i}`, "more to come");
     }
     return Promise.resolve();
   });
-  deepEqual(shown.written, ["· Search  call 2\n", "· Search  call 22\n", "✓ Search  call 40  (20 s)\n"]);
+  deepEqual(shown.written, [
+    "· Search  call 2, more to come\n",
+    "· Search  call 22, more to come\n",
+    "✓ Search  call 40  (20 s)\n",
+  ]);
 });
 
 Deno.test("stages() draws over one line of a terminal, and never beyond its width", async () => {
@@ -57,4 +61,28 @@ Deno.test("duration() is for readers", () => {
     "2 h 01 min",
   ]];
   for (const [seconds, text] of rows) equal(duration(seconds), text);
+});
+
+Deno.test("pace() goes by what was done of late", () => {
+  let now = 0;
+  const left = pace(() => now);
+  const at = (ms: number, done: number, expected: number | undefined) => {
+    now = ms;
+    equal(left(done, 1000), expected, `${ms} ms`);
+  };
+  at(0, 0, undefined);
+  at(1_000, 300, undefined); // too soon
+  at(6_000, 300, 14);
+  for (let second = 7; second < 40; second++) left(300 + 2 * (second - 6), 1000 + (now = 1000 * second)); // then slower
+  at(40_000, 368, 316);
+  at(60_000, 368, undefined); // it stands still
+  at(62_000, 1000, 0);
+});
+
+Deno.test("estimate() is for readers", () => {
+  const rows: [number, string][] = [
+    ...[[0, "10 s"], [11, "20 s"], [90, "90 s"], [91, "2 min"], [150, "3 min"]] as [number, string][],
+    ...[[3540, "59 min"], [3541, "1 h"], [3700, "1 h 10 min"], [7200, "2 h"]] as [number, string][],
+  ];
+  for (const [seconds, text] of rows) equal(estimate(seconds), text);
 });

@@ -44,7 +44,7 @@ export async function runMeasurement(
       split,
       async answer(...args) {
         const given = await answer(...args);
-        onProgress(++answered);
+        if (given !== null) onProgress(++answered); // of a cap that was met all the rest come at once
         return given;
       },
       scorer: scoring(ask, metric),

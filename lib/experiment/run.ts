@@ -11,6 +11,7 @@ import { compare, measure, type Measurement, questionsOf } from "../evaluate/mod
 import type { Caps, LanguageModel } from "../llm/mod.ts";
 import {
   type Candidate,
+  COURSE,
   meanScore,
   optimize,
   type Options,
@@ -90,6 +91,26 @@ export interface Progress {
 /** Of all that may be spent, the share that is left for the claim: seed and final prompt on the test split. */
 const CLAIM = 0.3;
 
+/** Test questions that a cap on calls leaves room for, under two prompts. */
+const claimable = (
+  { calls = Infinity, callsEach }: { calls?: number | undefined; callsEach: number },
+): number => Math.max(1, Math.floor(calls * CLAIM / 2 / callsEach));
+
+/**
+ * The smallest cap on calls with which one prompt at least is tried against the seed prompt: each answers the first block
+ * of a race, and what the claim takes is kept back.
+ */
+export function callsToSearch(
+  { validation, test }: { readonly validation: readonly Example[]; readonly test: readonly Example[] },
+  { callsEach = 1 }: { readonly callsEach?: number } = {},
+): number {
+  const race = 2 * Math.min(COURSE.block, validation.length) * callsEach;
+  for (let calls = race;; calls++) {
+    const claim = 2 * Math.min(test.length, claimable({ calls, callsEach })) * callsEach;
+    if (calls - claim >= race) return calls;
+  }
+}
+
 /** Runs an experiment to its end and keeps it. Throws what cannot be mended, after the experiment was marked as failed. */
 export async function runExperiment(
   setup: Setup,
@@ -100,22 +121,21 @@ export async function runExperiment(
   const draws = random(seed);
   const callsEach = "judge" in metric ? 2 : 1;
   const test = questionsOf(dataset, "test", {
-    most: Math.max(1, Math.floor((caps.calls ?? Infinity) * CLAIM / 2 / callsEach)),
+    most: claimable({ calls: caps.calls, callsEach }),
     random: draws.fork("test"),
   });
   const forSearch = leaving(caps, 2 * test.length * callsEach);
   const models = { primary, optimizer, ..."judge" in metric ? { grader: metric.judge } : {} };
 
   const reason = await live({ id, models, caps }, surroundings, async (ledger) => {
-    let now: Omit<Progress, "spent"> = {
-      phase: "primary_inference",
-      iteration: 0,
-      asked: 0,
-      best: { score: 0, n: 0 },
-    };
-    const tell = (news: Partial<Progress>) => {
+    let now: Omit<Progress, "spent" | "best"> = { phase: "primary_inference", iteration: 0, asked: 0 };
+    let incumbent: Candidate | undefined; // what it has answered grows as the race goes on
+    const tell = (news: Partial<typeof now>) => {
       now = { ...now, ...news };
-      onProgress({ ...now, spent: ledger.spent() });
+      const best = incumbent === undefined
+        ? { score: 0, n: 0 }
+        : { score: meanScore(incumbent), n: incumbent.results.size };
+      onProgress({ ...now, best, spent: ledger.spent() });
     };
     const ask = asking(ledger, () => tell({ asked: now.asked + 1 }));
     const searching = closable(ask);
@@ -140,7 +160,10 @@ export async function runExperiment(
     const { outcome, ...found } = await kept(
       search,
       { db, id, datasetId },
-      (incumbent) => tell({ best: { score: meanScore(incumbent), n: incumbent.results.size } }),
+      (best) => {
+        incumbent = best;
+        tell({});
+      },
     );
     await measureEdits(db, id);
     if (outcome.stopReason !== "interrupted") {

@@ -44,7 +44,7 @@ export async function findLibrary(name: keyof typeof LIBRARIES, python: string):
   }
   throw new SetupError(
     `Cannot find ${file[OS]} in ${venv}`,
-    `Install its wheel: ${python} -m pip install --require-hashes --no-deps -r requirements/${group}.txt`,
+    `Install its wheel: ${python} -m pip install --force-reinstall --require-hashes --no-deps -r requirements/${group}.txt`,
   );
 }
 
@@ -134,4 +134,20 @@ function problem(path: string, error: Error): SetupError {
         cause: error,
       },
     );
+}
+
+/**
+ * Throws SetupError where the system has no OpenMP, which the embedded model and LightGBM are loaded with. Linux alone can
+ * tell: elsewhere it comes with them, or is found from where they lie.
+ */
+export function requireOpenMp(): void {
+  if (Deno.build.os !== "linux") return;
+  const name = "libgomp.so.1";
+  try {
+    Deno.dlopen(name, {}).close();
+  } catch (cause) {
+    throw new SetupError(`Cannot find ${name}`, SYSTEM.find(([library]) => library.test(name))![1], {
+      cause,
+    });
+  }
 }

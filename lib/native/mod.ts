@@ -7,7 +7,7 @@
  *
  * @module
  */
-export { findLibrary } from "./library.ts";
+export { findLibrary, requireOpenMp } from "./library.ts";
 export { type Blas, openBlas, plainBlas } from "./blas.ts";
 export {
   type Dataset,

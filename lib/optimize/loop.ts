@@ -24,7 +24,7 @@ import { edit } from "./operators/edit.ts";
 import { instruct } from "./operators/instruct.ts";
 import { recombine } from "./operators/recombine.ts";
 import { reflect } from "./operators/reflect.ts";
-import { missing, race, type Verdict } from "./race.ts";
+import { COURSE, missing, race, type Verdict } from "./race.ts";
 import { type Proposed, refine } from "./refine.ts";
 import {
   affordable,
@@ -208,7 +208,7 @@ function begin(options: Options): Search {
       maxIterations: 10,
       patience: 3,
       breadth: 6,
-      course: { block: 10, alpha: 0.1 },
+      course: COURSE,
       limits: { demos: 16, characters: 12_000 },
       step: async (_name, _iteration, work) => await work(),
       ...options,

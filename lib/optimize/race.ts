@@ -20,6 +20,9 @@ export interface Course {
   readonly alpha: number;
 }
 
+/** The usual course. */
+export const COURSE: Course = { block: 10, alpha: 0.1 };
+
 /** How much surer the race must be to take the incumbent out than a challenger: what it is known for is lost otherwise. */
 const CAUTION = 10;
 /** Sign flips drawn where they are too many to count; a race need not know the third digit. */

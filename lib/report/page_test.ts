@@ -63,9 +63,13 @@ Deno.test("htmlReport() shows prompt, trials, questions, bill and command", () =
     /You are a helpful assistant\.Say what is asked for\..*One word\..*1 added/,
   );
   equal(words(document.querySelector("#prompt .demos li")), "Who?personadded");
+  equal(document.querySelector("#prompt p code")!.textContent, "deno task evaluate --prompt prompt-5");
   const trials = [...document.querySelectorAll("#trials tbody tr")].map(words);
   equal(trials.length, 6);
-  match(trials[4]!, /#4.*recombine.*mixed.*#1, #3.*−5\.0.*45\.0.*30\.0 to 61\.0.*40.*dropped.*a reason/);
+  match(
+    trials[4]!,
+    /#4.*prompt-4.*recombine.*mixed.*#1, #3.*−5\.0.*45\.0.*30\.0 to 61\.0.*40.*dropped.*a reason/,
+  );
   const questions = [...document.querySelectorAll("#question-table tbody tr")].map(words);
   equal(questions.length, 6);
   match(questions[0]!, /^lostQuestion 0\?person or somebodyWell, 0 …rightperson 0wrong$/);

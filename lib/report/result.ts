@@ -20,6 +20,8 @@ export interface ExperimentResult {
   readonly baseline: { readonly validation: Scored | null; readonly test: Scored | null };
   /** Null before the first trial was kept. */
   readonly best: {
+    /** What `evaluate --prompt` takes. */
+    readonly prompt_id: string;
     readonly prompt: {
       readonly system_prompt: string;
       readonly output_prompt: string;
@@ -49,6 +51,7 @@ export interface ExperimentResult {
   readonly seconds: number;
   readonly trials: readonly {
     readonly index: number;
+    readonly prompt_id: string;
     readonly operator: string;
     readonly parent: number | null;
     readonly validation: Scored | null;
@@ -79,6 +82,7 @@ export function resultOf({ experiment, trials, bill, metrics }: ExperimentRecord
     stop_reason: experiment.stop_reason,
     baseline: { validation: validation(seed), test: test(seed) },
     best: best === undefined ? null : {
+      prompt_id: best.prompt_id,
       prompt: { system_prompt: best.system_prompt, output_prompt: best.output_prompt, demos: best.demos },
       operator: best.operator,
       validation: validation(best),
@@ -102,6 +106,7 @@ export function resultOf({ experiment, trials, bill, metrics }: ExperimentRecord
     seconds: experiment.seconds,
     trials: trials.map((trial) => ({
       index: trial.index,
+      prompt_id: trial.prompt_id,
       operator: trial.operator,
       parent: trial.parent,
       validation: validation(trial),

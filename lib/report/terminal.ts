@@ -4,8 +4,20 @@
  * @module
  */
 import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
+import { fate } from "./rows.ts";
 import { measurementOf, resultOf, type Scored } from "./result.ts";
-import { count, dollars, duration, moment, percent, plural, points, probability, visible } from "./text.ts";
+import {
+  count,
+  dollars,
+  duration,
+  moment,
+  percent,
+  plural,
+  points,
+  probability,
+  term,
+  visible,
+} from "./text.ts";
 import { ending, verdict } from "./verdict.ts";
 
 /** The verdict, before and after, the prompt and the bill. */
@@ -19,20 +31,22 @@ export function resultText(record: ExperimentRecord): string {
       ? `${percent(after.score)} of 100 on ${plural(after.n, "question")}`
       : "not measured";
   const { title, text } = verdict(record);
-  const claim = improvement &&
+  const { before, after } = record.experiment;
+  const claim = improvement && before !== after &&
     `${points(improvement.mean)} points, 95 % interval ${improvement.ci95.map(points).join(" to ")}, ` +
       probability(improvement.p_value);
   return [
     title,
     text,
     "",
-    ...claim === null ? [] : [row("difference", claim)],
+    ...claim ? [row("difference", claim)] : [],
     row("test", beforeAndAfter(baseline.test, best?.test ?? null)),
     row("validation", beforeAndAfter(baseline.validation, best?.validation ?? null)),
     ...best === null ? [] : [
       row("prompt", `by ${best.operator}, ${plural(best.prompt.demos.length, "demo")}`),
       row("  system", quoted(best.prompt.system_prompt)),
       row("  output", quoted(best.prompt.output_prompt)),
+      row("  id", term(best.prompt_id)),
     ],
     row(
       "calls",
@@ -54,6 +68,25 @@ export function resultText(record: ExperimentRecord): string {
     (result.status === "finished"
       ? ""
       : `\nGo on with: deno task optimize --resume ${result.experiment_id.slice(0, 8)}`),
+  ].join("\n");
+}
+
+/** Every version of the prompt, a line each, with what `evaluate --prompt` takes. */
+export function trialsText({ trials }: ExperimentRecord): string {
+  const cells = trials.map((trial) => [
+    `#${trial.index}`,
+    term(trial.prompt_id),
+    term(trial.operator, 24),
+    trial.parent === null ? "" : `from #${trial.parent}`,
+    trial.validation === null ? "" : `${percent(trial.validation)} (n=${trial.questions_seen})`,
+    fate(trial),
+  ]);
+  const widths = cells[0]?.map((_, column) => Math.max(...cells.map((row) => row[column]!.length))) ?? [];
+  return [
+    "Versions of the prompt, with the validation score; score one of them with deno task evaluate --prompt ID",
+    ...cells.map((row) =>
+      `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()}`
+    ),
   ].join("\n");
 }
 

@@ -26,6 +26,15 @@ export function verdict(record: ExperimentRecord): Verdict {
     plural(test_n ?? 0, "question")
   } that the search never saw.`;
   if (before === after) {
+    if (record.trials.length === 1) {
+      return {
+        tone: "even",
+        title: "Nothing was searched",
+        text: `${whyUnsearched(record.experiment)} The prompt to begin with was kept. ${metric}: ${old} on ${
+          plural(test_n ?? 0, "question")
+        }.`,
+      };
+    }
     return {
       tone: "even",
       title: "No better prompt was found",
@@ -49,6 +58,22 @@ export function verdict(record: ExperimentRecord): Verdict {
       text: `${change} Chance alone would hardly do that.`,
     }
     : { tone: "bad", title: "The new prompt is worse", text: `${change} Keep the prompt to begin with.` };
+}
+
+/** Why no prompt was tried against the one to begin with, and what to give. */
+function whyUnsearched({ stop_reason, config }: ExperimentRow): string {
+  const { max_calls: calls, calls_to_search: needed } = config;
+  if (stop_reason === "iterations") return "No iteration was allowed (--max-iterations 0).";
+  if (stop_reason !== "budget") return "No prompt was tried.";
+  if (typeof calls === "number" && typeof needed === "number" && calls < needed) {
+    return `${
+      plural(calls, "call")
+    } cannot try one prompt against another: with what is kept back for the test ` +
+      `questions that takes ${
+        count(needed)
+      } at least (--max-calls ${needed}), and hundreds to find a good one.`;
+  }
+  return "The budget ended the search before one prompt was tried against another: give it a higher cap.";
 }
 
 function withoutClaim(record: ExperimentRecord): Verdict {
@@ -102,7 +127,7 @@ export function scoreOf(record: ExperimentRecord, version: number | null): strin
 }
 
 /** How the run ended, in words. */
-export function ending({ status, stop_reason, config }: ExperimentRow): string {
+export function ending({ status, stop_reason, config, trials }: ExperimentRow): string {
   const limit = (name: string) => typeof config[name] === "number" ? config[name] : undefined;
   if (status === "failed") return "An error ended the run; what was found until then is below.";
   if (status === "running") return "The run had not ended when this was written.";
@@ -124,6 +149,7 @@ export function ending({ status, stop_reason, config }: ExperimentRow): string {
       return `All ${most === undefined ? "" : `${most} `}iterations that were allowed were run.`;
     }
     case "budget":
+      if (trials === 1) return "The budget was too small to begin with the search.";
       return "The budget was spent before the target was reached.";
     case "interrupted":
       return "The run was interrupted; it can be resumed, and nothing that was paid for is lost.";

@@ -34,6 +34,23 @@ Deno.test("verdict() says a claim as it is", () => {
   );
 });
 
+Deno.test("verdict() says why nothing was searched", () => {
+  const alone = { ...RECORD, trials: RECORD.trials.slice(0, 1) };
+  const rows: [Partial<ExperimentRow>, RegExp][] = [
+    [
+      { stop_reason: "budget", config: { max_calls: 15, calls_to_search: 26 } },
+      /^15 calls cannot .* takes 26 at least \(--max-calls 26\).* Exact match: 16\.7 % on 6 questions\.$/,
+    ],
+    [{ stop_reason: "budget", config: { max_calls: 800, calls_to_search: 26 } }, /give it a higher cap/],
+    [{ stop_reason: "budget", config: { max_calls: 15 } }, /give it a higher cap/],
+    [{ stop_reason: "iterations", config: {} }, /No iteration was allowed/],
+    [{ stop_reason: "patience", config: {} }, /No prompt was tried/],
+  ];
+  for (const [row, text] of rows) {
+    check({ ...row, before: 0, after: 0, improvement: 0 }, "Nothing was searched", text, alone);
+  }
+});
+
 Deno.test("verdict() says why there is no claim", () => {
   const none = { ...RECORD, metrics: [], answers: [] };
   const best = /best prompt so far scores 62\.5 % on 80 validation questions.*no claim/;
@@ -63,6 +80,7 @@ Deno.test("ending() says every way to end in words", () => {
   check({ stop_reason: "patience", config: {} }, /several iterations/);
   check({ stop_reason: "iterations", config: { max_iterations: 10 } }, /All 10 iterations/);
   check({ stop_reason: "budget" }, /budget was spent/);
+  check({ stop_reason: "budget", trials: 1 }, /too small to begin/);
   check({ stop_reason: "interrupted", status: "interrupted" }, /can be resumed/);
   check({ status: "failed", stop_reason: null }, /error ended the run/);
   check({ status: "running", stop_reason: null }, /had not ended/);

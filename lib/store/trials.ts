@@ -280,30 +280,44 @@ export async function saveComparison(
 }
 
 /**
- * A prompt by its id, or the best of an experiment by the experiment's id (the beginning is enough, 8 characters or more,
- * or `latest`). A RangeError when there is none.
+ * A kept prompt by its id; or by its experiment's id (or `latest`), the best one, or with `:VERSION` behind the id any
+ * version, 0 being the prompt to begin with. The beginning of an id is enough, 8 characters or more. A RangeError when
+ * there is none.
  */
-export async function findPrompt(db: Queryable, id: string): Promise<Prompt> {
+export async function findPrompt(
+  db: Queryable,
+  name: string,
+): Promise<{ readonly id: string; readonly prompt: Prompt }> {
+  const [, id = name, version = null] = /^(.+):(\d{1,9})$/s.exec(name) ?? [];
   const { rows: [row] } = await db.query<
-    { system_prompt: string; output_prompt: string; demos: Prompt["demos"] }
+    { id: string; system_prompt: string; output_prompt: string; demos: Prompt["demos"] }
   >(
-    `select p.system_prompt, p.output_prompt, p.demos
+    `select p.id, p.system_prompt, p.output_prompt, p.demos
        from prompts p
        join experiments x on x.id = p.experiment_id
        left join trials t on t.prompt_id = p.id
-      where (length($1) >= 8 and starts_with(p.id::text, lower($1)))
-         or (length($1) >= 8 and starts_with(x.id::text, lower($1)) and (t.accepted or x.kind = 'evaluate'))
-         or ($1 = 'latest' and x.kind = 'optimize' and t.accepted)
+      where case
+              when $2::int is null then
+                   (length($1) >= 8 and starts_with(p.id::text, lower($1)))
+                or (length($1) >= 8 and starts_with(x.id::text, lower($1)) and (t.accepted or x.kind = 'evaluate'))
+                or ($1 = 'latest' and x.kind = 'optimize' and t.accepted)
+              else
+                p.version = $2 and (
+                   (length($1) >= 8 and starts_with(x.id::text, lower($1)))
+                or ($1 = 'latest' and x.id = (
+                      select id from experiments where kind = 'optimize' order by started_at desc limit 1)))
+            end
       order by starts_with(p.id::text, lower($1)) desc, x.started_at desc, p.version desc
       limit 1`,
-    [id],
+    [id, version],
   );
   if (!row) {
-    throw new RangeError(
-      `Cannot find the prompt ${JSON.stringify(id)}: \`deno task show ID --json\` has them`,
-    );
+    throw new RangeError(`Cannot find the prompt ${JSON.stringify(name)}: \`deno task show ID\` has them`);
   }
-  return { systemPrompt: row.system_prompt, outputPrompt: row.output_prompt, demos: row.demos };
+  return {
+    id: row.id,
+    prompt: { systemPrompt: row.system_prompt, outputPrompt: row.output_prompt, demos: row.demos },
+  };
 }
 
 /** A uuid (version 8, RFC 9562) made from a name. */

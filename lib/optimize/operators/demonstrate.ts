@@ -127,11 +127,7 @@ const STEPS: readonly Way[] = [swapOne, swapOne, addSome, addSome, dropOne, reor
 
 /** `k` examples with as equal a share of each answer as there can be, in random order. */
 export function balanced(examples: readonly Example[], k: number, random: Random): Example[] {
-  const groups = new Map<string, Example[]>();
-  for (const example of shuffle(examples, random)) {
-    const answer = example.references[0]!;
-    groups.set(answer, [...(groups.get(answer) ?? []), example]);
-  }
+  const groups = Map.groupBy(shuffle(examples, random), ({ references }) => references[0]!);
   const queues = shuffle([...groups.values()], random);
   const chosen: Example[] = [];
   for (let round = 0; chosen.length < Math.min(k, examples.length); round++) {
@@ -142,8 +138,12 @@ export function balanced(examples: readonly Example[], k: number, random: Random
   return shuffle(chosen, random);
 }
 
+/** Questions among which the unlike ones are looked for: each is compared with each that was chosen. */
+const COMPARED = 2_000;
+
 /** `k` examples far from one another: each next one is the least like those chosen (Gonzalez, 1985), answers balanced. */
-export function spread(examples: readonly Example[], k: number, random: Random): Example[] {
+export function spread(all: readonly Example[], k: number, random: Random): Example[] {
+  const examples = all.length > COMPARED ? sample(all, COMPARED, random.fork("compared")) : all;
   const grams = new Map(examples.map((example) => [example, trigrams(example.question)]));
   const chosen = examples.length === 0 ? [] : [pick(examples, random)];
   while (chosen.length < Math.min(k, examples.length)) {

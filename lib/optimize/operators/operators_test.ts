@@ -105,6 +105,19 @@ Deno.test("balanced() shares the places equally among the answers", () => {
   equal(balanced(train, 100, random(1)).length, train.length);
 });
 
+Deno.test("balanced() and spread() choose among as many questions as a large file has", () => {
+  const many = Array.from({ length: 200_000 }, (_, i) => ({
+    id: `${i}`,
+    question: `What is the parity of ${i}?`,
+    references: [i % 2 === 0 ? "even" : "odd"],
+  }));
+  for (const choose of [balanced, spread]) {
+    const chosen = choose(many, 8, random(1));
+    deepEqual(chosen.filter(({ references: [answer] }) => answer === "odd").length, 4);
+    equal(new Set(chosen).size, 8);
+  }
+});
+
 Deno.test("spread() prefers questions unlike those it has", () => {
   const row = (id: string, question: string): Example => ({ id, question, references: ["x"] });
   const near = [

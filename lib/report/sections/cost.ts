@@ -53,7 +53,7 @@ ${
     timed
       ? figure(
         (options) => latencies(bill, options),
-        "Time of a call on the wire, waiting in line not counted.",
+        "Time of a call on the wire. Waiting in line is not counted, but for the embedded model, which has a line of its own.",
       )
       : ""
   }

@@ -7,7 +7,7 @@ import { html } from "hono/html";
 import type { ExperimentRecord } from "../../store/overview.ts";
 import { type DemoChange, demoDiff, type Piece, wordDiff } from "../prompt_diff.ts";
 import { compared } from "../rows.ts";
-import { count, shortened, visible } from "../text.ts";
+import { count, shortened, term, visible } from "../text.ts";
 import { type Html, quoted } from "./parts.ts";
 
 /** Bytes of a text that are compared and shown. */
@@ -30,7 +30,9 @@ export function prompt(record: ExperimentRecord): Html | string {
       ? "The prompt to begin with is the best one so far; nothing changed."
       : html`From the prompt to begin with to trial <a href="#trial-${now.index}">#${now.index}</a>. <ins>Added</ins> and
 <del>removed</del> words are marked.`
-  }</p>
+  } Score it on other questions: <code>deno task evaluate --prompt ${
+    term(now.prompt_id.slice(0, 8))
+  }</code></p>
 <h3>System prompt</h3>
 ${text(old.system_prompt, now.system_prompt)}
 <h3>Output prompt <span>after each question</span></h3>

@@ -24,7 +24,7 @@ ${claim(record)}
 ${costs(record)}
 <p>${ending(experiment)}</p>
 ${asked(record)}
-${experiment.improvement === null ? "" : METHOD}
+${experiment.improvement === null || experiment.before === experiment.after ? "" : METHOD}
 </section>`;
 }
 
@@ -57,6 +57,10 @@ function claim(record: ExperimentRecord): Html | string {
     record.experiment;
   if (improvement === null || ci_low === null || ci_high === null || p_value === null) return "";
   const n = test_n ?? 0;
+  const measured = `${capital(metricOf(record))} on ${plural(n, "test question")}`;
+  if (before === after) { // one prompt was measured: there is nothing to compare
+    return html`<dl class="tiles">${tile("Score", scoreOf(record, before), measured)}</dl>`;
+  }
   const standing = (version: number | null) => {
     const row = record.metrics.find((row) => row.split === "test" && row.version === version);
     return row && row.ci_low !== null && row.ci_high !== null
@@ -76,7 +80,7 @@ ${
     tile(
       "Before → after",
       `${scoreOf(record, before)} → ${scoreOf(record, after)}`,
-      `${capital(metricOf(record))} on ${plural(n, "test question")}`,
+      measured,
     )
   }${
     tile(

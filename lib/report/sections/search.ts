@@ -114,7 +114,8 @@ ${rows.some(({ gains }) => gains.length > 0) ? figure((options) => operatorGains
 function all(trials: readonly TrialRow[]): Html {
   const note =
     "From: the parents, and the gain against the first of them on the questions that both answered. " +
-    "Validation: the mean score, and its 95 % interval.";
+    "Validation: the mean score, and its 95 % interval. Below a trial's number is the beginning of its prompt's id: " +
+    "deno task evaluate --prompt takes it.";
   return html`<section id="trials-section" aria-labelledby="trials-title">
 <h2 id="trials-title">All trials</h2>
 ${
@@ -131,10 +132,11 @@ function row(trial: TrialRow): Html {
   const { index, iteration, parent, metadata, validation, validation_low, validation_high, gain } = trial;
   const parents = parent === null ? [] : [parent, ...(metadata.parents ?? []).slice(1)];
   const note = index === 0 ? "" : html`<div class="sub">${words(metadata.note ?? "")}</div>`;
+  const name = html`<code title="${term(trial.prompt_id)}">${term(trial.prompt_id.slice(0, 8))}</code>`;
   const interval = `${percent(validation_low ?? 0)} to ${percent(validation_high ?? 1)}`;
   return html`
     <tr id="trial-${index}" class="${fate(trial)}">
-      <th scope="row">#${index}<span>iteration ${iteration}</span></th>
+      <th scope="row">#${index}<span>iteration ${iteration}</span>${name}</th>
       <td>${term(trial.operator)}${note}</td>
       <td>${parents.map((parent, i) => html`${i > 0 ? ", " : ""}${link(parent)}`)}${gain === null
         ? ""
