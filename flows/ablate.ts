@@ -13,7 +13,7 @@ import { EXIT } from "../lib/command/mod.ts";
 import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
 import { runExperiment } from "../lib/experiment/mod.ts";
 import { fit } from "../lib/gbdt/mod.ts";
-import { openSurrogate, trainMetaModel } from "../lib/learning/mod.ts";
+import { openSurrogate, trainMetaModel, trainPolicy } from "../lib/learning/mod.ts";
 import { random } from "../lib/random.ts";
 import { percent } from "../lib/report/text.ts";
 import { type Comparison, paired } from "../lib/statistics/mod.ts";
@@ -27,7 +27,7 @@ import {
   saveDataset,
 } from "../lib/store/mod.ts";
 import { json as document } from "../lib/text.ts";
-import { type Learned, type Learning, openLearning, slots } from "./learning.ts";
+import { type Learned, learned, type Learning, LIMITS, openLearning, slots } from "./learning.ts";
 import { common, database, databaseOption, main, type Models, models, type Setting } from "./setting.ts";
 import {
   askingOptions,
@@ -37,6 +37,7 @@ import {
   requireAskable,
   scoringOptions,
   searchOptions,
+  seedPrompt,
   settled,
   setupOf,
   surroundings,
@@ -87,18 +88,17 @@ async function ablate(options: Options, setting: Setting): Promise<number> {
       (say) => searched(db, { options, seed, learned, roles, learning, setting, say }),
     );
 
-  const nothing: Learned = { surrogate: false, meta_model: null };
   const foresight: { searches: number; prompts: number; rank_correlation: number | null }[] = [];
   let metaModel: MetaModelRow | null = null;
   for (let lesson = 0; lesson < options.lessons; lesson++) {
     const run = await search(
       `Lesson ${lesson + 1} of ${options.lessons}`,
       options.seed + FIRST_LESSON + lesson,
-      nothing,
+      learned({}),
     );
     if (run === null) return EXIT.interrupted;
     if (metaModel) {
-      foresight.push({ searches: lesson, ...await foresaw(db, metaModel, run, { options, learning }) });
+      foresight.push({ searches: lesson, ...await foresaw(db, metaModel, run, learning) });
     }
     metaModel = await stage("Meta-model", async () =>
       (await trainMetaModel({
@@ -107,19 +107,36 @@ async function ablate(options: Options, setting: Setting): Promise<number> {
       })).trained);
   }
   if (!metaModel) tell("No meta-model: too few prompts were scored.");
+  const policy = await stage("Policy", async (say) => {
+    const dataset = await dealt(options, options.seed);
+    return await trainPolicy({
+      ...{ db, embed: learning.embed, lightgbm: learning.lightgbm, blas: await learning.blas() },
+      ...{ train: dataset.train, limits: LIMITS, seedPrompt: seedPrompt(settled(options, dataset)) },
+      ...{ random: random(options.seed), newId: () => crypto.randomUUID(), elapsed: () => performance.now() },
+      timesteps: options.timesteps,
+      onProgress: ({ timesteps }) => say(`${timesteps} of ${options.timesteps} edits`),
+    });
+  });
 
   const runs = new Map<Arm["name"], Run[]>();
   for (let seed = options.seed; seed < options.seed + options.seeds; seed++) {
-    for (const { name, surrogate } of ARMS) {
-      const learned = { surrogate, meta_model: surrogate ? metaModel?.id ?? null : null };
-      const run = await search(name, seed, learned);
+    for (const { name, ...uses } of ARMS) {
+      const run = await search(
+        name,
+        seed,
+        learned({
+          metaModel: uses.surrogate ? metaModel?.id : null,
+          policy: uses.policy ? policy.id : null,
+        }),
+      );
       if (run === null) return EXIT.interrupted;
       runs.set(name, [...runs.get(name) ?? [], run]);
     }
   }
   const rows = ARMS.map(({ name }) => contribution(name, runs.get("neither")!, runs.get(name)!));
-  if (options.json) print(document({ arms: rows, foresight, meta_model_id: metaModel?.id ?? null }));
-  else print(text(rows, foresight, options));
+  if (options.json) {
+    print(document({ arms: rows, foresight, meta_model_id: metaModel?.id ?? null, policy_id: policy.id }));
+  } else print(text(rows, foresight, options));
   return EXIT.done;
 }
 
@@ -145,7 +162,7 @@ async function searched(db: Database, { options, seed, learned, roles, learning,
     ...{ id, kind: "optimize", datasetId, seed },
     config: kept(config, ["seeds", "lessons", "timesteps"]),
   });
-  using filled = await slots(db, { datasetId, config }, learning);
+  await using filled = await slots(db, { datasetId, dataset, config }, learning);
   const reason = await runExperiment(setupOf({ id, datasetId, dataset, config }, roles, filled.search), {
     ...surroundings(db, options, setting),
     onProgress: ({ iteration, asked, best }) =>
@@ -159,7 +176,7 @@ async function foresaw(
   db: Database,
   model: MetaModelRow,
   { record: { experiment, trials } }: Run,
-  { options, learning: { embed, lightgbm } }: { options: Options; learning: Learning },
+  { embed, lightgbm }: Learning,
 ): Promise<{ prompts: number; rank_correlation: number | null }> {
   const context = await contextOf(db, experiment.dataset_id, experiment.config);
   using opened = openSurrogate(model, { context, embed, lightgbm: await lightgbm() });

@@ -5,18 +5,20 @@
  */
 import { z } from "zod";
 import { UsageError } from "../lib/command/mod.ts";
+import type { Dataset } from "../lib/dataset/mod.ts";
 import { type Embed, features, layOutModel, openEmbedder } from "../lib/features/mod.ts";
-import { chooseMetaModel, openSurrogate } from "../lib/learning/mod.ts";
-import { findLibrary, Lightgbm } from "../lib/native/mod.ts";
+import { chooseMetaModel, choosePolicy, openPolicy, openSurrogate } from "../lib/learning/mod.ts";
+import { type Blas, findLibrary, Lightgbm, openBlas } from "../lib/native/mod.ts";
 import type { Options as SearchOptions, Prompt } from "../lib/optimize/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
-import { contextOf, type Database, findMetaModel } from "../lib/store/mod.ts";
+import { contextOf, type Database, findMetaModel, findPolicy } from "../lib/store/mod.ts";
 import { ROOT, type Setting } from "./setting.ts";
 
 /** The tools of learning, each opened when it is first asked for. */
 export interface Learning extends AsyncDisposable {
   readonly embed: Embed;
   readonly lightgbm: () => Promise<Lightgbm>;
+  readonly blas: () => Promise<Blas>;
 }
 
 /** Nothing is installed or started before it is needed: an experiment that learns nothing costs nothing. */
@@ -38,6 +40,7 @@ export function openLearning({ home, stage }: Setting): Learning {
   return {
     embed: async (texts) => await (await embedder()).embed(texts),
     lightgbm: once(async () => opened.use(new Lightgbm(await findLibrary("lightgbm", await python())))),
+    blas: once(async () => opened.use(await openBlas(await python()))),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
@@ -47,19 +50,39 @@ export const learnedOptions = {
   surrogate: z.boolean().default(true).describe("race prompts without asking the meta-model first"),
   meta_model: z.string().optional().describe("id of the meta-model; the newest that holds here unless given")
     .meta({ placeholder: "ID" }),
+  policy: z.boolean().default(true).describe("propose prompts without the policy's edits"),
+  policy_model: z.string().optional().describe("id of the policy; the newest that beats chance unless given")
+    .meta({ placeholder: "ID" }),
 };
+
+/** What a prompt may grow to: the loop's own limits. */
+export const LIMITS = { demos: 16, characters: 12_000 } as const;
 
 /** Before and after something was chosen. */
 export interface LearnedOptions {
   readonly surrogate: boolean;
   readonly meta_model?: string | null | undefined;
+  readonly policy: boolean;
+  readonly policy_model?: string | null | undefined;
 }
 
 /** What was chosen: kept with the experiment, so that it goes on with the same when it is resumed. */
 export interface Learned {
   readonly surrogate: boolean;
   readonly meta_model: string | null;
+  readonly policy: boolean;
+  readonly policy_model: string | null;
 }
+
+/** What is used of what was learned, by ids. */
+export const learned = (
+  { metaModel, policy }: { metaModel?: string | null | undefined; policy?: string | null | undefined },
+): Learned => ({
+  surrogate: Boolean(metaModel),
+  meta_model: metaModel ?? null,
+  policy: Boolean(policy),
+  policy_model: policy ?? null,
+});
 
 /** Chooses for a new experiment, and says what and why. */
 export async function choose(
@@ -72,16 +95,29 @@ export async function choose(
   { embed }: Learning,
   { tell }: Setting,
 ): Promise<Learned> {
-  const learned = (id: string | null): Learned => ({ surrogate: id !== null, meta_model: id });
-  if (!config.surrogate) return learned(null);
-  if (config.meta_model) return learned((await named(() => findMetaModel(db, config.meta_model!))).id);
-  const context = await contextOf(db, datasetId, { ...config });
-  const { model, because } = await chooseMetaModel(db, {
-    context,
-    seed: () => features(seedPrompt, embed),
+  const { meta_model, policy_model } = config;
+  const metaModel = async () => {
+    if (meta_model) return (await named(() => findMetaModel(db, meta_model))).id;
+    const context = await contextOf(db, datasetId, { ...config });
+    const { model, because } = await chooseMetaModel(db, {
+      context,
+      seed: () => features(seedPrompt, embed),
+    });
+    tell(
+      model ? `Surrogate: meta-model ${model.id.slice(0, 8)}, as ${because}.` : `No surrogate: ${because}.`,
+    );
+    return model?.id;
+  };
+  const policy = async () => {
+    if (policy_model) return (await named(() => findPolicy(db, policy_model))).id;
+    const { policy, because } = await choosePolicy(db);
+    tell(policy ? `Policy: ${policy.id.slice(0, 8)}, as ${because}.` : `No policy: ${because}.`);
+    return policy?.id;
+  };
+  return learned({
+    metaModel: config.surrogate ? await metaModel() : null,
+    policy: config.policy ? await policy() : null,
   });
-  tell(model ? `Surrogate: meta-model ${model.id.slice(0, 8)}, as ${because}.` : `No surrogate: ${because}.`);
-  return learned(model?.id ?? null);
 }
 
 /** What cannot be found is the user's to mend. */
@@ -94,20 +130,38 @@ async function named<Row>(find: () => Promise<Row>): Promise<Row> {
 }
 
 /** What was learned, in the slots of the search until it is disposed of. */
-export interface Slots extends Disposable {
-  readonly search: Pick<SearchOptions, "surrogate" | "advice">;
+export interface Slots extends AsyncDisposable {
+  readonly search: Pick<SearchOptions, "surrogate" | "advice" | "policy">;
 }
 
 /** Opens what an experiment was begun with. */
 export async function slots(
   db: Database,
-  { datasetId, config }: { readonly datasetId: string; readonly config: LearnedOptions },
+  { datasetId, dataset, config }: {
+    readonly datasetId: string;
+    readonly dataset: Dataset;
+    readonly config: LearnedOptions;
+  },
   { embed, lightgbm }: Learning,
 ): Promise<Slots> {
-  const { meta_model: id } = config;
-  if (!id) return { search: {}, [Symbol.dispose]: () => {} };
-  const context = await contextOf(db, datasetId, { ...config });
-  const row = await named(() => findMetaModel(db, id));
-  const { surrogate, advice, ...opened } = openSurrogate(row, { context, embed, lightgbm: await lightgbm() });
-  return { search: { surrogate, advice }, ...opened };
+  await using opened = new AsyncDisposableStack();
+  const search: { -readonly [slot in keyof Slots["search"]]: Slots["search"][slot] } = {};
+  const { meta_model, policy_model } = config;
+  if (meta_model) {
+    const row = await named(() => findMetaModel(db, meta_model));
+    const context = await contextOf(db, datasetId, { ...config });
+    const { surrogate, advice } = opened.use(
+      openSurrogate(row, { context, embed, lightgbm: await lightgbm() }),
+    );
+    Object.assign(search, { surrogate, advice });
+  }
+  if (policy_model) {
+    const row = await named(() => findPolicy(db, policy_model));
+    const { policy } = opened.use(
+      await openPolicy(row, { db, embed, lightgbm, train: dataset.train, limits: LIMITS }),
+    );
+    Object.assign(search, { policy });
+  }
+  const kept = opened.move();
+  return { search, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

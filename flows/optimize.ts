@@ -221,7 +221,7 @@ const search = async (
   setting: Setting,
 ): Promise<StopReason> => {
   const { config, experiment, holder } = begun;
-  using learned = await slots(db, begun, roles.learning);
+  await using learned = await slots(db, begun, roles.learning);
   return await setting.stage("Search", (say) => {
     const left = pace(() => performance.now());
     return runExperiment(setupOf(begun, roles, learned.search), {

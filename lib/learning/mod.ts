@@ -11,3 +11,11 @@
 export { type Observation, observations } from "./features.ts";
 export { beatsTheMean, FEWEST_PROMPTS, type Training, trainMetaModel } from "./meta_model.ts";
 export { type Choice, chooseMetaModel, type OpenSurrogate, openSurrogate } from "./surrogate.ts";
+export {
+  beatsChance,
+  choosePolicy,
+  type OpenPolicy,
+  openPolicy,
+  type PolicyTraining,
+  trainPolicy,
+} from "./policy.ts";

@@ -83,25 +83,29 @@ function familiar({ featureNames, importance }: MetaModelRow, row: ArrayLike<num
 export interface OpenSurrogate extends Disposable {
   /** Predicts scores in [0, 1]. */
   readonly surrogate: Surrogate;
+  /** The same from a row of features. */
+  readonly expect: (row: ArrayLike<number>) => number;
   /** What the model goes by, in words for the optimizer model. */
   readonly advice: readonly string[];
 }
 
 /**
- * Opens a meta-model for a context. Throws gbdt's CorruptModelError when its text is damaged.
+ * Opens a meta-model, for a context where it is used in one: predictions are relative to the mean of its scores, else to the
+ * mean of all. Throws gbdt's CorruptModelError when its text is damaged.
  */
 export function openSurrogate(
   { model, contexts, importance }: MetaModelRow,
-  { context, embed, lightgbm }: { context: string; embed: Embed; lightgbm: Lightgbm },
+  { context, embed, lightgbm }: { context?: string; embed: Embed; lightgbm: Lightgbm },
 ): OpenSurrogate {
   const booster = loadModel(model, lightgbm);
   const center = contexts.find((other) => other.context === context)?.mean ??
     contexts.reduce((sum, { mean }) => sum + mean, 0) / Math.max(1, contexts.length);
+  const expected = (rows: readonly ArrayLike<number>[]) =>
+    Array.from(predict(booster, rows), (above) => Math.min(1, Math.max(0, center + above)));
   return {
-    async surrogate(prompts: readonly Prompt[]) {
-      const rows = await Promise.all(prompts.map((prompt) => features(prompt, embed)));
-      return Array.from(predict(booster, rows), (above) => Math.min(1, Math.max(0, center + above)));
-    },
+    surrogate: async (prompts: readonly Prompt[]) =>
+      expected(await Promise.all(prompts.map((prompt) => features(prompt, embed)))),
+    expect: (row) => expected([row])[0]!,
     advice: adviceOf(importance),
     [Symbol.dispose]: () => booster[Symbol.dispose](),
   };

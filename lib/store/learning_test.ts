@@ -56,9 +56,7 @@ async function trial(
     test?: number[];
   },
 ): Promise<void> {
-  const { rows: [{ id: datasetId }] } = await db.query<{ id: string }>("select id from datasets") as {
-    rows: [{ id: string }];
-  };
+  const { rows: [dataset] } = await db.query<{ id: string }>("select id from datasets");
   const made = candidate(index, {
     prompt: { systemPrompt, outputPrompt: "", demos: [] },
     operator: index === 0 ? "seed" : "edit",
@@ -98,7 +96,7 @@ async function trial(
     });
     results.push({ version: index, example, answer: "yes", score, completion: key });
   }
-  await saveScores(db, { experimentId, datasetId, results });
+  await saveScores(db, { experimentId, datasetId: dataset!.id, results });
 }
 
 const EXACT = { metric: "exact_match", metric_options: {}, primary: "local" };

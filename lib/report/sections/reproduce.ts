@@ -19,7 +19,7 @@ const FLAGS: Readonly<Record<ExperimentRow["kind"], readonly string[]>> = {
   optimize: [
     ...COMMON,
     ...["optimizer_tokens", "system_prompt", "output_prompt", "threshold", "max_iterations", "patience"],
-    ...["surrogate", "meta_model"],
+    ...["surrogate", "meta_model", "policy", "policy_model"],
   ].sort(),
   evaluate: [...COMMON, "split", "prompt"].sort(),
 };
@@ -81,7 +81,9 @@ export function command(
     dataset: `${dataset}.jsonl`,
     ...config,
     ...ignoring(config),
-    surrogate: config.meta_model === null ? false : undefined, // by itself a run takes the newest one
+    // By itself a run takes the newest that was learned
+    surrogate: config.meta_model === null ? false : undefined,
+    policy: config.policy_model === null ? false : undefined,
   };
   const changed: string[] = [];
   const flags = FLAGS[kind].flatMap((name) => {

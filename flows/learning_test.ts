@@ -1,0 +1,114 @@
+/**
+ * What is learned as users and their scripts see it: real processes, a real database, LightGBM, the sentence model, OpenBLAS.
+ */
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { EXIT } from "../lib/command/mod.ts";
+import { type ModelServer, modelServer, parity, type Place, place, printed, run, said } from "./testing.ts";
+
+/** Searches of `parity`, one for each seed. */
+async function searches({ env, questions }: Place, server: ModelServer, seeds: readonly number[]) {
+  for (const seed of seeds) {
+    const ended = await run("optimize", [
+      ...["--dataset", questions, ...server.models, "--seed", String(seed), "--threshold", "1", "--json"],
+      ...["--max-calls", "700", "--no-surrogate", "--no-policy"],
+    ], { env });
+    equal(ended.code, EXIT.done, ended.stderr);
+  }
+}
+
+Deno.test("what searches have seen is learned from, used by the next, and used again when that is resumed", async () => {
+  await using here = await place();
+  await using server = modelServer(parity);
+  const { env, questions, db } = here;
+
+  const early = await run("train_meta_model", [], { env });
+  deepEqual([early.code, early.stdout], [EXIT.done, ""]);
+  match(
+    said(early),
+    /^Skipped: a meta-model wants 5 scored prompts or more, there are 0: `deno task optimize`/,
+  );
+  deepEqual(printed(await run("train_meta_model", ["--json"], { env })), { skipped: true, prompts: 0 });
+
+  await searches(here, server, [1, 2, 3]);
+  const model = printed(await run("train_meta_model", ["--json", "--min-data-in-leaf", "3"], { env }));
+  ok(model.used && model.prompts > 20 && model.cross_validation.rmse < model.cross_validation.mean_rmse);
+  const shown = await run("train_meta_model", ["--boosting", "random_forest", "--min-data-in-leaf", "2"], {
+    env,
+  });
+  equal(shown.code, EXIT.done, shown.stderr);
+  match(shown.stdout, /^Meta-model [0-9a-f-]{36}: \d+ prompts/);
+  match(shown.stdout, /What it goes by:\n {2}demo_/);
+
+  const policy = printed(
+    await run("train_policy", ["--dataset", questions, "--timesteps", "256", "--edits", "3", "--json"], {
+      env,
+    }),
+  );
+  ok(policy.timesteps === 256 && policy.history.length > 0 && policy.best_prompts.length > 0);
+  ok(policy.best_prompts.every(({ score }: { score: number }) => score >= 0 && score <= 1));
+
+  const again = ["--dataset", questions, ...server.models, "--seed", "4", "--threshold", "1", "--json"];
+  const first = await run("optimize", [
+    ...again,
+    ...["--max-calls", "200", "--meta-model", model.meta_model_id, "--policy-model", policy.policy_id],
+  ], { env });
+  equal(first.code, EXIT.budget, first.stderr);
+  const { experiment_id: id } = printed(first);
+  const kept = async () =>
+    (await db.query<{ config: Record<string, unknown> }>("select config from experiments where id = $1", [
+      id,
+    ]))
+      .rows[0]!.config;
+  const { surrogate, meta_model, policy: edits, policy_model } = await kept();
+  deepEqual([surrogate, meta_model], [true, model.meta_model_id]);
+  deepEqual([edits, policy_model], [true, policy.policy_id]);
+
+  const resumed = await run("optimize", ["--resume", id, "--max-calls", "900", "--json"], { env });
+  ok([EXIT.done, EXIT.budget].includes(resumed.code as 0), resumed.stderr);
+  equal((await kept()).meta_model, model.meta_model_id);
+  const { rows: [trials] } = await db.query<{ predicted: number; edited: number; recorded: number }>(
+    `select count(t.predicted)::int as predicted,
+            (count(*) filter (where p.operator = 'edit' and p.metadata ->> 'note' <> 'made no proposal'))::int as edited,
+            count(distinct a.result_id)::int as recorded
+       from trials t
+       join prompts p on p.id = t.prompt_id
+       left join rl_actions a on a.result_id = p.id and p.operator = 'edit'
+      where t.experiment_id = $1`,
+    [id],
+  );
+  ok(trials!.predicted > 0);
+  equal(trials!.recorded, trials!.edited); // every edit is kept
+
+  const by = await run("optimize", [...again, "--max-calls", "60"], { env });
+  match(said(by), /Surrogate: meta-model [0-9a-f]{8}, as it predicts better than the mean|No surrogate: /);
+  match(said(by), /Policy: [0-9a-f]{8}, as its edits are expected to add|No policy: none of 1 edits better/);
+
+  for (const [flag, what] of [["--meta-model", "meta-model"], ["--policy-model", "policy"]]) {
+    const wrong = await run("optimize", [...again, flag!, crypto.randomUUID()], { env });
+    equal(wrong.code, EXIT.usage);
+    match(wrong.stderr, new RegExp(`Cannot find the ${what} ".*" as none has this id`));
+  }
+});
+
+Deno.test("an ablation says what meta-model and policy contribute", async () => {
+  await using here = await place();
+  await using server = modelServer(parity);
+  const args = ["--dataset", here.questions, ...server.models, "--seeds", "1", "--lessons", "2"];
+  const sizes = ["--max-calls", "300", "--timesteps", "128", "--threshold", "1"];
+  const ended = await run("ablate", [...args, ...sizes, "--json"], { env: here.env });
+  equal(ended.code, EXIT.done, ended.stderr);
+  const { arms, foresight, policy_id } = printed(ended);
+  deepEqual(arms.map(({ arm }: { arm: string }) => arm), ["neither", "surrogate", "policy", "both"]);
+  equal(arms[0].against_neither, null);
+  for (const { test, n, against_neither } of arms.slice(1)) {
+    ok(test >= 0 && test <= 1 && against_neither.n === n && against_neither.ci95.length === 2);
+  }
+  deepEqual(foresight.map(({ searches }: { searches: number }) => searches), [1]);
+  match(policy_id, /^[0-9a-f-]{36}$/);
+
+  const asked = server.asked.length;
+  const again = await run("ablate", [...args, ...sizes], { env: here.env });
+  equal(again.code, EXIT.done, again.stderr);
+  match(again.stdout, /^1 searches of each kind, 300 calls each, locked test split:\n/);
+  ok(server.asked.length - asked < asked, "what was paid for is not asked again");
+});

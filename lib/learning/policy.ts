@@ -1,0 +1,232 @@
+/**
+ * The policy: trained to edit prompts so that more is expected of them, and used in the loop as one operator among others.
+ *
+ * What is expected of a prompt says the newest meta-model that beats predicting the mean; without one, a rule of thumb of
+ * clarity and conciseness (`clarity` of lib/rl).
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { Example } from "../dataset/example.ts";
+import { COLUMNS, type Embed, FEATURE_VERSION, features } from "../features/mod.ts";
+import type { Blas, Lightgbm } from "../native/mod.ts";
+import { openSession, tensor } from "../onnx/mod.ts";
+import { answerSpace, type Limits, type Policy, type Prompt } from "../optimize/mod.ts";
+import { integer, type Random } from "../random.ts";
+import {
+  ACTIONS,
+  dqn,
+  type DqnOptions,
+  editJournal,
+  editPolicy,
+  type EditPolicyOptions,
+  evaluatePolicy,
+  type Look,
+  observer,
+  ppo,
+  PPO_DEFAULTS,
+  type PpoOptions,
+  type Progress,
+  promptEnv,
+  type Task,
+  vectorize,
+} from "../rl/mod.ts";
+import {
+  findMetaModel,
+  metaModels,
+  policies,
+  type PolicyRow,
+  type Queryable,
+  savePolicy,
+  scoredPrompts,
+} from "../store/mod.ts";
+import { beatsTheMean } from "./meta_model.ts";
+import { type OpenSurrogate, openSurrogate } from "./surrogate.ts";
+
+/** What a training needs from outside. */
+export interface PolicyTraining {
+  readonly db: Queryable;
+  readonly embed: Embed;
+  readonly lightgbm: () => Promise<Lightgbm>;
+  readonly blas: Blas;
+  /** Examples that may become demos. */
+  readonly train: readonly Example[];
+  readonly limits: Limits;
+  /** Where episodes begin when no prompt was scored yet. */
+  readonly seedPrompt: Prompt;
+  readonly random: Random;
+  readonly newId: () => string;
+  /** Milliseconds on a clock that never goes back. */
+  readonly elapsed: () => number;
+  /** @default {"ppo"} */
+  readonly algorithm?: "ppo" | "dqn";
+  /** @default {5000} */
+  readonly timesteps?: number;
+  /** That are edited side by side. @default {8} */
+  readonly environments?: number;
+  /** Of an episode at most. @default {8} */
+  readonly edits?: number;
+  /** Of the algorithm. */
+  readonly options?: PpoOptions | DqnOptions;
+  readonly onProgress?: (progress: Progress, meanReturn: number | null) => void;
+}
+
+/** Episodes by which a policy is measured. */
+const EPISODES = 100;
+/** Prompts that are kept of a training. */
+const BEST = 10;
+
+/** Trains a policy in the environment of prompts, measures it beside chance, and keeps it. */
+export async function trainPolicy(
+  { db, embed, lightgbm, blas, random, newId, elapsed, onProgress = () => {}, ...given }: PolicyTraining,
+): Promise<PolicyRow> {
+  const began = elapsed();
+  const { algorithm = "ppo", timesteps = 5000, environments: N = 8, edits = 8, options = {} } = given;
+  const metaModel = (await metaModels(db, FEATURE_VERSION)).find(beatsTheMean);
+  using expectation = metaModel && openSurrogate(metaModel, { embed, lightgbm: await lightgbm() });
+  const task = taskOf(given), look = lookOf({ embed, task, expectation });
+  const scored = (await scoredPrompts(db, FEATURE_VERSION)).map(({ prompt }) => prompt);
+  const startPrompts = scored.length > 0 ? scored : [given.seedPrompt];
+  const journal = editJournal();
+  const environment = (told?: typeof journal) =>
+    promptEnv({ startPrompts, task, look, edits, journal: told });
+  const environments = vectorize(
+    Array.from({ length: N }, () => environment(journal)),
+    random.fork("environments"),
+  );
+
+  const common = { totalTimesteps: timesteps, blas, random: random.fork("training") };
+  const training = algorithm === "dqn"
+    ? dqn(environments, { ...common, ...options as DqnOptions })
+    : ppo(environments, { ...common, nSteps: Math.ceil(PPO_DEFAULTS.nSteps / N), ...options as PpoOptions });
+  const history: Record<string, number>[] = [];
+  let next = await training.next();
+  for (; !next.done; next = await training.next()) {
+    const { timesteps, episodes, losses } = next.value;
+    const mean = episodes.length === 0 ? null : average(episodes.map((episode) => episode.return));
+    history.push({
+      ...{ timesteps, episodes: episodes.length, ...losses },
+      ...mean === null ? {} : { mean_return: mean, mean_length: average(episodes.map((e) => e.length)) },
+    });
+    onProgress(next.value, mean);
+  }
+  const policy = next.value;
+  const returns = (act: () => number) =>
+    evaluatePolicy({ ...policy, act }, environment(), {
+      episodes: EPISODES,
+      random: random.fork("evaluation"),
+    });
+  const chance = random.fork("chance");
+  const trained = await evaluatePolicy(policy, environment(), {
+    episodes: EPISODES,
+    random: random.fork("evaluation"),
+  });
+  const onnx = policy.onnx();
+  const row: PolicyRow = {
+    ...{ id: newId(), algorithm, featureVersion: FEATURE_VERSION, timesteps },
+    parameters: { ...options, environments: N, edits },
+    meanReturn: average(trained),
+    randomReturn: average(await returns(() => integer(ACTIONS.length, chance))),
+    metaModelId: metaModel?.id ?? null,
+    history,
+    bestPrompts: journal.bestPrompts(BEST).map(({ score, prompt, edits }) => ({
+      ...{ score, prompt },
+      actions: edits.map(({ action }) => action),
+    })),
+    ...{ onnx, onnxSha256: createHash("sha256").update(onnx).digest("hex") },
+    seconds: (elapsed() - began) / 1000,
+  };
+  await savePolicy(db, row);
+  return row;
+}
+
+const average = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+
+const taskOf = ({ train, limits }: { train: readonly Example[]; limits: Limits }): Task => ({
+  ...{ train, limits },
+  ...train.length > 0 ? { space: answerSpace(train) } : {},
+});
+
+const lookOf = ({ embed, task: { space }, expectation }: {
+  embed: Embed;
+  task: Task;
+  expectation: OpenSurrogate | undefined;
+}): Look =>
+  observer({
+    columns: COLUMNS,
+    features: (prompt) => features(prompt, embed),
+    ...expectation ? { predict: (row) => expectation.expect(row) } : {},
+    ...space ? { space } : {},
+  });
+
+/** Whether a policy does better than chance, and than leaving prompts alone. */
+export const beatsChance = ({ meanReturn, randomReturn }: PolicyRow): boolean =>
+  meanReturn > randomReturn && meanReturn > 0;
+
+/** The newest policy that beats chance, or none; and why. */
+export async function choosePolicy(
+  db: Queryable,
+): Promise<{ readonly policy: PolicyRow | null; readonly because: string }> {
+  const all = await policies(db, FEATURE_VERSION);
+  if (all.length === 0) return { policy: null, because: "none was trained yet (`deno task train-policy`)" };
+  const policy = all.find(beatsChance);
+  if (!policy) return { policy: null, because: `none of ${all.length} edits better than chance` };
+  const { meanReturn, randomReturn } = policy;
+  const points = (value: number) => `${(100 * value).toFixed(1)} points`;
+  return {
+    policy,
+    because: `its edits are expected to add ${points(meanReturn)}, edits by chance ${points(randomReturn)}`,
+  };
+}
+
+/** A policy that edits, until it is disposed of. */
+export interface OpenPolicy extends AsyncDisposable {
+  readonly policy: Policy;
+}
+
+/**
+ * Opens a policy for the loop: its ONNX file, run by onnxruntime, and what it was rewarded by. Throws an Error when the file is
+ * not what was kept.
+ */
+export async function openPolicy(
+  { id, onnx, onnxSha256, metaModelId, parameters }: PolicyRow,
+  { db, embed, lightgbm, ...given }: {
+    readonly db: Queryable;
+    readonly embed: Embed;
+    readonly lightgbm: () => Promise<Lightgbm>;
+    readonly train: readonly Example[];
+    readonly limits: Limits;
+  },
+): Promise<OpenPolicy> {
+  if (createHash("sha256").update(onnx).digest("hex") !== onnxSha256) {
+    throw new Error(`Cannot use policy ${id} as its network is not what was kept: train another`);
+  }
+  await using opened = new AsyncDisposableStack();
+  const session = opened.use(await openSession(Uint8Array.from(onnx)));
+  const expectation = metaModelId === null ? undefined : opened.use(
+    openSurrogate(await findMetaModel(db, metaModelId), { embed, lightgbm: await lightgbm() }),
+  );
+  const task = taskOf(given);
+  const logits: EditPolicyOptions["logits"] = async (observation) => {
+    const { logits } = await session.run({
+      observation: tensor(Float32Array.from(observation), [1, observation.length]),
+    });
+    return logits!.data as Float32Array;
+  };
+  const edit = editPolicy({
+    ...{ logits, task, look: lookOf({ embed, task, expectation }) },
+    edits: Number(parameters.edits),
+  });
+  const kept = opened.move();
+  return {
+    async policy(candidate, random) {
+      const { prompt, edits } = await edit(candidate, random);
+      return {
+        prompt,
+        edits: edits.map(({ action, before, after }) => ({ action, predicted: after - before })),
+      };
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
