@@ -101,7 +101,7 @@ const FIRM: readonly Rule[] = [
 export function changeTone(prompt: Prompt, task: Task): Prompt {
   const labels = labelsOf(task);
   const by = (rules: readonly Rule[]) => both(prompt, (text) => rewritten(text, rules, labels));
-  const first = (change: (instruction: string) => string | null): Prompt => {
+  const first = (change: (instruction: string) => string): Prompt => {
     const free = (text: string) => changedInstruction(text, change, labels);
     const outputPrompt = free(prompt.outputPrompt);
     if (outputPrompt !== prompt.outputPrompt) return { ...prompt, outputPrompt };
@@ -112,20 +112,26 @@ export function changeTone(prompt: Prompt, task: Task): Prompt {
       return by(WITHOUT_COURTESY);
     case "neutral": {
       const firm = by(FIRM);
-      return isSame(firm, prompt) ? first((text) => `You must ${lowered(text)}`) : firm;
+      return isSame(firm, prompt) ? first((text) => `You must ${lowered(duty(text).rest)}`) : firm;
     }
     case "imperative":
       return first((text) => {
-        const [, not, rest] = text.match(/^you must (not )?([^]+)$/iu) ?? [];
-        return `Please ${rest === undefined ? lowered(text) : (not ? "do not " : "") + rest}`;
+        const { not, rest } = duty(text);
+        return `Please ${not ? "do not " : ""}${lowered(rest)}`;
       });
   }
+}
+
+/** What an instruction tells to do, without "you must". */
+function duty(text: string): { not: boolean; rest: string } {
+  const [, not, rest = text] = text.match(/^you (?:must|should|need to|have to|will) (not )?([^]+)$/iu) ?? [];
+  return { not: not !== undefined, rest };
 }
 
 /** With the first sentence that is an instruction changed. */
 function changedInstruction(
   text: string,
-  change: (sentence: string) => string | null,
+  change: (sentence: string) => string,
   labels: readonly string[],
 ): string {
   const passages = lines(text);
@@ -137,7 +143,6 @@ function changedInstruction(
     const [word = ""] = all[at]!.text.split(/\s/u);
     if (!isFree(all[at]!.text, labels)(0, word.length)) continue;
     const made = change(all[at]!.text);
-    if (made === null) continue;
     return joined(
       passages.with(i, { ...line, text: mark + joined(all.with(at, { ...all[at]!, text: made })) }),
     );
