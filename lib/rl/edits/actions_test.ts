@@ -66,7 +66,7 @@ Deno.test("add_step_by_step asks for steps, silent ones where an answer is short
     [undefined, "", "Think step by step, then state the final answer."],
     [labels, "Be brief.", "Be brief. Think step by step in silence, then give the final answer."],
     [labels, "Go step-by-step!", null],
-    [number, "- a\n- b", "- a\n- b\nThink step by step in silence, then give the final answer."],
+    [number, "- a\n- b", "- a\n- b\n\nThink step by step in silence, then give the final answer."],
   ], 3);
 });
 
@@ -133,6 +133,7 @@ Deno.test("shorten_prompt drops fillers and what is said twice", () => {
       "Classify the question. Be brief.\n\nClassify  the question!\nNext.",
       "Classify the question. Be brief.\n\nNext.",
     ],
+    [labels, "- Use one label.\n- Use one label.\n\nBe kind.", "- Use one label.\n\nBe kind."],
     [labels, "- Use one label.\n- Be kind to all.\n- Use one label.", "- Use one label.\n- Be kind to all."],
     [
       labels,
@@ -172,8 +173,9 @@ Deno.test("clarify_instruction says the kind of answer, then vague things exactl
     [short, "", "The answer is a name or a short phrase."],
     [long, "", "The answer is a text of about 40 words."],
     [undefined, "", "The answer says exactly what is asked for, and no more."],
+    [short, "Use words, only a few words.", "Use words, at most 3 words."],
     [short, "Name it briefly.", "Name it in at most 3 words."],
-    [number, "Give a few numbers, units, etc.", "Give two or three numbers, units."],
+    [number, "Give a number, units, etc.", "Give a number, units."],
     [number, "Give a number and units as needed.", "Give a number and units."],
     [
       number,

@@ -11,12 +11,12 @@ import {
   joined,
   lines,
   lowered,
-  type Passage,
   rewritten,
   type Rule,
   sentences,
   settled,
   whole,
+  without,
   withSentence,
   wordCount,
 } from "./passages.ts";
@@ -211,16 +211,16 @@ function shortened(prompt: Prompt, labels: readonly string[]): Prompt {
 const FEWEST_WORDS = 3;
 
 function shorter(text: string, labels: readonly string[], seen: Set<string>): string {
-  const passages = lines(rewritten(text, FEWER_WORDS, labels)).flatMap((line): Passage[] => {
+  const passages = without(lines(rewritten(text, FEWER_WORDS, labels)), (line) => {
     const mark = line.text.match(BULLET)?.[0] ?? "";
     const all = sentences(line.text.slice(mark.length));
     const fresh = all.filter(({ text }) => {
       const key = folded(text);
       return wordCount(key) < FEWEST_WORDS || !seen.has(key) && seen.add(key);
     });
-    if (fresh.length === all.length) return [line];
+    if (fresh.length === all.length) return line;
     const rest = joined(fresh).trim();
-    return rest === "" ? [] : [{ ...line, text: mark + rest }];
+    return rest === "" ? null : { ...line, text: mark + rest };
   });
   return joined(passages).replace(/(?:\r?\n[ \t]*){3,}/gu, "\n\n").trim();
 }
@@ -282,7 +282,10 @@ function exactly(space: AnswerSpace | undefined): Rule[] {
     [/,?[ \t]+etc\.(?=[ \t]+\S)/giu, ""],
     [/,?[ \t]+etc\.?(?=[ \t]*(?:\n|$))/giu, "."],
     instead("a couple of", "two"),
-    instead("a few|several", "two or three"),
+    instead(
+      "(?:only )?(?:a few|few) words",
+      words === undefined ? "one label" : words <= 1 ? "one word" : `at most ${words} words`,
+    ),
   ];
 }
 
