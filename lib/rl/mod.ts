@@ -27,3 +27,4 @@ export {
   type Training,
 } from "./training.ts";
 export { ppo, PPO_DEFAULTS, type PpoOptions } from "./ppo.ts";
+export { dqn, DQN_DEFAULTS, type DqnOptions } from "./dqn.ts";
