@@ -11,7 +11,7 @@ export interface Contest {
   readonly name: string;
   readonly items: number;
   /** Does the work once; the sum of its scores proves that both sides did the same. */
-  work(): number;
+  work(): number | Promise<number>;
 }
 
 const WARM_UP = 2, ROUNDS = 11;
@@ -25,7 +25,9 @@ const SMALL = 2; // contests, and rounds of each, in the small form
  */
 export async function beside(
   tools: Tools,
-  { script, texts, peer, unit, contests, atLeast = 10, clock = wall }: {
+  { group = "bench", script, texts, peer, unit, contests, atLeast = 10, clock = wall }: {
+    /** Which `requirements/GROUP.txt` the script needs. @default {"bench"} */
+    group?: string;
     script: string;
     texts: unknown;
     peer: string;
@@ -39,7 +41,7 @@ export async function beside(
 ): Promise<Row[]> {
   const file = `${tools.folder}/texts.json`;
   await Deno.writeTextFile(file, JSON.stringify(texts));
-  const process = new Deno.Command(await tools.python("bench"), {
+  const process = new Deno.Command(await tools.python(group), {
     args: [fileURLToPath(new URL(script, import.meta.url)), file],
     stdin: "piped",
     stdout: "piped",
@@ -86,7 +88,7 @@ async function compare(
 ): Promise<Row> {
   const ours: number[] = [], theirs: number[] = [];
   for (let round = -WARM_UP; round < rounds; round++) {
-    const own = timed(work, clock), other = await ask(name);
+    const own = await timed(work, clock), other = await ask(name);
     if (Math.abs(own.sum - other.sum) > 1e-6) {
       throw new Error(
         `Cannot compare ${name} as both must score alike: got ${own.sum}, ${peer} ${other.sum}`,
@@ -103,10 +105,10 @@ async function compare(
 const wall = (): number => performance.now() / 1000;
 
 /** Seconds that one `work` takes, over as many as fill SHORTEST. */
-function timed(work: () => number, clock: () => number): { seconds: number; sum: number } {
+async function timed(work: Contest["work"], clock: () => number): Promise<{ seconds: number; sum: number }> {
   const start = clock();
   for (let times = 1;; times++) {
-    const sum = work(), seconds = clock() - start;
+    const done = work(), sum = typeof done === "number" ? done : await done, seconds = clock() - start;
     if (seconds >= SHORTEST) return { seconds: seconds / times, sum };
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A small neural network as an ONNX file: dense layers with tanh between them, such as a policy from observation to logits.
+ * A small neural network as an ONNX file: dense layers with tanh or ReLU between them, such as a policy from observation to logits.
  *
  * ```ts
  * import { network, openSession, tensor } from "./mod.ts";
@@ -25,10 +25,13 @@ export interface Layer {
 }
 
 /**
- * The ONNX file of the layers, one after another, with tanh after each but the last. Its input is `observation`
+ * The ONNX file of the layers, one after another, with tanh or ReLU after each but the last. Its input is `observation`
  * [batch, in], its output `logits` [batch, out]. Throws a RangeError when a layer does not fit the one before it.
  */
-export function network(layers: readonly Layer[]): Uint8Array<ArrayBuffer> {
+export function network(
+  layers: readonly Layer[],
+  activation: "tanh" | "relu" = "tanh",
+): Uint8Array<ArrayBuffer> {
   const sizes = [layers[0]?.weights.dims[1], ...layers.map(({ weights }) => weights.dims[0])] as number[];
   layers.forEach(({ weights, bias }, i) => {
     const wanted = `[${sizes[i + 1]},${sizes[i]}]`;
@@ -42,7 +45,7 @@ export function network(layers: readonly Layer[]): Uint8Array<ArrayBuffer> {
   const g = graph("network");
   let x = g.input("observation", "float32", ["batch", sizes[0]!]);
   layers.forEach(({ weights, bias }, i) => {
-    if (i > 0) x = g.op("Tanh", [x]);
+    if (i > 0) x = g.op(activation === "tanh" ? "Tanh" : "Relu", [x]);
     x = g.op("Gemm", [x, g.constant(weights), g.constant(bias)], { transB: 1 });
   });
   g.output("logits", x, "float32", ["batch", sizes.at(-1)!]);

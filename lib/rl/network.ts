@@ -1,5 +1,6 @@
 /**
- * Networks of dense layers with tanh between them, x ↦ W₃ tanh(W₂ tanh(W₁ x + b₁) + b₂) + b₃: forward, backward, and Adam.
+ * Networks of dense layers with tanh or ReLU between them, x ↦ W₃ tanh(W₂ tanh(W₁ x + b₁) + b₂) + b₃: forward, backward, and
+ * Adam.
  *
  * Nothing is allocated after a network is made: what it gives are its own arrays, valid until it is asked again. All its
  * parameters lie in one array, so that norms and steps are single passes.
@@ -36,6 +37,7 @@ export interface DenseLayer {
 export interface Network {
   /** Numbers of what it sees, of each hidden layer, of what it gives. */
   readonly sizes: readonly number[];
+  readonly activation: Activation;
   /** Of each layer the weights, then the bias. */
   readonly parameters: Floats;
   /** Of the parameters, by the last `backward`. */
@@ -48,9 +50,14 @@ export interface Network {
   backward(x: Floats, rows: number, dOutput: Floats): void;
 }
 
+/** What comes between layers. */
+export type Activation = "tanh" | "relu";
+
 /** What a network is made of. */
 export interface NetworkOptions {
   readonly blas: Blas;
+  /** @default {"tanh"} */
+  readonly activation?: Activation;
   /** How many rows it takes at once. */
   readonly rows: number;
   /** Where its parameters and gradients shall lie, such as a part of a larger array. @default {arrays of its own} */
@@ -62,7 +69,11 @@ export const parameterCount = (sizes: readonly number[]): number =>
   sizes.slice(1).reduce((sum, size, l) => sum + size * (sizes[l]! + 1), 0);
 
 /** A network with all parameters as they are in its room, 0 without one. */
-export function network(sizes: readonly number[], { blas, rows, room }: NetworkOptions): Network {
+export function network(
+  sizes: readonly number[],
+  { blas, activation = "tanh", rows, room }: NetworkOptions,
+): Network {
+  const { ofSum, timesSlope } = activation === "tanh" ? TANH : RELU;
   const count = parameterCount(sizes);
   const { parameters, gradients } = room ??
     { parameters: new Float32Array(count), gradients: new Float32Array(count) };
@@ -73,6 +84,7 @@ export function network(sizes: readonly number[], { blas, rows, room }: NetworkO
   const last = layers.length - 1;
   return {
     sizes,
+    activation,
     parameters,
     gradients,
     layers,
@@ -80,7 +92,7 @@ export function network(sizes: readonly number[], { blas, rows, room }: NetworkO
       for (let l = 0; l <= last; l++) {
         const { weights, bias } = layers[l]!, n = sizes[l + 1]!, output = outputs[l]!;
         blas.multiply(false, true, rows, n, sizes[l]!, l === 0 ? x : outputs[l - 1]!, weights, 0, output);
-        if (l < last) tanhOfSum(output, bias, rows);
+        if (l < last) ofSum(output, bias, rows);
         else addBias(output, bias, rows);
       }
       return outputs[last]!;
@@ -113,22 +125,34 @@ function addBias(y: Floats, bias: Floats, rows: number): void {
   }
 }
 
-/** y ← tanh(y + b). */
-function tanhOfSum(y: Floats, bias: Floats, rows: number): void {
-  for (let i = 0, at = 0; i < rows; i++) {
-    for (let j = 0; j < bias.length; j++, at++) {
-      y[at] = tanh(y[at]! + bias[j]!);
+const TANH = {
+  /** y ← tanh(y + b). */
+  ofSum(y: Floats, bias: Floats, rows: number): void {
+    for (let i = 0, at = 0; i < rows; i++) {
+      for (let j = 0; j < bias.length; j++, at++) y[at] = tanh(y[at]! + bias[j]!);
     }
-  }
-}
+  },
+  /** δ ← δ ⊙ (1 - h²), the slope of tanh where it gave h. */
+  timesSlope(delta: Floats, h: Floats, size: number): void {
+    for (let i = 0; i < size; i++) {
+      const t = h[i]!;
+      delta[i]! *= 1 - t * t;
+    }
+  },
+};
 
-/** δ ← δ ⊙ (1 - h²), the slope of tanh where it gave h. */
-function timesSlope(delta: Floats, h: Floats, size: number): void {
-  for (let i = 0; i < size; i++) {
-    const t = h[i]!;
-    delta[i]! *= 1 - t * t;
-  }
-}
+const RELU = {
+  /** y ← max(0, y + b). */
+  ofSum(y: Floats, bias: Floats, rows: number): void {
+    for (let i = 0, at = 0; i < rows; i++) {
+      for (let j = 0; j < bias.length; j++, at++) y[at] = Math.max(0, y[at]! + bias[j]!);
+    }
+  },
+  /** δ ← δ where h > 0, else 0. */
+  timesSlope(delta: Floats, h: Floats, size: number): void {
+    for (let i = 0; i < size; i++) if (h[i] === 0) delta[i] = 0;
+  },
+};
 
 /**
  * tanh within 4e-8, less than a float32 tells apart near 1: x P(x²) / Q(x²), fitted to tanh on [0, 8.8] (least squares, weighted
@@ -170,6 +194,14 @@ export function orthogonal({ weights, bias }: DenseLayer, gain: number, random: 
     }
   }
   bias.fill(0);
+}
+
+/** Weights and bias uniform in ± 1 / √in, as PyTorch's layers begin. */
+export function uniform({ weights, bias }: DenseLayer, random: Random): void {
+  const most = 1 / Math.sqrt(weights.length / bias.length);
+  for (const part of [weights, bias]) {
+    for (let i = 0; i < part.length; i++) part[i] = (2 * random() - 1) * most;
+  }
 }
 
 const dot = (a: Float64Array, b: Float64Array): number => {

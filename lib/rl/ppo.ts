@@ -29,7 +29,7 @@ import { integer, type Random } from "../random.ts";
 import type { Environments, Episode } from "./environment.ts";
 import { gae } from "./gae.ts";
 import { type Adam, adam, type Network, network, orthogonal, parameterCount } from "./network.ts";
-import { policyOf, type Schedule, scheduled, type Training } from "./training.ts";
+import { checkCounts, policyOf, type Schedule, scheduled, type Training } from "./training.ts";
 
 /** How it learns. */
 export interface PpoOptions {
@@ -83,8 +83,13 @@ export async function* ppo(
   environments: Environments,
   { blas, random, ...options }: PpoOptions & { readonly blas: Blas; readonly random: Random },
 ): Training {
-  const given = { ...PPO_DEFAULTS, ...options };
-  const { totalTimesteps, nSteps: T, batchSize, gamma } = checked(given);
+  const given = checkCounts({ ...PPO_DEFAULTS, ...options }, [
+    "totalTimesteps",
+    "nSteps",
+    "batchSize",
+    "epochs",
+  ]);
+  const { totalTimesteps, nSteps: T, batchSize, gamma } = given;
   const { count: N, observations, finalObservations, terminated, truncated } = environments;
   const agent = actorCritic(environments, {
     blas,
@@ -324,17 +329,4 @@ function reorder(indices: Int32Array, random: Random): void {
     indices[i] = indices[j]!;
     indices[j] = index;
   }
-}
-
-function checked<
-  Options extends { totalTimesteps: number; nSteps: number; batchSize: number; epochs: number },
->(
-  options: Options,
-): Options {
-  for (const name of ["totalTimesteps", "nSteps", "batchSize", "epochs"] as const) {
-    if (!Number.isInteger(options[name]) || options[name] < 1) {
-      throw new RangeError(`Cannot train as ${name} must be a whole number from 1 on: got ${options[name]}`);
-    }
-  }
-  return options;
 }

@@ -94,10 +94,13 @@ export function policyOf(network: Network): Policy {
     logits,
     act: (observation) => greatest(logits(observation), 0, actions),
     onnx: () =>
-      onnxNetwork(network.layers.map(({ weights, bias }) => ({
-        weights: tensor(weights.slice(), [bias.length, weights.length / bias.length]),
-        bias: tensor(bias.slice(), [bias.length]),
-      }))),
+      onnxNetwork(
+        network.layers.map(({ weights, bias }) => ({
+          weights: tensor(weights.slice(), [bias.length, weights.length / bias.length]),
+          bias: tensor(bias.slice(), [bias.length]),
+        })),
+        network.activation,
+      ),
   };
 }
 
@@ -130,4 +133,17 @@ export async function evaluatePolicy(
     }
   }
   return returns;
+}
+
+/** The options, of which those named must be whole numbers from 1 on. Throws a RangeError where one is not. */
+export function checkCounts<Name extends string, Options extends Readonly<Record<Name, number>>>(
+  options: Options,
+  names: readonly Name[],
+): Options {
+  for (const name of names) {
+    if (!Number.isInteger(options[name]) || options[name] < 1) {
+      throw new RangeError(`Cannot train as ${name} must be a whole number from 1 on: got ${options[name]}`);
+    }
+  }
+  return options;
 }

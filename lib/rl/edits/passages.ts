@@ -23,6 +23,24 @@ export interface Passage {
 export const joined = (passages: readonly Passage[]): string =>
   passages.map(({ text, gap }) => text + gap).join("");
 
+/** Without those that become null. Where one goes, the wider of the two gaps stays: a paragraph still ends where it did. */
+export function without(
+  passages: readonly Passage[],
+  rest: (passage: Passage, i: number) => Passage | null,
+): Passage[] {
+  const left: Passage[] = [];
+  for (const [i, passage] of passages.entries()) {
+    const one = rest(passage, i), last = left.at(-1);
+    if (one) left.push(one);
+    else if (last && height(passage.gap) > height(last.gap)) {
+      left[left.length - 1] = { ...last, gap: passage.gap };
+    }
+  }
+  return left;
+}
+
+const height = (gap: string): number => gap.split("\n").length;
+
 /** What blank lines part. */
 export const paragraphs = (text: string): Passage[] => parted(text, /\r?\n(?:[ \t]*\r?\n)+/g);
 
@@ -168,7 +186,7 @@ export function rewritten(text: string, rules: readonly Rule[], labels: readonly
 const BEGINS =
   /(?:^|[.?!][)"'’”]?\s+|\n[ \t]*(?:(?:[-*+•‣◦▪]|[0-9]{1,3}[.)])[ \t]+)?|^[ \t]*[-*+•‣◦▪][ \t]+)$/u;
 
-/** With a sentence more, before a last line that waits for the answer (`Answer:`). */
+/** With a sentence more, before a last line that waits for the answer (`Answer:`), as a paragraph where there are some. */
 export function withSentence(text: string, sentence: string): string {
   const end = text.trimEnd();
   if (end === "") return text + sentence;
@@ -176,7 +194,12 @@ export function withSentence(text: string, sentence: string): string {
   if (end.endsWith(":") && end.length - line <= 40) {
     return `${text.slice(0, line)}${sentence}\n${text.slice(line)}`;
   }
-  const parts = /[.?!)"”’]$/u.test(end) && !end.includes("\n") && clusters(end).size === 0 ? " " : "\n";
+  const isPlain = /[.?!)"”’]$/u.test(end) && clusters(end).size === 0;
+  const parts = /\n[ \t]*\r?\n/.test(end) || BULLET.test(end.slice(line))
+    ? "\n\n"
+    : line > 0 || !isPlain
+    ? "\n"
+    : " ";
   return `${end}${parts}${sentence}`;
 }
 

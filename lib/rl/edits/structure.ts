@@ -15,6 +15,7 @@ import {
   sentences,
   settled,
   whole,
+  without,
   wordCount,
 } from "./passages.ts";
 import { placeholders, type Prompt, type Task } from "./prompt.ts";
@@ -112,7 +113,7 @@ export function removeText(prompt: Prompt, task: Task): Prompt {
     [least, lowest, longest] = [i, value, text.length];
   }
   if (least < 0) return prompt;
-  const rest = parts.filter((_, i) => i !== least);
+  const rest = without(parts, (part, i) => i === least ? null : part);
   const last = least === parts.length - 1; // the gap before it ends the text now
   return { ...prompt, systemPrompt: last ? joined(rest).trimEnd() : joined(rest) };
 }

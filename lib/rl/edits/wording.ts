@@ -11,12 +11,12 @@ import {
   joined,
   lines,
   lowered,
-  type Passage,
   rewritten,
   type Rule,
   sentences,
   settled,
   whole,
+  without,
   withSentence,
   wordCount,
 } from "./passages.ts";
@@ -101,7 +101,7 @@ const FIRM: readonly Rule[] = [
 export function changeTone(prompt: Prompt, task: Task): Prompt {
   const labels = labelsOf(task);
   const by = (rules: readonly Rule[]) => both(prompt, (text) => rewritten(text, rules, labels));
-  const first = (change: (instruction: string) => string | null): Prompt => {
+  const first = (change: (instruction: string) => string): Prompt => {
     const free = (text: string) => changedInstruction(text, change, labels);
     const outputPrompt = free(prompt.outputPrompt);
     if (outputPrompt !== prompt.outputPrompt) return { ...prompt, outputPrompt };
@@ -112,20 +112,26 @@ export function changeTone(prompt: Prompt, task: Task): Prompt {
       return by(WITHOUT_COURTESY);
     case "neutral": {
       const firm = by(FIRM);
-      return isSame(firm, prompt) ? first((text) => `You must ${lowered(text)}`) : firm;
+      return isSame(firm, prompt) ? first((text) => `You must ${lowered(duty(text).rest)}`) : firm;
     }
     case "imperative":
       return first((text) => {
-        const [, not, rest] = text.match(/^you must (not )?([^]+)$/iu) ?? [];
-        return `Please ${rest === undefined ? lowered(text) : (not ? "do not " : "") + rest}`;
+        const { not, rest } = duty(text);
+        return `Please ${not ? "do not " : ""}${lowered(rest)}`;
       });
   }
+}
+
+/** What an instruction tells to do, without "you must". */
+function duty(text: string): { not: boolean; rest: string } {
+  const [, not, rest = text] = text.match(/^you (?:must|should|need to|have to|will) (not )?([^]+)$/iu) ?? [];
+  return { not: not !== undefined, rest };
 }
 
 /** With the first sentence that is an instruction changed. */
 function changedInstruction(
   text: string,
-  change: (sentence: string) => string | null,
+  change: (sentence: string) => string,
   labels: readonly string[],
 ): string {
   const passages = lines(text);
@@ -137,7 +143,6 @@ function changedInstruction(
     const [word = ""] = all[at]!.text.split(/\s/u);
     if (!isFree(all[at]!.text, labels)(0, word.length)) continue;
     const made = change(all[at]!.text);
-    if (made === null) continue;
     return joined(
       passages.with(i, { ...line, text: mark + joined(all.with(at, { ...all[at]!, text: made })) }),
     );
@@ -206,16 +211,16 @@ function shortened(prompt: Prompt, labels: readonly string[]): Prompt {
 const FEWEST_WORDS = 3;
 
 function shorter(text: string, labels: readonly string[], seen: Set<string>): string {
-  const passages = lines(rewritten(text, FEWER_WORDS, labels)).flatMap((line): Passage[] => {
+  const passages = without(lines(rewritten(text, FEWER_WORDS, labels)), (line) => {
     const mark = line.text.match(BULLET)?.[0] ?? "";
     const all = sentences(line.text.slice(mark.length));
     const fresh = all.filter(({ text }) => {
       const key = folded(text);
       return wordCount(key) < FEWEST_WORDS || !seen.has(key) && seen.add(key);
     });
-    if (fresh.length === all.length) return [line];
+    if (fresh.length === all.length) return line;
     const rest = joined(fresh).trim();
-    return rest === "" ? [] : [{ ...line, text: mark + rest }];
+    return rest === "" ? null : { ...line, text: mark + rest };
   });
   return joined(passages).replace(/(?:\r?\n[ \t]*){3,}/gu, "\n\n").trim();
 }
@@ -277,7 +282,10 @@ function exactly(space: AnswerSpace | undefined): Rule[] {
     [/,?[ \t]+etc\.(?=[ \t]+\S)/giu, ""],
     [/,?[ \t]+etc\.?(?=[ \t]*(?:\n|$))/giu, "."],
     instead("a couple of", "two"),
-    instead("a few|several", "two or three"),
+    instead(
+      "(?:only )?(?:a few|few) words",
+      words === undefined ? "one label" : words <= 1 ? "one word" : `at most ${words} words`,
+    ),
   ];
 }
 
