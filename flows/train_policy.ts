@@ -38,7 +38,7 @@ async function run(options: Options, setting: Setting): Promise<number> {
     await trainPolicy({
       ...{ db, embed: learning.embed, lightgbm: learning.lightgbm, blas: await learning.blas() },
       ...{ train: dataset.train, limits: LIMITS },
-      seedPrompt: seedPrompt(settled({ primary: "local" }, dataset)),
+      seedPrompt: seedPrompt(settled({ ...options, primary: "local" }, dataset)),
       random: random(options.seed),
       newId: () => crypto.randomUUID(),
       elapsed: () => performance.now(),

@@ -214,19 +214,10 @@ export async function openPolicy(
     });
     return logits!.data as Float32Array;
   };
-  const edit = editPolicy({
+  const policy = editPolicy({
     ...{ logits, task, look: lookOf({ embed, task, expectation }) },
     edits: Number(parameters.edits),
   });
   const kept = opened.move();
-  return {
-    async policy(candidate, random) {
-      const { prompt, edits } = await edit(candidate, random);
-      return {
-        prompt,
-        edits: edits.map(({ action, before, after }) => ({ action, predicted: after - before })),
-      };
-    },
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
-  };
+  return { policy, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

@@ -43,8 +43,8 @@ export interface Edited {
   readonly prompt: Prompt;
   /** The names of the edits; none when there is nothing to edit. */
   readonly actions: readonly Action[];
-  /** How to undo them, and what was expected before and after each. `episode` is 0. */
-  readonly edits: readonly MadeEdit[];
+  /** How to undo them, and by how much each was expected to help. `episode` is 0. */
+  readonly edits: readonly (MadeEdit & { readonly predicted: number })[];
 }
 
 /**
@@ -56,7 +56,7 @@ export function editPolicy(
 ): (candidate: { readonly prompt: Prompt }, random: Random) => Promise<Edited> {
   return async (candidate, random) => {
     let { prompt } = candidate, view = await look(prompt);
-    const edits: MadeEdit[] = [];
+    const edits: (MadeEdit & { predicted: number })[] = [];
     while (edits.length < N) {
       const weights = await logits(view.observation);
       const chance = random.fork(edits.length), choice = chance.fork("choice");
@@ -70,6 +70,7 @@ export function editPolicy(
       const seen = await look(edited);
       edits.push({
         ...{ episode: 0, action, changes: changes(prompt, edited), before: view.score, after: seen.score },
+        predicted: seen.score - view.score,
       });
       [prompt, view] = [edited, seen];
     }
