@@ -7,7 +7,7 @@ import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { DEFAULTS } from "../lib/gbdt/mod.ts";
 import { beatsTheMean, FEWEST_PROMPTS, trainMetaModel } from "../lib/learning/mod.ts";
-import type { MetaModelRow } from "../lib/store/mod.ts";
+import type { Accuracy, MetaModelRow } from "../lib/store/mod.ts";
 import { json as document } from "../lib/text.ts";
 import { openLearning } from "./learning.ts";
 import { common, database, databaseOption, main, type Setting } from "./setting.ts";
@@ -80,6 +80,11 @@ async function run(options: z.output<typeof schema>, setting: Setting): Promise<
   return EXIT.done;
 }
 
+/** Accuracy as the document names it. */
+const accuracy = ({ meanRmse: mean_rmse, rankCorrelation: rank_correlation, ...rest }: Accuracy) => ({
+  ...{ ...rest, mean_rmse, rank_correlation },
+});
+
 /** The JSON document. */
 const resultOf = (row: MetaModelRow) => ({
   meta_model_id: row.id,
@@ -91,9 +96,13 @@ const resultOf = (row: MetaModelRow) => ({
   r2: row.r2,
   rank_correlation: row.rankCorrelation,
   best_iteration: row.bestIteration,
-  cross_validation: row.crossValidation,
-  contexts: row.contexts,
-  transfer: row.transfer,
+  cross_validation: accuracy(row.crossValidation),
+  contexts: row.contexts.map(accuracy),
+  transfer: row.transfer && {
+    contexts: row.transfer.contexts,
+    rank_correlation: row.transfer.rankCorrelation,
+    p_value: row.transfer.pValue,
+  },
   importance: row.importance,
   seconds: row.seconds,
 });
