@@ -100,7 +100,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
       temperature: options.temperature,
       answerTokens: settings.answer_tokens,
     }, {
-      ...surroundings(db, options, setting),
+      ...surroundings(db, options, setting, say),
       onProgress: (asked) => say(`${asked} of ${wanted}`),
     }));
   const record = await readExperiment(db, id);

@@ -217,7 +217,7 @@ const search = async (
       optimizerTokens: config.optimizer_tokens ?? (optimizer.name === "local" ? 256 : 2048),
       search: { target: config.threshold, maxIterations: config.max_iterations, patience: config.patience },
     }, {
-      ...surroundings(db, config, setting),
+      ...surroundings(db, config, setting, say),
       holder,
       secondsBefore: experiment?.seconds ?? 0,
       onProgress: (progress) => say(progressLine(progress, config)),

@@ -311,6 +311,26 @@ Deno.test("optimize keeps a key to itself when the provider refuses it in the mi
   notEqual((await filesWith(database, "Is 1007 even or odd?")).length, 0); // the database's files were among those read
 });
 
+Deno.test("optimize says that it waits for its provider, for how long yet, and why, and goes on", async () => {
+  const key = "sk-canary-9876543210";
+  await using at = await place();
+  await using server = modelServer((request, n) =>
+    n > 8
+      ? parity(request)
+      : Response.json({ error: { message: `no room, ${key}\u001b[31m` } }, { status: 503 })
+  );
+  const ended = await run("optimize", [
+    ...["--dataset", at.questions, ...server.models, "--max-iterations", "1", "--json"],
+  ], { env: { ...at.env, OPENAI_API_KEY: key } });
+  equal(ended.code, EXIT.done, ended.stderr);
+  match(
+    ended.stderr,
+    /^· Search  waiting [1-5] s for openai:parity, as it answered 503: no room, \[key\]\\u001b\[31m/m,
+  );
+  ok(!(ended.stdout + ended.stderr).includes(key));
+  equal(resultOf(ended).best.test!.n, 40);
+});
+
 /** The files below a folder that hold a text. */
 async function filesWith(folder: string, text: string): Promise<string[]> {
   const found: string[] = [];
