@@ -181,23 +181,25 @@ interface Begun extends Plan {
   readonly id: string;
   readonly datasetId: string;
   readonly holder: string;
+  /** Seconds it ran in earlier processes. */
+  readonly seconds: number;
 }
 
 async function begin(db: Database, id: string, plan: Plan, { holder }: Hold): Promise<Begun> {
   const config = kept(plan.config);
   if (plan.experiment) {
     if (plan.config.retry_errors) await forgive(db, id);
-    await resumeExperiment(db, id, config, holder);
-    return { ...plan, id, datasetId: plan.experiment.datasetId, holder };
+    const seconds = await resumeExperiment(db, id, config, holder);
+    return { ...plan, id, datasetId: plan.experiment.datasetId, holder, seconds };
   }
   const datasetId = await saveDataset(db, plan.dataset);
   await beginExperiment(db, { id, kind: "optimize", datasetId, seed: plan.config.seed, config, holder });
-  return { ...plan, id, datasetId, holder };
+  return { ...plan, id, datasetId, holder, seconds: 0 };
 }
 
 const search = async (
   db: Database,
-  { id, datasetId, dataset, config, experiment, holder }: Begun,
+  { id, datasetId, dataset, config, holder, seconds }: Begun,
   { primary, optimizer }: Models,
   setting: Setting,
 ): Promise<StopReason> =>
@@ -219,7 +221,7 @@ const search = async (
     }, {
       ...surroundings(db, config, setting, say),
       holder,
-      secondsBefore: experiment?.seconds ?? 0,
+      secondsBefore: seconds,
       onProgress: (progress) => say(progressLine(progress, config)),
     }));
 

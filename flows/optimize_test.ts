@@ -325,7 +325,7 @@ Deno.test("optimize says that it waits for its provider, for how long yet, and w
   equal(ended.code, EXIT.done, ended.stderr);
   match(
     ended.stderr,
-    /^· Search  waiting [1-5] s for openai:parity, as it answered 503: no room, \[key\]\\u001b\[31m/m,
+    /^· Search {2}waiting [1-5] s for openai:parity, as it answered 503: no room, \[key\]\\u001b\[31m/m,
   );
   ok(!(ended.stdout + ended.stderr).includes(key));
   equal(resultOf(ended).best.test!.n, 40);

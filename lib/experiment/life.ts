@@ -13,7 +13,7 @@ import {
   type Role,
 } from "../llm/mod.ts";
 import { Stop, type StopReason } from "../optimize/mod.ts";
-import { type Database, endExperiment, heartbeat, journal } from "../store/mod.ts";
+import { BEAT, type Database, endExperiment, heartbeat, journal } from "../store/mod.ts";
 
 /** What an experiment is given from outside: durable rows, prices, clock, chance of names, and who ends it. */
 export interface Surroundings {
@@ -33,7 +33,7 @@ export interface Surroundings {
   readonly stop?: AbortSignal;
   /** @default {10_000} */
   readonly graceMs?: number;
-  /** How often the store is told that the experiment is alive, also while its calls hang. @default {2_000} */
+  /** How often the store is told that the experiment is alive, also while its calls hang. @default {1000 * BEAT} */
   readonly beatMs?: number;
   /** Told every second while a model cannot be asked, of why, and for how long yet. */
   readonly onPause?: (pause: NonNullable<ReturnType<Ledger["paused"]>>) => void;
@@ -49,7 +49,7 @@ export async function live(
   surroundings: Surroundings,
   work: (ledger: Ledger) => Promise<StopReason | null>,
 ): Promise<StopReason | null> {
-  const { db, elapsed, holder, secondsBefore = 0, stop, graceMs = 10_000, beatMs = 2_000, onPause } =
+  const { db, elapsed, holder, secondsBefore = 0, stop, graceMs = 10_000, beatMs = 1000 * BEAT, onPause } =
     surroundings;
   const begun = elapsed();
   let ledger: Ledger | undefined;

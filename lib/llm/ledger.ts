@@ -351,11 +351,13 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     };
     let completion: Completion;
     try {
+      if (secondsLeft() <= 0) throw outOfTime(); // the intent took its time
       completion = await model.complete(request, { signal });
     } catch (error) {
       // A refusal costs nothing. A call that broke off may have been billed in full, and nobody can tell.
       const refused = error instanceof ProviderError && error.status >= 400;
-      const usage = (error instanceof ProviderError && error.usage) || (refused ? NOTHING : worst);
+      const unsent = error instanceof BudgetError;
+      const usage = (error instanceof ProviderError && error.usage) || (refused || unsent ? NOTHING : worst);
       const failure = error instanceof ProviderError && !error.fatal
         ? { status: error.status, retryable: error.retryable, final: isFinal(error, attempt, options.retry) }
         : null;
