@@ -176,29 +176,45 @@ async function undisturbed(args: readonly string[], env: Record<string, string>)
   return { result: JSON.stringify(essence(printed(ended))), asked: server.asked.length, start: start! };
 }
 
-/** Runs are killed at random times and resumed, one call in flight at a time, until there were enough kills. */
+/** Runs that are killed at a time, each on its own, on one server. */
+const AT_ONCE = 2;
+
+/**
+ * Runs are killed at random times and resumed until there were enough kills. Each has one call in flight, so that what a kill
+ * costs is known to the call.
+ */
 async function runs({ folder, quick, log }: Tools): Promise<Row[]> {
   const wanted = quick ? 6 : 200;
   const home = `${folder}/runs`, env = { QUINTET_HOME: home };
   const args = ["--dataset", await questionsIn(folder), ...OPTIONS];
   const whole = await undisturbed(args, env);
-  log(`${whole.asked} calls in a run`);
+  log(`${whole.asked} calls in a run, the first after ${Math.round(whole.start)} ms`);
   await using db = await openDatabase({ home });
   const draws = random("runs");
-  let [kills, ended, same, lost, again, repeated] = [0, 0, 0, 0, 0, 0];
-  while (kills < wanted) {
-    await using server = slowly(5);
-    const came = await throughKills(db, [...args, ...server.models, "--concurrency", "1"], {
-      ...{ env, server, kills: wanted - kills, lifetime: () => 4 * whole.start * draws() },
-    });
-    ended++;
-    kills += came.kills;
-    lost += came.lost;
-    again += came.again;
-    repeated += server.asked.length - new Set(server.asked.map(textOf)).size;
-    if (JSON.stringify(essence(came.result)) === whole.result) same++;
-    log(`${kills} of ${wanted} kills, ${ended} runs came to their end, ${lost} calls lost`);
-  }
+  let [planned, kills, ended, same, lost, again, repeated] = [0, 0, 0, 0, 0, 0, 0];
+  /** Of a process, in milliseconds; undefined lets it live. */
+  const lifetime = () => {
+    if (planned === wanted) return undefined;
+    planned++;
+    return 4 * whole.start * draws();
+  };
+  const spared = () => void planned--;
+  const oneByOne = async () => {
+    while (kills < wanted && planned < wanted) {
+      await using server = slowly(5);
+      const came = await throughKills(db, [...args, ...server.models, "--concurrency", "1"], {
+        ...{ env, server, lifetime, spared },
+      });
+      ended++;
+      kills += came.kills;
+      lost += came.lost;
+      again += came.again;
+      repeated += server.asked.length - new Set(server.asked.map(textOf)).size;
+      if (JSON.stringify(essence(came.result)) === whole.result) same++;
+      log(`${kills} of ${wanted} kills, ${ended} runs came to their end, ${lost} calls lost`);
+    }
+  };
+  while (kills < wanted) await Promise.all(Array.from({ length: AT_ONCE }, oneByOne));
   return [
     all(`runs with the same result after ${kills} kills at random times`, same, ended),
     none("stored calls made again", again, "calls"),
@@ -213,13 +229,14 @@ async function runs({ folder, quick, log }: Tools): Promise<Row[]> {
   ];
 }
 
-/** One run to its end, killed at random times on the way, but at most `kills` times. */
-async function throughKills(db: Database, args: readonly string[], { env, server, lifetime, kills: most }: {
+/** One run to its end, killed at random times on the way. */
+async function throughKills(db: Database, args: readonly string[], { env, server, lifetime, spared }: {
   env: Record<string, string>;
   server: ModelServer;
-  kills: number;
-  /** Of each process, in milliseconds. */
-  lifetime: () => number;
+  /** Of each process, in milliseconds; undefined lets it live. */
+  lifetime: () => number | undefined;
+  /** Told when a process came to its end before it was to be killed. */
+  spared: () => void;
 }) {
   let [kills, again] = [0, 0];
   let id: string | undefined;
@@ -228,15 +245,18 @@ async function throughKills(db: Database, args: readonly string[], { env, server
     const before = server.asked.length;
     const flow = startFlow("optimize", id === undefined ? args : ["--resume", id, "--json"], { env });
     const time = new AbortController();
-    const killed = kills === most
+    const ms = lifetime();
+    const killed = ms === undefined
       ? undefined
-      : delay(lifetime(), "killed" as const, { signal: time.signal }).catch(() => undefined);
-    if (await Promise.race([flow.ended, ...killed ? [killed] : []]) === "killed") {
-      flow.kill("SIGKILL");
-      kills++;
-    }
+      : delay(ms, "killed" as const, { signal: time.signal }).catch(() => undefined);
+    const isKilled = await Promise.race([flow.ended, ...killed ? [killed] : []]) === "killed";
+    try {
+      if (isKilled) flow.kill("SIGKILL");
+    } catch { /* it has just come to its end */ }
     time.abort();
     const ended = await flow.ended;
+    if (isKilled && ended.code === KILLED) kills++;
+    else if (killed) spared();
     again += server.asked.slice(before).filter((asked) => stored.has(textOf(asked))).length;
     if (ended.stdout !== "" && ended.code !== KILLED) {
       const result = printed(ended);
