@@ -151,12 +151,16 @@ async function races({ folder, quick }: Tools): Promise<Row[]> {
 
 const OPTIONS = ["--threshold", "1", "--max-iterations", "4", "--max-calls", "700", "--json"];
 
-/** A model that takes a while, so that there is a time at which to kill. */
-const slowly = (ms: number) =>
-  modelServer(async (request) => {
+/** A model that takes a while, so that there is a time at which to kill, and when it was asked first. */
+function slowly(ms: number): ModelServer & { readonly first: { at: number | undefined } } {
+  const first: { at: number | undefined } = { at: undefined };
+  const server = modelServer(async (request) => {
+    first.at ??= performance.now();
     await delay(ms);
     return parity(request);
   });
+  return { ...server, first };
+}
 
 async function questionsIn(folder: string): Promise<string> {
   const path = `${folder}/parity.jsonl`;
@@ -192,26 +196,31 @@ async function runs({ folder, quick, log }: Tools): Promise<Row[]> {
   await using db = await openDatabase({ home });
   const draws = random("runs");
   let [planned, kills, ended, same, lost, again, repeated] = [0, 0, 0, 0, 0, 0, 0];
-  /** Of a process, in milliseconds; undefined lets it live. */
-  const lifetime = () => {
-    if (planned === wanted) return undefined;
-    planned++;
-    return 4 * whole.start * draws();
+  let { start } = whole; // follows the machine, which may become busier: else no run would come further than its start
+  const fate: Fate = {
+    lifetime() {
+      if (planned === wanted) return undefined;
+      planned++;
+      return 4 * start * draws();
+    },
+    ended({ isKilled, wasToBe, ms, firstRequestMs }) {
+      if (isKilled) log(`${++kills} of ${wanted} kills, ${ended} runs came to their end, ${lost} calls lost`);
+      else if (wasToBe) planned--;
+      const atLeast = firstRequestMs ?? ms;
+      if (firstRequestMs !== undefined || ms > start) start += 0.1 * (atLeast - start);
+    },
   };
-  const spared = () => void planned--;
   const oneByOne = async () => {
     while (kills < wanted && planned < wanted) {
       await using server = slowly(5);
       const came = await throughKills(db, [...args, ...server.models, "--concurrency", "1"], {
-        ...{ env, server, lifetime, spared },
+        ...{ env, server, fate },
       });
       ended++;
-      kills += came.kills;
       lost += came.lost;
       again += came.again;
       repeated += server.asked.length - new Set(server.asked.map(textOf)).size;
       if (JSON.stringify(essence(came.result)) === whole.result) same++;
-      log(`${kills} of ${wanted} kills, ${ended} runs came to their end, ${lost} calls lost`);
     }
   };
   while (kills < wanted) await Promise.all(Array.from({ length: AT_ONCE }, oneByOne));
@@ -229,38 +238,53 @@ async function runs({ folder, quick, log }: Tools): Promise<Row[]> {
   ];
 }
 
+/** Who decides when processes are killed. */
+interface Fate {
+  /** Of the next process, in milliseconds; undefined lets it live. */
+  lifetime(): number | undefined;
+  /** Told of each process that is over, and after how long; it may have come to its end before it was to be killed. */
+  ended(
+    process: { isKilled: boolean; wasToBe: boolean; ms: number; firstRequestMs: number | undefined },
+  ): void;
+}
+
 /** One run to its end, killed at random times on the way. */
-async function throughKills(db: Database, args: readonly string[], { env, server, lifetime, spared }: {
+async function throughKills(db: Database, args: readonly string[], { env, server, fate }: {
   env: Record<string, string>;
-  server: ModelServer;
-  /** Of each process, in milliseconds; undefined lets it live. */
-  lifetime: () => number | undefined;
-  /** Told when a process came to its end before it was to be killed. */
-  spared: () => void;
+  server: ReturnType<typeof slowly>;
+  fate: Fate;
 }) {
-  let [kills, again] = [0, 0];
+  let again = 0;
   let id: string | undefined;
   for (;;) {
     const stored = new Set(id === undefined ? [] : await answeredIn(db, id));
     const before = server.asked.length;
+    const begun = performance.now();
+    server.first.at = undefined;
     const flow = startFlow("optimize", id === undefined ? args : ["--resume", id, "--json"], { env });
     const time = new AbortController();
-    const ms = lifetime();
+    const ms = fate.lifetime();
     const killed = ms === undefined
       ? undefined
       : delay(ms, "killed" as const, { signal: time.signal }).catch(() => undefined);
-    const isKilled = await Promise.race([flow.ended, ...killed ? [killed] : []]) === "killed";
-    try {
-      if (isKilled) flow.kill("SIGKILL");
-    } catch { /* it has just come to its end */ }
+    if (await Promise.race([flow.ended, ...killed ? [killed] : []]) === "killed") {
+      try {
+        flow.kill("SIGKILL");
+      } catch { /* it has just come to its end */ }
+    }
     time.abort();
     const ended = await flow.ended;
-    if (isKilled && ended.code === KILLED) kills++;
-    else if (killed) spared();
+    const { at } = server.first;
+    fate.ended({
+      isKilled: ended.code === KILLED,
+      wasToBe: ms !== undefined,
+      ms: performance.now() - begun,
+      firstRequestMs: at === undefined ? undefined : at - begun,
+    });
     again += server.asked.slice(before).filter((asked) => stored.has(textOf(asked))).length;
     if (ended.stdout !== "" && ended.code !== KILLED) {
       const result = printed(ended);
-      return { kills, again, result, lost: result.calls.lost };
+      return { again, result, lost: result.calls.lost };
     }
     if (ended.code !== KILLED) throw new Error(`Cannot go on with a run: ${ended.stderr}`);
     id ??= (await db.query<{ id: string }>("select id from experiments where config ->> 'primary' like $1", [

@@ -3,7 +3,6 @@
  * its own count.
  */
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { messages } from "../lib/optimize/mod.ts";
@@ -11,6 +10,7 @@ import {
   type ChatRequest,
   each,
   type Ended,
+  filesWith,
   type ModelServer,
   modelServer,
   parity,
@@ -330,17 +330,6 @@ Deno.test("optimize says that it waits for its provider, for how long yet, and w
   ok(!(ended.stdout + ended.stderr).includes(key));
   equal(resultOf(ended).best.test!.n, 40);
 });
-
-/** The files below a folder that hold a text. */
-async function filesWith(folder: string, text: string): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { name, isDirectory, isFile } of Deno.readDir(folder)) {
-    const path = `${folder}/${name}`;
-    if (isDirectory) found.push(...await filesWith(path, text));
-    else if (isFile && Buffer.from(await Deno.readFile(path)).includes(text)) found.push(path);
-  }
-  return found;
-}
 
 Deno.test("optimize ends in good order when it is told to, and goes on where it was cut off", async () => {
   const asking = ({ questions }: Place, { models }: ModelServer) => [
