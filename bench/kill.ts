@@ -324,6 +324,8 @@ interface Outage {
 
 interface Struck {
   readonly admin: Database;
+  /** How often the models were asked so far. */
+  asked(): number;
   stop(): Promise<void>;
   begin(): Promise<void>;
   fallSilent(): void;
@@ -332,15 +334,18 @@ interface Struck {
 const outagesOf = (seconds: number): Outage[] => [
   {
     name: "a run whose connections are ended every 50 ms",
-    seconds: 2,
-    async strike({ admin }, over) {
+    seconds: 5,
+    async strike({ admin, asked }, over) {
       while (!over.aborted) {
+        const before = asked();
         await admin.query(
           `select pg_terminate_backend(pid)
              from pg_stat_activity
             where datname = current_database() and application_name = 'quintet'`,
         );
-        await delay(50);
+        do {
+          await delay(50);
+        } while (asked() === before && !over.aborted); // on a slow machine nothing would ever be done within 50 ms
       }
     },
   },
@@ -400,6 +405,7 @@ async function outages({ folder, quick, log }: Tools): Promise<Row[]> {
     await Promise.race([middle.promise, flow.ended]);
     const striking = strike({
       admin,
+      asked: () => models.asked.length,
       fallSilent: through.fallSilent,
       stop: () => server.close(),
       begin: async () => void (server = await openServer({ home })),
