@@ -168,6 +168,44 @@ Deno.test("optimize never asks more often than --max-calls allows, retries too",
   );
 });
 
+Deno.test("optimize keeps to its caps over processes that are killed, with many calls in flight", async () => {
+  const rows: [flag: string, cap: number, concurrency: number][] = [
+    ["--max-calls", 150, 64],
+    ["--max-tokens", 60_000, 16],
+    ["--max-tokens", 90_000, 256],
+  ];
+  await each(rows, async ([flag, cap, concurrency]) => {
+    await using at = await place();
+    let [killAt, kill] = [0, () => {}];
+    await using server = modelServer((request, n) => {
+      if (n === killAt) kill();
+      return n % 5 === 0
+        ? new Response("busy", { status: 429, headers: { "retry-after-ms": "1" } })
+        : parity(request);
+    });
+    const args = ["--dataset", at.questions, ...server.models, flag, `${cap}`];
+    let ended: Ended | undefined;
+    for (const more of [20, 30, 10, Infinity]) {
+      killAt = server.asked.length + more;
+      const flow = start("optimize", [
+        ...ended ? ["--resume", "latest"] : [...args, "--concurrency", `${concurrency}`],
+        "--json",
+      ], at);
+      kill = () => flow.kill("SIGKILL");
+      ended = await flow.ended;
+      equal(ended.code, more === Infinity ? EXIT.budget : 137, ended.stderr);
+    }
+    const { calls, tokens, stop_reason } = resultOf(ended!);
+    const spent = flag === "--max-calls" ? calls.total : tokens.prompt + tokens.completion;
+    const served = flag === "--max-calls"
+      ? server.asked.length
+      : server.tokens.prompt + server.tokens.completion;
+    ok(served <= spent && spent <= cap, `${flag} ${cap}: ${served} served, ${spent} counted`);
+    ok(calls.total - server.asked.length <= calls.lost && calls.lost <= 3 * concurrency);
+    equal(stop_reason, "budget");
+  });
+});
+
 Deno.test("optimize ends with the exit code of what happened, and says what to do", async () => {
   await using at = await place();
   await using server = modelServer(parity);
