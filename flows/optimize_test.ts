@@ -479,15 +479,20 @@ Deno.test("optimize --resume refuses what would make it another run", async () =
       EXIT.usage,
       /^Cannot resume \S+ as it is no optimization but an evaluation\n$/,
     ],
+  ];
+  /** One after the other, as one process at a time runs an experiment, and the second changes what is kept with it. */
+  const resumed: typeof rows = [
     [["--resume", id, "--seed", "1", "--json"], EXIT.budget, /^Report: /],
     [["--resume", "latest", "--json", "--require-target"], EXIT.target, /^Report: /],
   ];
-  await each(rows, async ([args, code, stderr]) => {
+  const check = async ([args, code, stderr]: typeof rows[number]) => {
     const ended = await run("optimize", args, at);
     equal(ended.code, code, ended.stderr);
     match(said(ended), stderr);
     if (code === EXIT.usage) equal(ended.stdout, "");
     else deepEqual(unpaid(resultOf(ended)), unpaid(result));
-  });
+  };
+  await each(rows, check);
+  for (const row of resumed) await check(row);
   equal(server.asked.length, asked);
 });
