@@ -151,12 +151,16 @@ async function races({ folder, quick }: Tools): Promise<Row[]> {
 
 const OPTIONS = ["--threshold", "1", "--max-iterations", "4", "--max-calls", "700", "--json"];
 
-/** A model that takes a while, so that there is a time at which to kill. */
-const slowly = (ms: number) =>
-  modelServer(async (request) => {
+/** A model that takes a while, so that there is a time at which to kill, and when it was asked first. */
+function slowly(ms: number): ModelServer & { readonly first: { at: number | undefined } } {
+  const first: { at: number | undefined } = { at: undefined };
+  const server = modelServer(async (request) => {
+    first.at ??= performance.now();
     await delay(ms);
     return parity(request);
   });
+  return { ...server, first };
+}
 
 async function questionsIn(folder: string): Promise<string> {
   const path = `${folder}/parity.jsonl`;
@@ -176,29 +180,50 @@ async function undisturbed(args: readonly string[], env: Record<string, string>)
   return { result: JSON.stringify(essence(printed(ended))), asked: server.asked.length, start: start! };
 }
 
-/** Runs are killed at random times and resumed, one call in flight at a time, until there were enough kills. */
+/** Runs that are killed at a time, each on its own, on one server. */
+const AT_ONCE = 2;
+
+/**
+ * Runs are killed at random times and resumed until there were enough kills. Each has one call in flight, so that what a kill
+ * costs is known to the call.
+ */
 async function runs({ folder, quick, log }: Tools): Promise<Row[]> {
   const wanted = quick ? 6 : 200;
   const home = `${folder}/runs`, env = { QUINTET_HOME: home };
   const args = ["--dataset", await questionsIn(folder), ...OPTIONS];
   const whole = await undisturbed(args, env);
-  log(`${whole.asked} calls in a run`);
+  log(`${whole.asked} calls in a run, the first after ${Math.round(whole.start)} ms`);
   await using db = await openDatabase({ home });
   const draws = random("runs");
-  let [kills, ended, same, lost, again, repeated] = [0, 0, 0, 0, 0, 0];
-  while (kills < wanted) {
-    await using server = slowly(5);
-    const came = await throughKills(db, [...args, ...server.models, "--concurrency", "1"], {
-      ...{ env, server, kills: wanted - kills, lifetime: () => 4 * whole.start * draws() },
-    });
-    ended++;
-    kills += came.kills;
-    lost += came.lost;
-    again += came.again;
-    repeated += server.asked.length - new Set(server.asked.map(textOf)).size;
-    if (JSON.stringify(essence(came.result)) === whole.result) same++;
-    log(`${kills} of ${wanted} kills, ${ended} runs came to their end, ${lost} calls lost`);
-  }
+  let [planned, kills, ended, same, lost, again, repeated] = [0, 0, 0, 0, 0, 0, 0];
+  let { start } = whole; // follows the machine, which may become busier: else no run would come further than its start
+  const fate: Fate = {
+    lifetime() {
+      if (planned === wanted) return undefined;
+      planned++;
+      return 4 * start * draws();
+    },
+    ended({ isKilled, wasToBe, ms, firstRequestMs }) {
+      if (isKilled) log(`${++kills} of ${wanted} kills, ${ended} runs came to their end, ${lost} calls lost`);
+      else if (wasToBe) planned--;
+      const atLeast = firstRequestMs ?? ms;
+      if (firstRequestMs !== undefined || ms > start) start += 0.1 * (atLeast - start);
+    },
+  };
+  const oneByOne = async () => {
+    while (kills < wanted && planned < wanted) {
+      await using server = slowly(5);
+      const came = await throughKills(db, [...args, ...server.models, "--concurrency", "1"], {
+        ...{ env, server, fate },
+      });
+      ended++;
+      lost += came.lost;
+      again += came.again;
+      repeated += server.asked.length - new Set(server.asked.map(textOf)).size;
+      if (JSON.stringify(essence(came.result)) === whole.result) same++;
+    }
+  };
+  while (kills < wanted) await Promise.all(Array.from({ length: AT_ONCE }, oneByOne));
   return [
     all(`runs with the same result after ${kills} kills at random times`, same, ended),
     none("stored calls made again", again, "calls"),
@@ -213,34 +238,53 @@ async function runs({ folder, quick, log }: Tools): Promise<Row[]> {
   ];
 }
 
-/** One run to its end, killed at random times on the way, but at most `kills` times. */
-async function throughKills(db: Database, args: readonly string[], { env, server, lifetime, kills: most }: {
+/** Who decides when processes are killed. */
+interface Fate {
+  /** Of the next process, in milliseconds; undefined lets it live. */
+  lifetime(): number | undefined;
+  /** Told of each process that is over, and after how long; it may have come to its end before it was to be killed. */
+  ended(
+    process: { isKilled: boolean; wasToBe: boolean; ms: number; firstRequestMs: number | undefined },
+  ): void;
+}
+
+/** One run to its end, killed at random times on the way. */
+async function throughKills(db: Database, args: readonly string[], { env, server, fate }: {
   env: Record<string, string>;
-  server: ModelServer;
-  kills: number;
-  /** Of each process, in milliseconds. */
-  lifetime: () => number;
+  server: ReturnType<typeof slowly>;
+  fate: Fate;
 }) {
-  let [kills, again] = [0, 0];
+  let again = 0;
   let id: string | undefined;
   for (;;) {
     const stored = new Set(id === undefined ? [] : await answeredIn(db, id));
     const before = server.asked.length;
+    const begun = performance.now();
+    server.first.at = undefined;
     const flow = startFlow("optimize", id === undefined ? args : ["--resume", id, "--json"], { env });
     const time = new AbortController();
-    const killed = kills === most
+    const ms = fate.lifetime();
+    const killed = ms === undefined
       ? undefined
-      : delay(lifetime(), "killed" as const, { signal: time.signal }).catch(() => undefined);
+      : delay(ms, "killed" as const, { signal: time.signal }).catch(() => undefined);
     if (await Promise.race([flow.ended, ...killed ? [killed] : []]) === "killed") {
-      flow.kill("SIGKILL");
-      kills++;
+      try {
+        flow.kill("SIGKILL");
+      } catch { /* it has just come to its end */ }
     }
     time.abort();
     const ended = await flow.ended;
+    const { at } = server.first;
+    fate.ended({
+      isKilled: ended.code === KILLED,
+      wasToBe: ms !== undefined,
+      ms: performance.now() - begun,
+      firstRequestMs: at === undefined ? undefined : at - begun,
+    });
     again += server.asked.slice(before).filter((asked) => stored.has(textOf(asked))).length;
     if (ended.stdout !== "" && ended.code !== KILLED) {
       const result = printed(ended);
-      return { kills, again, result, lost: result.calls.lost };
+      return { again, result, lost: result.calls.lost };
     }
     if (ended.code !== KILLED) throw new Error(`Cannot go on with a run: ${ended.stderr}`);
     id ??= (await db.query<{ id: string }>("select id from experiments where config ->> 'primary' like $1", [
@@ -280,6 +324,8 @@ interface Outage {
 
 interface Struck {
   readonly admin: Database;
+  /** How often the models were asked so far. */
+  asked(): number;
   stop(): Promise<void>;
   begin(): Promise<void>;
   fallSilent(): void;
@@ -288,15 +334,18 @@ interface Struck {
 const outagesOf = (seconds: number): Outage[] => [
   {
     name: "a run whose connections are ended every 50 ms",
-    seconds: 2,
-    async strike({ admin }, over) {
+    seconds: 5,
+    async strike({ admin, asked }, over) {
       while (!over.aborted) {
+        const before = asked();
         await admin.query(
           `select pg_terminate_backend(pid)
              from pg_stat_activity
             where datname = current_database() and application_name = 'quintet'`,
         );
-        await delay(50);
+        do {
+          await delay(50);
+        } while (asked() === before && !over.aborted); // on a slow machine nothing would ever be done within 50 ms
       }
     },
   },
@@ -356,6 +405,7 @@ async function outages({ folder, quick, log }: Tools): Promise<Row[]> {
     await Promise.race([middle.promise, flow.ended]);
     const striking = strike({
       admin,
+      asked: () => models.asked.length,
       fallSilent: through.fallSilent,
       stop: () => server.close(),
       begin: async () => void (server = await openServer({ home })),

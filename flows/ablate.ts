@@ -164,7 +164,7 @@ async function searched(db: Database, { options, seed, learned, roles, learning,
   });
   await using filled = await slots(db, { datasetId, dataset, config }, learning);
   const reason = await runExperiment(setupOf({ id, datasetId, dataset, config }, roles, filled.search), {
-    ...surroundings(db, options, setting),
+    ...surroundings(db, options, setting, say),
     onProgress: ({ iteration, asked, best }) =>
       say(`iteration ${iteration}, ${asked} of ${options.max_calls} calls, best ${percent(best.score)}`),
   });

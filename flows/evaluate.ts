@@ -108,7 +108,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
       temperature: options.temperature,
       answerTokens: settings.answer_tokens,
     }, {
-      ...surroundings(db, options, setting),
+      ...surroundings(db, options, setting, say),
       onProgress(asked) {
         const seconds = left(asked, most);
         say(`${asked} of ${most}`, seconds === undefined ? "" : `< ${estimate(seconds)} left`);

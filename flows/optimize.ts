@@ -193,6 +193,8 @@ interface Begun extends Plan {
   readonly id: string;
   readonly datasetId: string;
   readonly holder: string;
+  /** Seconds it ran in earlier processes. */
+  readonly seconds: number;
 }
 
 async function begin(db: Database, id: string, plan: Plan, { hold: { holder }, learning, setting }: {
@@ -203,15 +205,15 @@ async function begin(db: Database, id: string, plan: Plan, { hold: { holder }, l
   const { experiment, dataset } = plan;
   if (experiment) {
     if (plan.config.retry_errors) await forgive(db, id);
-    await resumeExperiment(db, id, kept(plan.config), holder);
-    return { ...plan, id, datasetId: experiment.datasetId, holder };
+    const seconds = await resumeExperiment(db, id, kept(plan.config), holder);
+    return { ...plan, id, datasetId: experiment.datasetId, holder, seconds };
   }
   const datasetId = await keepQuestions(db, dataset, setting);
   const asked = { datasetId, config: plan.config, seedPrompt: seedPrompt(plan.config) };
   const config = { ...plan.config, ...await choose(db, asked, learning, setting) };
   const { seed } = config;
   await beginExperiment(db, { id, kind: "optimize", datasetId, seed, config: kept(config), holder });
-  return { ...plan, config, id, datasetId, holder };
+  return { ...plan, config, id, datasetId, holder, seconds: 0 };
 }
 
 const search = async (
@@ -220,14 +222,14 @@ const search = async (
   roles: Models & { readonly learning: Learning },
   setting: Setting,
 ): Promise<StopReason> => {
-  const { config, experiment, holder } = begun;
+  const { config, holder, seconds } = begun;
   await using learned = await slots(db, begun, roles.learning);
   return await setting.stage("Search", (say) => {
     const left = pace(() => performance.now());
     return runExperiment(setupOf(begun, roles, learned.search), {
-      ...surroundings(db, config, setting),
+      ...surroundings(db, config, setting, say),
       holder,
-      secondsBefore: experiment?.seconds ?? 0,
+      secondsBefore: seconds,
       onProgress: (progress) => say(...progressLine(progress, config, left)),
     });
   });

@@ -3,7 +3,6 @@
  * its own count.
  */
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { messages } from "../lib/optimize/mod.ts";
@@ -11,6 +10,7 @@ import {
   type ChatRequest,
   each,
   type Ended,
+  filesWith,
   type ModelServer,
   modelServer,
   parity,
@@ -196,6 +196,44 @@ Deno.test("optimize never asks more often than --max-calls allows, retries too",
   );
 });
 
+Deno.test("optimize keeps to its caps over processes that are killed, with many calls in flight", async () => {
+  const rows: [flag: string, cap: number, concurrency: number][] = [
+    ["--max-calls", 150, 64],
+    ["--max-tokens", 60_000, 16],
+    ["--max-tokens", 90_000, 256],
+  ];
+  await each(rows, async ([flag, cap, concurrency]) => {
+    await using at = await place();
+    let [killAt, kill] = [0, () => {}];
+    await using server = modelServer((request, n) => {
+      if (n === killAt) kill();
+      return n % 5 === 0
+        ? new Response("busy", { status: 429, headers: { "retry-after-ms": "1" } })
+        : parity(request);
+    });
+    const args = ["--dataset", at.questions, ...server.models, flag, `${cap}`];
+    let ended: Ended | undefined;
+    for (const more of [20, 30, 10, Infinity]) {
+      killAt = server.asked.length + more;
+      const flow = start("optimize", [
+        ...ended ? ["--resume", "latest"] : [...args, "--concurrency", `${concurrency}`],
+        "--json",
+      ], at);
+      kill = () => flow.kill("SIGKILL");
+      ended = await flow.ended;
+      equal(ended.code, more === Infinity ? EXIT.budget : 137, ended.stderr);
+    }
+    const { calls, tokens, stop_reason } = resultOf(ended!);
+    const spent = flag === "--max-calls" ? calls.total : tokens.prompt + tokens.completion;
+    const served = flag === "--max-calls"
+      ? server.asked.length
+      : server.tokens.prompt + server.tokens.completion;
+    ok(served <= spent && spent <= cap, `${flag} ${cap}: ${served} served, ${spent} counted`);
+    ok(calls.total - server.asked.length <= calls.lost && calls.lost <= 3 * concurrency);
+    equal(stop_reason, "budget");
+  });
+});
+
 Deno.test("optimize ends with the exit code of what happened, and says what to do", async () => {
   await using at = await place();
   await using server = modelServer(parity);
@@ -339,16 +377,25 @@ Deno.test("optimize keeps a key to itself when the provider refuses it in the mi
   notEqual((await filesWith(database, "Is 1007 even or odd?")).length, 0); // the database's files were among those read
 });
 
-/** The files below a folder that hold a text. */
-async function filesWith(folder: string, text: string): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { name, isDirectory, isFile } of Deno.readDir(folder)) {
-    const path = `${folder}/${name}`;
-    if (isDirectory) found.push(...await filesWith(path, text));
-    else if (isFile && Buffer.from(await Deno.readFile(path)).includes(text)) found.push(path);
-  }
-  return found;
-}
+Deno.test("optimize says that it waits for its provider, for how long yet, and why, and goes on", async () => {
+  const key = "sk-canary-9876543210";
+  await using at = await place();
+  await using server = modelServer((request, n) =>
+    n > 8
+      ? parity(request)
+      : Response.json({ error: { message: `no room, ${key}\u001b[31m` } }, { status: 503 })
+  );
+  const ended = await run("optimize", [
+    ...["--dataset", at.questions, ...server.models, "--max-iterations", "1", "--json"],
+  ], { env: { ...at.env, OPENAI_API_KEY: key } });
+  equal(ended.code, EXIT.done, ended.stderr);
+  match(
+    ended.stderr,
+    /^· Search {2}waiting [1-5] s for openai:parity, as it answered 503: no room, \[key\]\\u001b\[31m/m,
+  );
+  ok(!(ended.stdout + ended.stderr).includes(key));
+  equal(resultOf(ended).best.test!.n, 40);
+});
 
 Deno.test("optimize ends in good order when it is told to, and goes on where it was cut off", async () => {
   const asking = ({ questions }: Place, { models }: ModelServer) => [
@@ -460,15 +507,20 @@ Deno.test("optimize --resume refuses what would make it another run", async () =
       EXIT.usage,
       /^Cannot resume \S+ as it is no optimization but an evaluation\n$/,
     ],
+  ];
+  /** One after the other, as one process at a time runs an experiment, and the second changes what is kept with it. */
+  const resumed: typeof rows = [
     [["--resume", id, "--seed", "1", "--json"], EXIT.budget, /^Report: /],
     [["--resume", "latest", "--json", "--require-target"], EXIT.target, /^Report: /],
   ];
-  await each(rows, async ([args, code, stderr]) => {
+  const check = async ([args, code, stderr]: typeof rows[number]) => {
     const ended = await run("optimize", args, at);
     equal(ended.code, code, ended.stderr);
     match(said(ended), stderr);
     if (code === EXIT.usage) equal(ended.stdout, "");
     else deepEqual(unpaid(resultOf(ended)), unpaid(result));
-  });
+  };
+  await each(rows, check);
+  for (const row of resumed) await check(row);
   equal(server.asked.length, asked);
 });

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { dirname } from "node:path";
 import pLimit from "p-limit";
 import type { ExperimentResult } from "../lib/report/result.ts";
@@ -86,6 +87,17 @@ export function essence({ calls, tokens, best, trials, ...result }: ExperimentRe
     calls: { ...calls, lost: null, total: calls.total - calls.lost },
     tokens: { prompt: tokens.prompt },
   };
+}
+
+/** The files below a folder that hold a text. */
+export async function filesWith(folder: string, text: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory, isFile } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) found.push(...await filesWith(path, text));
+    else if (isFile && Buffer.from(await Deno.readFile(path)).includes(text)) found.push(path);
+  }
+  return found;
 }
 
 /** What a process said on stderr but for progress, of which there is more on a slow machine. */

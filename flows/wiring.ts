@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { UsageError } from "../lib/command/mod.ts";
+import { duration, UsageError } from "../lib/command/mod.ts";
 import { cardPath, type Dataset, readDataset } from "../lib/dataset/mod.ts";
 import type { Grading, Setup, Surroundings } from "../lib/experiment/mod.ts";
 import { type Caps, type LanguageModel, priceOf, type ProviderError } from "../lib/llm/mod.ts";
@@ -257,11 +257,22 @@ export const setupOf = (
   },
 });
 
-/** What an experiment is given from outside. */
+/**
+ * `waiting 34 s for openai:llama3, as it answered 503: overloaded`: what a line of progress says while a model cannot be
+ * asked. Errors say after their first "as" what happened; before that stands whom it happened to, which is said shorter here.
+ */
+export function pauseLine({ model, ms, error }: Parameters<NonNullable<Surroundings["onPause"]>>[0]): string {
+  const name = model.replace(/@[a-z]+:.*$/s, "");
+  const doing = ms > 0 ? `waiting ${duration(Math.ceil(ms / 1000))} for ${name}` : `asking ${name} again`;
+  return `${doing}, as ${error.message.replace(/^Cannot .*? as /s, "")}`;
+}
+
+/** What an experiment is given from outside; `say` is told why and for how long a model cannot be asked. */
 export const surroundings = (
   db: Database,
   { concurrency, max_retries }: { concurrency: number; max_retries: number },
   { stop }: Setting,
+  say: (status: string) => void,
 ): Surroundings => ({
   db,
   priceOf,
@@ -270,4 +281,5 @@ export const surroundings = (
   newId: () => crypto.randomUUID(),
   elapsed: () => performance.now(),
   stop,
+  onPause: (pause) => say(pauseLine(pause)),
 });

@@ -13,7 +13,7 @@ import {
   type Role,
 } from "../llm/mod.ts";
 import { Stop, type StopReason } from "../optimize/mod.ts";
-import { type Database, endExperiment, heartbeat, journal } from "../store/mod.ts";
+import { BEAT, type Database, endExperiment, heartbeat, journal } from "../store/mod.ts";
 
 /** What an experiment is given from outside: durable rows, prices, clock, chance of names, and who ends it. */
 export interface Surroundings {
@@ -33,8 +33,10 @@ export interface Surroundings {
   readonly stop?: AbortSignal;
   /** @default {10_000} */
   readonly graceMs?: number;
-  /** How often the store is told that the experiment is alive, also while its calls hang. @default {2_000} */
+  /** How often the store is told that the experiment is alive, also while its calls hang. @default {1000 * BEAT} */
   readonly beatMs?: number;
+  /** Told every second while a model cannot be asked, of why, and for how long yet. */
+  readonly onPause?: (pause: NonNullable<ReturnType<Ledger["paused"]>>) => void;
 }
 
 /**
@@ -47,7 +49,8 @@ export async function live(
   surroundings: Surroundings,
   work: (ledger: Ledger) => Promise<StopReason | null>,
 ): Promise<StopReason | null> {
-  const { db, elapsed, holder, secondsBefore = 0, stop, graceMs = 10_000, beatMs = 2_000 } = surroundings;
+  const { db, elapsed, holder, secondsBefore = 0, stop, graceMs = 10_000, beatMs = 1000 * BEAT, onPause } =
+    surroundings;
   const begun = elapsed();
   let ledger: Ledger | undefined;
   const vitals = () => ({
@@ -56,11 +59,16 @@ export async function live(
     holder,
   });
   const alive = every(beatMs, () => heartbeat(db, id, vitals()));
+  const pausing = every(1_000, () => {
+    const pause = ledger?.paused();
+    if (pause) onPause?.(pause);
+  });
   const end = async (
     status: "finished" | "interrupted" | "failed",
     reason: StopReason | null,
     error: string | null = null,
   ) => {
+    await pausing.stop();
     await alive.stop(); // a late heartbeat would overwrite the end
     await endExperiment(db, id, { status, stopReason: reason, error, ...vitals() });
     return reason;
@@ -104,10 +112,10 @@ async function worked<Result>(
 }
 
 /** Does `work` every `ms` milliseconds, once at a time, until it is stopped; its failures are let pass. */
-function every(ms: number, work: () => Promise<unknown>): { stop(): Promise<void> } {
+function every(ms: number, work: () => unknown): { stop(): Promise<void> } {
   let doing: Promise<unknown> | undefined;
   const timer = setInterval(() => {
-    doing ??= work().catch(() => {}).finally(() => doing = undefined);
+    doing ??= (async () => await work())().catch(() => {}).finally(() => doing = undefined);
   }, ms);
   return {
     async stop() {

@@ -279,8 +279,11 @@ Deno.test("runExperiment() leaves nothing of the search under way when the claim
       return { refused: "talked only" };
     },
   };
+  const asked = Promise.withResolvers<void>();
   const optimizer = simulated(author, {
     fate: async (_, n) => {
+      if (n === 3) asked.resolve();
+      await asked.promise;
       if (n === 1) now = 71_000; // of which the claim has 30 seconds: the search has ended
       else if (n === 2) await delay(30);
       else throw new ProviderError("busy", { status: 503, retryAfterMs: 15 });

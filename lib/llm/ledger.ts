@@ -26,7 +26,7 @@ import {
   type Usage,
 } from "./model.ts";
 import { costOf, type Price } from "./prices.ts";
-import { breaker, isFinal, retry, type RetryOptions } from "./retry.ts";
+import { breaker, isFinal, type Pause, retry, type RetryOptions } from "./retry.ts";
 
 /** What an experiment may spend, over all roles and all resumptions. Absent means without limit. */
 export interface Caps {
@@ -145,7 +145,7 @@ export interface LedgerOptions {
   /** The price of each model; null lets it be used at an unknown price, which counts as nothing. */
   readonly priceOf: (model: LanguageModel) => Price | null;
   /** How failed attempts are repeated; each model gets a breaker of its own. */
-  readonly retry: Omit<RetryOptions, "breaker" | "signal" | "failed">;
+  readonly retry: Omit<RetryOptions, "breaker" | "signal" | "failed" | "onWait">;
   /** Calls in flight at most. */
   readonly concurrency: number;
   readonly newId: () => string;
@@ -170,6 +170,11 @@ export interface Ledger {
   spent(): Spending;
   /** Answers read back from other experiments. */
   cached(): number;
+  /**
+   * Why a model is not asked for now, if that is so: its provider is down, or every call waits for its next attempt. Then it is
+   * the pause that ends first.
+   */
+  paused(): (Pause & { readonly model: string }) | undefined;
   /** Begins no further call: every `ask` that is not in flight throws `reason`. `abort` ends those in flight, too. */
   stop(reason: Error, options?: { abort?: boolean }): void;
   /** Resolves when no call is in flight. */
@@ -213,6 +218,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     ),
   );
   const cached = new Set<string>();
+  const waits = new Set<Pause & { readonly model: string; readonly until: number }>(); // between two attempts
   const begun = elapsed();
   const secondsLeft = () => (caps.seconds ?? Infinity) - secondsBefore - (elapsed() - begun) / 1000;
 
@@ -239,6 +245,16 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     },
     spent: () => ({ calls, tokens, cost }),
     cached: () => cached.size,
+    paused() {
+      const pauses = [...breakers].flatMap(([{ name: model }, breaker]) => {
+        const pause = breaker.pause();
+        return pause ? [{ model, ...pause }] : [];
+      });
+      if (pauses.length === 0 && inFlight === 0) {
+        for (const { until, ...wait } of waits) pauses.push({ ...wait, ms: Math.max(0, until - elapsed()) });
+      }
+      return pauses.sort((a, b) => a.ms - b.ms)[0];
+    },
     stop(reason, { abort: now = false } = {}) {
       stopped ??= reason;
       if (now) abort.abort(stopped);
@@ -276,6 +292,11 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
           failed: failed.get(key) ?? 0,
           breaker: breakers.get(model)!,
           signal,
+          onWait(pause) {
+            const wait = { ...pause, model: model.name, until: elapsed() + pause.ms };
+            waits.add(wait);
+            return { [Symbol.dispose]: () => void waits.delete(wait) };
+          },
         });
         own.add(key);
         return { completion, key, origin: "paid" };
@@ -330,11 +351,13 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     };
     let completion: Completion;
     try {
+      if (secondsLeft() <= 0) throw outOfTime(); // the intent took its time
       completion = await model.complete(request, { signal });
     } catch (error) {
       // A refusal costs nothing. A call that broke off may have been billed in full, and nobody can tell.
       const refused = error instanceof ProviderError && error.status >= 400;
-      const usage = (error instanceof ProviderError && error.usage) || (refused ? NOTHING : worst);
+      const unsent = error instanceof BudgetError;
+      const usage = (error instanceof ProviderError && error.usage) || (refused || unsent ? NOTHING : worst);
       const failure = error instanceof ProviderError && !error.fatal
         ? { status: error.status, retryable: error.retryable, final: isFinal(error, attempt, options.retry) }
         : null;

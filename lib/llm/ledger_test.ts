@@ -237,6 +237,40 @@ Deno.test("ask() goes on between two attempts, also in a later process, and has 
   deepEqual(journal.intents.map(({ attempt }) => attempt), [1, 1, 1, 2, 3, 4]);
 });
 
+Deno.test("paused() says why nothing is asked, and for how long yet", async () => {
+  let now = 0;
+  const waiting: { readonly ms: number; readonly wake: () => void }[] = [];
+  let asked = Promise.withResolvers<void>();
+  const sleep = (ms: number) => {
+    const slept = new Promise<void>((wake) => waiting.push({ ms, wake }));
+    asked.resolve();
+    return slept;
+  };
+  const busy = new ProviderError("busy", { status: 429, retryAfterMs: 30_000 });
+  let fails = true;
+  const ledger = await open(server(() => fails ? { error: busy } : {}), {
+    concurrency: 8,
+    elapsed: () => now,
+    retry: { random: () => 0, sleep, maxRetries: 9 },
+  });
+  equal(ledger.paused(), undefined);
+  const answers = [ledger.ask("primary", question(1))];
+  await asked.promise;
+  deepEqual(ledger.paused(), { model: "openai:test", ms: 30_000, error: busy }); // as Retry-After says
+  now = 10_000;
+  for (let i = 2; i <= 5; i++) {
+    asked = Promise.withResolvers();
+    answers.push(ledger.ask("primary", question(i)));
+    await asked.promise;
+  }
+  equal(ledger.paused()?.ms, 5_000); // five failures in a row: the breaker's pause
+  now = 16_000;
+  fails = false;
+  for (const { wake } of waiting.splice(0)) wake();
+  await Promise.all(answers);
+  equal(ledger.paused(), undefined);
+});
+
 Deno.test("a refusal costs nothing, a call that broke off costs all that was reserved", async () => {
   const rows: [Error, number][] = [
     [new ProviderError("no", { status: 400 }), 0],

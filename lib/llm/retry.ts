@@ -41,6 +41,16 @@ export interface RetryOptions {
   /** Shared by all calls to one model. Without one, each call stands alone. */
   readonly breaker?: Breaker;
   readonly signal?: AbortSignal;
+  /** Told of each wait between two attempts; what it gives is disposed of when the wait is over. */
+  readonly onWait?: (pause: Pause) => Disposable;
+}
+
+/** Why nothing is sent for now. */
+export interface Pause {
+  /** Milliseconds until the next attempt; 0 when that is under way. */
+  readonly ms: number;
+  /** What the last attempt failed with. */
+  readonly error: ProviderError;
 }
 
 /** Whether what attempt `n` threw ends it: no other attempt is made. */
@@ -53,8 +63,16 @@ export const isFinal = (error: unknown, n: number, { maxRetries = 4 }: Pick<Retr
  * process it begins with the next one, and makes one attempt at least.
  */
 export async function retry<T>(attempt: (n: number) => Promise<T>, options: RetryOptions): Promise<T> {
-  const { failed = 0, baseDelayMs = 500, maxDelayMs = 60_000, random, sleep = wait, breaker, signal } =
-    options;
+  const {
+    failed = 0,
+    baseDelayMs = 500,
+    maxDelayMs = 60_000,
+    random,
+    sleep = wait,
+    breaker,
+    signal,
+    onWait,
+  } = options;
   for (let n = failed + 1;; n++) {
     signal?.throwIfAborted();
     const report = await breaker?.enter(signal);
@@ -67,7 +85,9 @@ export async function retry<T>(attempt: (n: number) => Promise<T>, options: Retr
       report?.(!known ? "left" : error.retryable && error.status !== 400 ? error : "answered");
       if (!known || isFinal(error, n, options)) throw error;
       const backoff = random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (n - 1));
-      await sleep(Math.min(maxDelayMs, error.retryAfterMs ?? backoff), signal);
+      const ms = Math.min(maxDelayMs, error.retryAfterMs ?? backoff);
+      using _ = onWait?.({ ms, error });
+      await sleep(ms, signal);
     }
   }
 }
@@ -85,6 +105,8 @@ export async function retry<T>(attempt: (n: number) => Promise<T>, options: Retr
 export interface Breaker {
   /** Resolves when the caller may send, with a function that must be told once how it went. */
   enter(signal?: AbortSignal): Promise<(outcome: Outcome) => void>;
+  /** What keeps callers from the provider, while it is open. */
+  pause(): Pause | undefined;
 }
 
 /**
@@ -164,6 +186,7 @@ export function breaker(
       }
       return report(false);
     },
+    pause: () => isOpen() ? { ms: probe ? 0 : Math.max(0, probeAt - now()), error: last! } : undefined,
   };
 }
 

@@ -108,6 +108,26 @@ Deno.test("breaker() opens after 5 failures in a row, and one probe at a time go
   equal(through, 8);
 });
 
+Deno.test("breaker() says why it keeps callers back, and for how long yet", async () => {
+  const { now, sleep } = clock();
+  const circuit = breaker({ now, sleep, pauseMs: 1000 });
+  await tell(circuit, ...FIVE.slice(1));
+  equal(circuit.pause(), undefined);
+  const last = new ProviderError("overloaded", { status: 503 });
+  await tell(circuit, last);
+  deepEqual(circuit.pause(), { ms: 1000, error: last });
+  await sleep(400);
+  deepEqual(circuit.pause(), { ms: 600, error: last });
+  const probe = await circuit.enter();
+  deepEqual(circuit.pause(), { ms: 0, error: last });
+  probe("left");
+  deepEqual(circuit.pause(), { ms: 0, error: last });
+  await tell(circuit, FIVE[0]!);
+  deepEqual(circuit.pause(), { ms: 2000, error: FIVE[0] });
+  await tell(circuit, "answered");
+  equal(circuit.pause(), undefined);
+});
+
 Deno.test("breaker() lets nobody wait after 3 failed probes of what never answered, and closes when a later one succeeds", async () => {
   const { now, sleep } = clock();
   const circuit = breaker({ now, sleep, pauseMs: 1000 });

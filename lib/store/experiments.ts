@@ -44,22 +44,32 @@ export async function beginExperiment(
   point("experiment: begun");
 }
 
-/** Sets an experiment running again; its configuration may be changed where the replay allows it (caps). */
+/** Seconds between two heartbeats of an experiment. */
+export const BEAT = 2;
+
+/**
+ * Sets an experiment running again; its configuration may be changed where the replay allows it (caps). Gives the seconds it
+ * has run for. What a process that was killed ran for after its last heartbeat nobody knows: it counts as a whole beat, so that
+ * a cap on seconds stays hard.
+ */
 export async function resumeExperiment(
   db: Queryable,
   id: string,
   config: Readonly<Record<string, unknown>>,
   holder?: string,
-): Promise<void> {
+): Promise<number> {
   point("experiment: before it is resumed");
-  await db.query(
+  const { rows: [row] } = await db.query<{ seconds: number }>(
     `update experiments
         set status = 'running', stop_reason = null, error = null, ended_at = null, heartbeat_at = now(), config = $2,
-            holder = $3
-      where id = $1`,
-    [id, config, holder],
+            holder = $3,
+            seconds = seconds + case when status = 'running' and holder is distinct from $3 then $4::float8 else 0 end
+      where id = $1
+      returning seconds`,
+    [id, config, holder, BEAT],
   );
   point("experiment: resumed");
+  return row?.seconds ?? 0;
 }
 
 /** An experiment by its id, the beginning of its id (8 characters or more), or `latest`; a RangeError when there is none. */

@@ -21,6 +21,7 @@ export { DatabaseError } from "./database_error.ts";
 export { loadDataset, saveDataset } from "./datasets.ts";
 export { type Database, type DatabaseOptions, openDatabase, type Queryable } from "./db.ts";
 export {
+  BEAT,
   beginExperiment,
   endExperiment,
   type Experiment,
