@@ -69,7 +69,7 @@ Deno.test("what searches have seen is learned from, used by the next, and used a
   equal((await kept()).meta_model, model.meta_model_id);
   const { rows: [trials] } = await db.query<{ predicted: number; edited: number; recorded: number }>(
     `select count(t.predicted)::int as predicted,
-            (count(*) filter (where p.operator = 'edit' and p.metadata ->> 'note' <> 'made no proposal'))::int as edited,
+            (count(distinct p.id) filter (where p.operator = 'edit' and p.metadata ->> 'note' <> 'made no proposal'))::int as edited,
             count(distinct a.result_id)::int as recorded
        from trials t
        join prompts p on p.id = t.prompt_id
