@@ -11,11 +11,23 @@ import type { Completion, Finish } from "../llm/model.ts";
 import type { Queryable } from "./db.ts";
 import { HeldError } from "./hold.ts";
 
-/** The journal of one experiment. To intend a call throws HeldError when another holder than this one runs it now. */
+/**
+ * The journal of one experiment. To intend a call throws HeldError when another holder than this one runs it now. What it
+ * answered in earlier processes is read ahead with its history, as a replay asks for just that.
+ */
 export function journal(db: Queryable, experimentId: string, holder?: string): Journal {
+  const ahead = new Map<string, Completion>();
+  const look = grouped((keys: string[]) => find(db, keys));
   return {
-    history: () => history(db, experimentId),
-    find: grouped((keys: string[]) => find(db, keys)),
+    async history() {
+      for (const [key, completion] of await answers(db, experimentId)) ahead.set(key, completion);
+      return await history(db, experimentId);
+    },
+    async find(key) {
+      const completion = ahead.get(key);
+      ahead.delete(key); // whoever asks again waits for the database, and nothing is held for him
+      return completion ?? await look(key);
+    },
     intend: grouped((intents: Intent[]) => intend(db, { experimentId, holder }, intents)),
     settle: grouped((settlements: Settlement[]) => settle(db, settlements)),
   };
@@ -44,7 +56,7 @@ async function history(db: Queryable, experimentId: string): Promise<History> {
     [experimentId],
   );
   const { rows } = await db.query<{ key: string }>(
-    "select distinct key from calls where experiment_id = $1 and state = 'answered'",
+    "select key from calls where experiment_id = $1 and state = 'answered'",
     [experimentId],
   );
   const { rows: tried } = await db.query<Tried & { key: string }>(
@@ -70,23 +82,39 @@ interface CompletionRow {
   completion_tokens: number | null;
 }
 
+/** Bytes of answers that are read ahead at most: the first ones of an experiment that has more. */
+const AHEAD = 2 ** 24;
+
+/** By key, what an experiment was answered, in the order in which it asked. */
+async function answers(db: Queryable, experimentId: string): Promise<[string, Completion][]> {
+  const { rows } = await db.query<CompletionRow>(
+    `select key, text, finish, prompt_tokens, completion_tokens
+       from (select c.*, sum(octet_length(c.text)) over (order by sent.sent_at, sent.id) as bytes
+               from calls sent
+               join completions c on c.key = sent.completion_key
+              where sent.experiment_id = $1 and sent.state = 'answered') as answer
+      where bytes <= $2`,
+    [experimentId, AHEAD],
+  );
+  return rows.map((row) => [row.key, completionOf(row)]);
+}
+
 async function find(db: Queryable, keys: readonly string[]): Promise<(Completion | null)[]> {
   const { rows } = await db.query<CompletionRow>(
     "select key, text, finish, prompt_tokens, completion_tokens from completions where key = any($1)",
     [keys],
   );
-  const found = new Map(rows.map((row) => [row.key, row]));
-  return keys.map((key) => {
-    const row = found.get(key);
-    if (!row) return null;
-    const { text, finish, prompt_tokens, completion_tokens } = row;
-    const counted = prompt_tokens !== null && completion_tokens !== null;
-    return {
-      text,
-      finish,
-      usage: counted ? { promptTokens: prompt_tokens, completionTokens: completion_tokens } : null,
-    };
-  });
+  const found = new Map(rows.map((row) => [row.key, completionOf(row)]));
+  return keys.map((key) => found.get(key) ?? null);
+}
+
+function completionOf({ text, finish, prompt_tokens, completion_tokens }: CompletionRow): Completion {
+  const counted = prompt_tokens !== null && completion_tokens !== null;
+  return {
+    text,
+    finish,
+    usage: counted ? { promptTokens: prompt_tokens, completionTokens: completion_tokens } : null,
+  };
 }
 
 /** The experiment's row is locked, so that its next holder, who reads what was spent, misses no intent. */
