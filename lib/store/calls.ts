@@ -19,10 +19,7 @@ export function journal(db: Queryable, experimentId: string, holder?: string): J
   const ahead = new Map<string, Completion>();
   const look = grouped((keys: string[]) => find(db, keys));
   return {
-    async history() {
-      for (const [key, completion] of await answers(db, experimentId)) ahead.set(key, completion);
-      return await history(db, experimentId);
-    },
+    history: () => history(db, experimentId, ahead),
     async find(key) {
       const completion = ahead.get(key);
       ahead.delete(key); // whoever asks again waits for the database, and nothing is held for him
@@ -44,8 +41,18 @@ export async function forgive(db: Queryable, experimentId: string): Promise<void
   );
 }
 
-/** What an experiment spent and tried in earlier processes; a lost call counts with all that was reserved for it. */
-async function history(db: Queryable, experimentId: string): Promise<History> {
+/** Bytes of answers that are read ahead at most: the first ones of an experiment that has more. */
+const AHEAD = 2 ** 24;
+
+/**
+ * What an experiment spent and tried in earlier processes; a lost call counts with all that was reserved for it. Its first
+ * answers go into `ahead`.
+ */
+async function history(
+  db: Queryable,
+  experimentId: string,
+  ahead: Map<string, Completion>,
+): Promise<History> {
   const { rows: [spent] } = await db.query<{ calls: number; tokens: number; cost: string }>(
     `select count(*) as calls,
             coalesce(sum(case state when 'sent' then reserved_tokens else prompt_tokens + completion_tokens end), 0)::bigint
@@ -55,10 +62,34 @@ async function history(db: Queryable, experimentId: string): Promise<History> {
       where experiment_id = $1`,
     [experimentId],
   );
-  const { rows } = await db.query<{ key: string }>(
-    "select key from calls where experiment_id = $1 and state = 'answered'",
-    [experimentId],
+  // as JSON in batches: thousands of rows cost the driver five times as much
+  const { rows: batches } = await db.query<{
+    answers: [
+      key: string,
+      text: string | null,
+      finish: Finish,
+      prompt_tokens: number | null,
+      completion_tokens: number | null,
+    ][];
+  }>(
+    `select json_agg(json_build_array(key, case when bytes <= $2 then text end, finish, prompt_tokens, completion_tokens))
+              as answers
+       from (select c.key, c.text, c.finish, c.prompt_tokens, c.completion_tokens,
+                    sum(octet_length(c.text)) over sending as bytes, row_number() over sending as n
+               from calls sent
+               join completions c on c.key = sent.completion_key
+              where sent.experiment_id = $1 and sent.state = 'answered'
+             window sending as (order by sent.sent_at, sent.id)) as answer
+      group by n / 5000`,
+    [experimentId, AHEAD],
   );
+  const keys = new Set<string>();
+  for (
+    const [key, text, finish, prompt_tokens, completion_tokens] of batches.flatMap(({ answers }) => answers)
+  ) {
+    keys.add(key);
+    if (text !== null) ahead.set(key, completionOf({ text, finish, prompt_tokens, completion_tokens }));
+  }
   const { rows: tried } = await db.query<Tried & { key: string }>(
     `select distinct on (key) key, error, status, retryable, failure = 'final' as final,
             count(*) over (partition by key)::int as attempts
@@ -69,7 +100,7 @@ async function history(db: Queryable, experimentId: string): Promise<History> {
   );
   return {
     spent: { calls: spent!.calls, tokens: spent!.tokens, cost: picodollars(spent!.cost) },
-    keys: new Set(rows.map(({ key }) => key)),
+    keys,
     tried: new Map(tried.map(({ key, ...tried }) => [key, tried])),
   };
 }
@@ -82,23 +113,6 @@ interface CompletionRow {
   completion_tokens: number | null;
 }
 
-/** Bytes of answers that are read ahead at most: the first ones of an experiment that has more. */
-const AHEAD = 2 ** 24;
-
-/** By key, what an experiment was answered, in the order in which it asked. */
-async function answers(db: Queryable, experimentId: string): Promise<[string, Completion][]> {
-  const { rows } = await db.query<CompletionRow>(
-    `select key, text, finish, prompt_tokens, completion_tokens
-       from (select c.*, sum(octet_length(c.text)) over (order by sent.sent_at, sent.id) as bytes
-               from calls sent
-               join completions c on c.key = sent.completion_key
-              where sent.experiment_id = $1 and sent.state = 'answered') as answer
-      where bytes <= $2`,
-    [experimentId, AHEAD],
-  );
-  return rows.map((row) => [row.key, completionOf(row)]);
-}
-
 async function find(db: Queryable, keys: readonly string[]): Promise<(Completion | null)[]> {
   const { rows } = await db.query<CompletionRow>(
     "select key, text, finish, prompt_tokens, completion_tokens from completions where key = any($1)",
@@ -108,7 +122,9 @@ async function find(db: Queryable, keys: readonly string[]): Promise<(Completion
   return keys.map((key) => found.get(key) ?? null);
 }
 
-function completionOf({ text, finish, prompt_tokens, completion_tokens }: CompletionRow): Completion {
+function completionOf(
+  { text, finish, prompt_tokens, completion_tokens }: Omit<CompletionRow, "key">,
+): Completion {
   const counted = prompt_tokens !== null && completion_tokens !== null;
   return {
     text,
