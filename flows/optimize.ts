@@ -122,19 +122,27 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
   const begun = await begin(db, id, plan, { hold, learning, setting });
   const { config } = begun;
 
+  const page = pageModule();
+  let early: Promise<unknown> | undefined;
   let stopReason: StopReason;
   try {
-    stopReason = await search(db, begun, { ...roles, learning }, setting);
+    stopReason = await search(
+      db,
+      begun,
+      { ...roles, learning },
+      setting,
+      () => early ??= page().catch(() => {}),
+    );
   } catch (error) {
     if (["DatabaseError", "HeldError"].includes((error as Error).name)) throw error;
     const record = await readExperiment(db, id); // what was found and paid for is not lost with the rest
     if (config.json || resultOf(record).best?.validation) {
-      await show(record, begun, setting).catch(({ message }) => setting.tell(message));
+      await show(record, begun, setting, page).catch(({ message }) => setting.tell(message));
     } else setting.tell(goOn(id));
     throw error;
   }
   const record = await readExperiment(db, id);
-  await show(record, begun, setting);
+  await show(record, begun, setting, page);
   const failed = failures(record, roles.failure());
   if (failed) setting.tell(failed.text);
   if (failed?.givenUp) {
@@ -221,6 +229,7 @@ const search = async (
   begun: Begun,
   roles: Models & { readonly learning: Learning },
   setting: Setting,
+  onClaim: () => void,
 ): Promise<StopReason> => {
   const { config, holder, seconds } = begun;
   await using learned = await slots(db, begun, roles.learning);
@@ -230,18 +239,39 @@ const search = async (
       ...surroundings(db, config, setting, say),
       holder,
       secondsBefore: seconds,
-      onProgress: (progress) => say(...progressLine(progress, config, left)),
+      onProgress(progress) {
+        if (progress.phase === "test") onClaim();
+        say(...progressLine(progress, config, left));
+      },
     });
   });
 };
 
+/**
+ * The module that writes reports. It takes a while to load, which is done while the claim waits for answers; when that fails,
+ * it is tried again.
+ */
+function pageModule(): () => Promise<typeof import("../lib/report/page.ts")> {
+  let loading: Promise<typeof import("../lib/report/page.ts")> | undefined;
+  return () =>
+    loading ??= import("../lib/report/page.ts").catch((error) => {
+      loading = undefined;
+      throw error;
+    });
+}
+
 /** Prints how an experiment went, then writes its report: what cannot be written is not lost. */
-async function show(record: ExperimentRecord, { id, config }: Begun, setting: Setting): Promise<void> {
+async function show(
+  record: ExperimentRecord,
+  { id, config }: Begun,
+  setting: Setting,
+  page: ReturnType<typeof pageModule>,
+): Promise<void> {
   setting.print(config.json ? json(resultOf(record)) : resultText(record));
   point("result: printed");
   if (config.json && record.experiment.status !== "finished") setting.tell(goOn(id)); // the text says it by itself
   const report = reportOf(config, id, setting);
-  const { htmlReport } = await import("../lib/report/page.ts").catch((cause) => { // no file is to be had, for one
+  const { htmlReport } = await page().catch((cause) => { // no file is to be had, for one
     throw new UsageError(
       `Cannot write ${report}: ${cause.message.split("\n")[0]}: write it with \`deno task report ${id}\``,
       {

@@ -25,8 +25,11 @@ import { type Random, random } from "../random.ts";
 import {
   type Database,
   forgetOthers,
+  type Kept,
   measureEdits,
+  readKept,
   saveComparison,
+  saveIncumbent,
   saveMeasurement,
   saveScores,
   saveTrial,
@@ -157,9 +160,10 @@ export async function runExperiment(
         return await work();
       },
     });
-    const { outcome, ...found } = await kept(
+    const kept = await readKept(db, id);
+    const { outcome, ...found } = await keep(
       search,
-      { db, id, datasetId },
+      { db, id, datasetId, kept },
       (best) => {
         incumbent = best;
         tell({});
@@ -173,6 +177,7 @@ export async function runExperiment(
       const claimed = await claim(outcome, {
         setup,
         db,
+        kept,
         ask: leniently(ask),
         test,
         random: draws.fork("claim"),
@@ -196,48 +201,51 @@ function leaving({ calls, tokens, cost, seconds }: Caps, claim: number): Caps {
 }
 
 /** Runs the search and keeps each trial, and each result with the first trial that is decided after it. Gives what it kept. */
-async function kept(
+async function keep(
   search: AsyncGenerator<Trial, Outcome>,
-  { db, id, datasetId }: { db: Database; id: string; datasetId: string },
+  { db, id, datasetId, kept }: { db: Database; id: string; datasetId: string; kept: Kept },
   onIncumbent: (incumbent: Candidate) => void,
 ) {
   const saved = new Map<Candidate, number>(); // how many results of each candidate are in the database
   const iterations = new Set<number>();
-  let incumbent = 0;
+  let [iteration, incumbent] = [0, 0];
   const flush = async () => {
-    for (const [candidate, count] of saved) {
-      const results = resultsOf(candidate).slice(count);
-      await saveScores(db, { experimentId: id, datasetId, results });
-      saved.set(candidate, count + results.length);
-    }
+    const results = Array.from(saved).flatMap(([candidate, count]) => resultsOf(candidate, count));
+    await saveScores(db, { experimentId: id, datasetId, results }, kept);
+    for (const candidate of saved.keys()) saved.set(candidate, candidate.results.size);
   };
   for (;;) {
     const { done, value } = await search.next();
+    if (done || value.iteration !== iteration) {
+      await saveIncumbent(db, id, { iteration, incumbent }, kept);
+    }
     if (done) {
       await flush();
-      const results = [...saved.keys()].flatMap(resultsOf);
+      const results = [...saved.keys()].flatMap((candidate) => resultsOf(candidate));
       return { outcome: value, iterations: [...iterations], versions: saved.size, results };
     }
     if (value.accepted) {
       incumbent = value.candidate.index;
       onIncumbent(value.candidate);
     }
-    iterations.add(value.iteration);
-    await saveTrial(db, id, value, incumbent);
+    iterations.add(iteration = value.iteration);
+    await saveTrial(db, id, value, incumbent, kept);
     saved.set(value.candidate, 0);
     await flush();
   }
 }
 
-const resultsOf = ({ index: version, results }: Candidate) =>
-  [...results.values()].map((result) => ({ ...result, version }));
+/** Results of a candidate, but for the first `from`: they grow at the end. */
+const resultsOf = ({ index: version, results }: Candidate, from = 0) =>
+  Array.from(results.values()).slice(from).map((result) => ({ ...result, version }));
 
 /** Call 5, once, for the claim: seed and best prompt on the test split, compared question by question. Gives what it kept. */
 async function claim(
   { seed, best }: Outcome,
-  { setup: { id, datasetId, metric, ...sampling }, db, ask, test, random }: {
+  { setup: { id, datasetId, metric, ...sampling }, db, kept, ask, test, random }: {
     setup: Setup;
     db: Database;
+    kept: Kept;
     ask: Ask;
     test: readonly Example[];
     random: Random;
@@ -251,7 +259,7 @@ async function claim(
       scorer,
       random: random.fork(version),
     });
-    await keepMeasurement(db, { id, datasetId, version, measurement });
+    await keepMeasurement(db, { id, datasetId, version, measurement }, kept);
     return { version, ...measurement };
   };
   const before = await measured(seed);
@@ -279,11 +287,9 @@ export async function keepMeasurement(
     version: number;
     measurement: Measurement;
   },
+  kept?: Kept,
 ): Promise<void> {
-  await saveScores(db, {
-    experimentId: id,
-    datasetId,
-    results: results.map((result) => ({ ...result, version })),
-  });
+  const scores = { experimentId: id, datasetId, results: results.map((result) => ({ ...result, version })) };
+  await saveScores(db, scores, kept);
   if (measurement.n > 0) await saveMeasurement(db, { experimentId: id, version, ...measurement });
 }

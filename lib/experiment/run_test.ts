@@ -655,6 +655,35 @@ Deno.test("runExperiment() replayed shows no less while it is on, and twice at o
   });
 });
 
+Deno.test("runExperiment() replayed writes no row again, and mends those that are not as they were", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const begin = await begun(db, pair("kept"));
+  await runExperiment(...begin);
+  const rows = async (what: string) => {
+    const selects = ["prompts", "iterations", "trials", "scores"].map((table) =>
+      `select array_agg((${what})::text order by (${what})::text) as rows from ${table} t`
+    );
+    return (await db.query(selects.join(" union all "))).rows;
+  };
+  const written = "ctid", said = "to_jsonb(t) - 'created_at'";
+  const [places, whole] = [await rows(written), await rows(said)];
+  await resume(db, begin);
+  deepEqual(await rows(written), places);
+
+  const changes = [
+    "update scores set value = 0.5",
+    "update iterations set incumbent_id = (select id from prompts where version = 0)",
+    "update trials set reason = 'another'",
+    "update prompts set output_prompt = 'another' where version > 0",
+    "delete from trials where index = (select max(index) from trials)",
+  ];
+  for (const change of changes) {
+    ok((await db.query(change)).rowCount > 0, change);
+    await resume(db, begin);
+    deepEqual(await rows(said), whole, change);
+  }
+});
+
 Deno.test("runExperiment() pays a judge from the same budget, two calls for a scored question", async () => {
   await using db = await testDatabase({ folder: MIGRATIONS });
   for (const calls of [240, 600]) {

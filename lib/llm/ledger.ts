@@ -14,7 +14,7 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import pLimit from "p-limit";
 import { point } from "../cut.ts";
 import {
@@ -183,13 +183,16 @@ export interface Ledger {
 
 /** The key of a completion: SHA-256 of everything that can change it. */
 export const completionKey = (identity: Readonly<Record<string, string>>, request: ModelRequest): string =>
-  createHash("sha256").update(JSON.stringify([
-    Object.entries(identity).sort(([a], [b]) => a < b ? -1 : 1),
-    request.messages.map(({ role, content }) => [role, content]),
-    request.temperature,
-    request.maxTokens,
-    request.sample ?? 0,
-  ])).digest("hex");
+  hash(
+    "sha256",
+    JSON.stringify([
+      Object.entries(identity).sort(([a], [b]) => a < b ? -1 : 1),
+      request.messages.map(({ role, content }) => [role, content]),
+      request.temperature,
+      request.maxTokens,
+      request.sample ?? 0,
+    ]),
+  );
 
 /** Opens the ledger of one experiment: reads what it spent before, and counts on from there. */
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {

@@ -89,9 +89,15 @@ export const meanScore = (candidate: Candidate): number =>
 
 /** Scores of two candidates on the questions that both answered, in the order of `questions`. */
 export function paired(a: Candidate, b: Candidate, questions: readonly Example[]): [number[], number[]] {
-  const common = questions.filter(({ id }) => a.results.has(id) && b.results.has(id));
-  const scores = ({ results }: Candidate) => common.map(({ id }) => results.get(id)!.score);
-  return [scores(a), scores(b)];
+  const [ofA, ofB]: [number[], number[]] = [[], []];
+  if (a.results.size === 0 || b.results.size === 0) return [ofA, ofB];
+  for (const { id } of questions) {
+    const own = a.results.get(id), other = own && b.results.get(id);
+    if (!other) continue;
+    ofA.push(own.score);
+    ofB.push(other.score);
+  }
+  return [ofA, ofB];
 }
 
 /** The arithmetic mean, 0 of nothing. */

@@ -11,11 +11,20 @@ import type { Completion, Finish } from "../llm/model.ts";
 import type { Queryable } from "./db.ts";
 import { HeldError } from "./hold.ts";
 
-/** The journal of one experiment. To intend a call throws HeldError when another holder than this one runs it now. */
+/**
+ * The journal of one experiment. To intend a call throws HeldError when another holder than this one runs it now. What it
+ * answered in earlier processes is read ahead with its history, as a replay asks for just that.
+ */
 export function journal(db: Queryable, experimentId: string, holder?: string): Journal {
+  const ahead = new Map<string, Completion>();
+  const look = grouped((keys: string[]) => find(db, keys));
   return {
-    history: () => history(db, experimentId),
-    find: grouped((keys: string[]) => find(db, keys)),
+    history: () => history(db, experimentId, ahead),
+    async find(key) {
+      const completion = ahead.get(key);
+      ahead.delete(key); // whoever asks again waits for the database, and nothing is held for him
+      return completion ?? await look(key);
+    },
     intend: grouped((intents: Intent[]) => intend(db, { experimentId, holder }, intents)),
     settle: grouped((settlements: Settlement[]) => settle(db, settlements)),
   };
@@ -32,8 +41,18 @@ export async function forgive(db: Queryable, experimentId: string): Promise<void
   );
 }
 
-/** What an experiment spent and tried in earlier processes; a lost call counts with all that was reserved for it. */
-async function history(db: Queryable, experimentId: string): Promise<History> {
+/** Bytes of answers that are read ahead at most: the first ones of an experiment that has more. */
+const AHEAD = 2 ** 24;
+
+/**
+ * What an experiment spent and tried in earlier processes; a lost call counts with all that was reserved for it. Its first
+ * answers go into `ahead`.
+ */
+async function history(
+  db: Queryable,
+  experimentId: string,
+  ahead: Map<string, Completion>,
+): Promise<History> {
   const { rows: [spent] } = await db.query<{ calls: number; tokens: number; cost: string }>(
     `select count(*) as calls,
             coalesce(sum(case state when 'sent' then reserved_tokens else prompt_tokens + completion_tokens end), 0)::bigint
@@ -43,10 +62,34 @@ async function history(db: Queryable, experimentId: string): Promise<History> {
       where experiment_id = $1`,
     [experimentId],
   );
-  const { rows } = await db.query<{ key: string }>(
-    "select distinct key from calls where experiment_id = $1 and state = 'answered'",
-    [experimentId],
+  // as JSON in batches: thousands of rows cost the driver five times as much
+  const { rows: batches } = await db.query<{
+    answers: [
+      key: string,
+      text: string | null,
+      finish: Finish,
+      prompt_tokens: number | null,
+      completion_tokens: number | null,
+    ][];
+  }>(
+    `select json_agg(json_build_array(key, case when bytes <= $2 then text end, finish, prompt_tokens, completion_tokens))
+              as answers
+       from (select c.key, c.text, c.finish, c.prompt_tokens, c.completion_tokens,
+                    sum(octet_length(c.text)) over sending as bytes, row_number() over sending as n
+               from calls sent
+               join completions c on c.key = sent.completion_key
+              where sent.experiment_id = $1 and sent.state = 'answered'
+             window sending as (order by sent.sent_at, sent.id)) as answer
+      group by n / 5000`,
+    [experimentId, AHEAD],
   );
+  const keys = new Set<string>();
+  for (
+    const [key, text, finish, prompt_tokens, completion_tokens] of batches.flatMap(({ answers }) => answers)
+  ) {
+    keys.add(key);
+    if (text !== null) ahead.set(key, completionOf({ text, finish, prompt_tokens, completion_tokens }));
+  }
   const { rows: tried } = await db.query<Tried & { key: string }>(
     `select distinct on (key) key, error, status, retryable, failure = 'final' as final,
             count(*) over (partition by key)::int as attempts
@@ -57,7 +100,7 @@ async function history(db: Queryable, experimentId: string): Promise<History> {
   );
   return {
     spent: { calls: spent!.calls, tokens: spent!.tokens, cost: picodollars(spent!.cost) },
-    keys: new Set(rows.map(({ key }) => key)),
+    keys,
     tried: new Map(tried.map(({ key, ...tried }) => [key, tried])),
   };
 }
@@ -75,18 +118,19 @@ async function find(db: Queryable, keys: readonly string[]): Promise<(Completion
     "select key, text, finish, prompt_tokens, completion_tokens from completions where key = any($1)",
     [keys],
   );
-  const found = new Map(rows.map((row) => [row.key, row]));
-  return keys.map((key) => {
-    const row = found.get(key);
-    if (!row) return null;
-    const { text, finish, prompt_tokens, completion_tokens } = row;
-    const counted = prompt_tokens !== null && completion_tokens !== null;
-    return {
-      text,
-      finish,
-      usage: counted ? { promptTokens: prompt_tokens, completionTokens: completion_tokens } : null,
-    };
-  });
+  const found = new Map(rows.map((row) => [row.key, completionOf(row)]));
+  return keys.map((key) => found.get(key) ?? null);
+}
+
+function completionOf(
+  { text, finish, prompt_tokens, completion_tokens }: Omit<CompletionRow, "key">,
+): Completion {
+  const counted = prompt_tokens !== null && completion_tokens !== null;
+  return {
+    text,
+    finish,
+    usage: counted ? { promptTokens: prompt_tokens, completionTokens: completion_tokens } : null,
+  };
 }
 
 /** The experiment's row is locked, so that its next holder, who reads what was spent, misses no intent. */

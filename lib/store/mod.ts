@@ -66,8 +66,11 @@ export { HeldError, type Hold, holdExperiment } from "./hold.ts";
 export {
   findPrompt,
   forgetOthers,
+  type Kept,
   promptId,
+  readKept,
   saveComparison,
+  saveIncumbent,
   saveMeasurement,
   savePrompt,
   saveScores,

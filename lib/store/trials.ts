@@ -52,10 +52,16 @@ export async function forgetOthers(
       [experimentId, measured],
     );
     await tx.query(
-      `delete from scores s
-        using prompts p, examples e
-        where p.id = s.prompt_id and e.id = s.example_id and p.experiment_id = $1
-          and p.version || '/' || e.key <> all($2)`,
+      `with own as materialized (
+         select s.prompt_id, s.example_id, p.version
+           from prompts p
+           join scores s on s.prompt_id = p.id
+          where p.experiment_id = $1
+       )
+       delete from scores s
+        using own, examples e
+        where e.id = own.example_id and own.version || '/' || e.key <> all($2)
+          and s.prompt_id = own.prompt_id and s.example_id = own.example_id`,
       [experimentId, results.map(({ version, example }) => `${version}/${example.id}`)],
     );
     point("others: before commit");
@@ -63,13 +69,96 @@ export async function forgetOthers(
   point("others: forgotten");
 }
 
-/** Keeps a decided trial with its prompt. `incumbent` is the best version once its iteration had ended. */
+/**
+ * What an earlier run of an experiment has kept, so that its replay, which comes to the same, need not write it again. Told
+ * of everything that is written meanwhile.
+ */
+export interface Kept {
+  /** By version, all that is kept of a trial and its prompt. */
+  readonly trials: Map<number, string>;
+  /** By iteration, the version that was the best once it had ended. */
+  readonly incumbents: Map<number, number>;
+  /** By version and example, completion and score. */
+  readonly scores: Map<number, Map<string, string>>;
+}
+
+/** Reads what is kept of an experiment. */
+export async function readKept(db: Queryable, experimentId: string): Promise<Kept> {
+  const { rows: trials } = await db.query<{
+    index: number;
+    iteration: number;
+    incumbent: number;
+    operator: string;
+    metadata: { parents: number[]; note: string };
+    system_prompt: string;
+    output_prompt: string;
+    demos: Prompt["demos"];
+    predicted: number | null;
+    accepted: boolean;
+    reason: string;
+    calls: number;
+  }>(
+    `select t.index, i.index as iteration, best.version as incumbent, p.operator, p.metadata, p.system_prompt,
+            p.output_prompt, p.demos, t.predicted, t.accepted, t.reason, t.calls
+       from trials t
+       join iterations i on i.id = t.iteration_id
+       join prompts best on best.id = i.incumbent_id
+       join prompts p on p.id = t.prompt_id
+      where t.experiment_id = $1`,
+    [experimentId],
+  );
+  const { rows: scores } = await db.query<{ version: number; scores: Record<string, [string, number]> }>(
+    `select p.version,
+            json_object_agg((select e.key from examples e where e.id = s.example_id),
+                            json_build_array(s.completion_key, s.value)) as scores
+       from prompts p
+       join scores s on s.prompt_id = p.id
+      where p.experiment_id = $1
+      group by p.version`,
+    [experimentId],
+  );
+  const marks = (scores: Record<string, [string, number]>) =>
+    new Map(
+      Object.entries(scores).map(([example, [completion, score]]) => [example, mark(completion, score)]),
+    );
+  return {
+    trials: new Map(trials.map(({ index, system_prompt, output_prompt, demos, metadata, ...trial }) => {
+      const prompt = { systemPrompt: system_prompt, outputPrompt: output_prompt, demos };
+      return [index, print({ ...trial, candidate: { ...trial, ...metadata, prompt } })];
+    })),
+    incumbents: new Map(trials.map(({ iteration, incumbent }) => [iteration, incumbent])),
+    scores: new Map(scores.map(({ version, scores }) => [version, marks(scores)])),
+  };
+}
+
+const nothingKept = (): Kept => ({ trials: new Map(), incumbents: new Map(), scores: new Map() });
+
+/** All of a trial that is kept, but for its scores and its iteration's incumbent. */
+const print = (
+  { candidate: { prompt, operator, parents, note }, iteration, predicted, accepted, reason, calls }:
+    & Omit<Trial, "candidate">
+    & { candidate: Pick<Trial["candidate"], "prompt" | "operator" | "parents" | "note"> },
+): string =>
+  JSON.stringify([
+    ...[iteration, operator, parents, note, prompt.systemPrompt, prompt.outputPrompt],
+    prompt.demos.map(({ question, answer }) => [question, answer]),
+    ...[predicted, accepted, reason, calls],
+  ]);
+
+const mark = (completion: string, score: number): string => `${score} ${completion}`;
+
+/**
+ * Keeps a decided trial with its prompt, unless it is `kept` as it is. `incumbent` is the best version once its iteration had
+ * ended, as far as that is known.
+ */
 export async function saveTrial(
   db: Database,
   experimentId: string,
   trial: Trial,
   incumbent: number,
+  kept = nothingKept(),
 ): Promise<void> {
+  if (kept.trials.get(trial.candidate.index) === print(trial)) return;
   const {
     candidate: { index, prompt, operator, parents, note, edits = [] },
     iteration,
@@ -113,6 +202,24 @@ export async function saveTrial(
     point("trial: before commit");
   });
   point("trial: committed");
+  kept.trials.set(index, print(trial));
+  kept.incumbents.set(iteration, incumbent);
+  kept.scores.delete(index); // those of another prompt are forgotten by now
+}
+
+/** Keeps which version was the best when an iteration had ended, unless that is `kept`. */
+export async function saveIncumbent(
+  db: Queryable,
+  experimentId: string,
+  { iteration, incumbent }: { iteration: number; incumbent: number },
+  kept: Kept,
+): Promise<void> {
+  if (kept.incumbents.get(iteration) === incumbent) return;
+  await db.query("update iterations set incumbent_id = $2 where id = $1", [
+    uuid(`${experimentId}/iteration/${iteration}`),
+    promptId(experimentId, incumbent),
+  ]);
+  kept.incumbents.set(iteration, incumbent);
 }
 
 /** Keeps what the experiment's policy suggested on the way to a version; what was kept for another prompt there is forgotten. */
@@ -189,18 +296,28 @@ export async function savePrompt(
   return id;
 }
 
-/** Keeps what answers were worth. The prompts must have been kept before; the examples are found by their key. */
+/**
+ * Keeps what answers were worth, unless it is `kept` as it is. The prompts must have been kept before; the examples are found
+ * by their key, row by row, as `offset 0` has it: joined freely, by a planner that has no statistics, two thousand scores have
+ * taken seconds.
+ */
 export async function saveScores(
   db: Queryable,
-  { experimentId, datasetId, results }: {
+  { experimentId, datasetId, results: all }: {
     experimentId: string;
     datasetId: string;
     results: readonly VersionResult[];
   },
+  kept = nothingKept(),
 ): Promise<void> {
+  const results = all.filter(({ version, example, completion, score }) =>
+    kept.scores.get(version)?.get(example.id) !== mark(completion, score)
+  );
   if (results.length === 0) return;
+  const versions = new Set(results.map(({ version }) => version));
+  const ids = new Map(Array.from(versions, (version) => [version, promptId(experimentId, version)]));
   const rows = results.map(({ version, example, completion, score }) => ({
-    prompt_id: promptId(experimentId, version),
+    prompt_id: ids.get(version),
     example: example.id,
     completion,
     value: score,
@@ -208,14 +325,21 @@ export async function saveScores(
   point("scores: before they are kept");
   await db.query(
     `insert into scores (prompt_id, example_id, completion_key, value)
-     select row.prompt_id, example.id, row.completion, row.value
-       from jsonb_to_recordset($2) as row (prompt_id uuid, example text, completion text, value float8)
-       join examples example on example.dataset_id = $1 and example.key = row.example
+     select prompt_id, example_id, completion, value
+       from (select row.*,
+                    (select e.id from examples e where e.dataset_id = $1 and e.key = row.example) as example_id
+               from jsonb_to_recordset($2) as row (prompt_id uuid, example text, completion text, value float8)
+             offset 0) as result
+      where example_id is not null
      on conflict (prompt_id, example_id) do update
         set completion_key = excluded.completion_key, value = excluded.value`,
     [datasetId, JSON.stringify(rows)],
   );
   point("scores: kept");
+  for (const { version, example, completion, score } of results) {
+    const marks = kept.scores.get(version) ?? new Map<string, string>();
+    kept.scores.set(version, marks.set(example.id, mark(completion, score)));
+  }
 }
 
 /** Keeps what a prompt scored on a split. */
