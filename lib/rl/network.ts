@@ -48,6 +48,8 @@ export interface Network {
   forward(x: Floats, rows: number): Floats;
   /** The gradients, given those of what `forward` gave for the same `x` just before: rows x out. */
   backward(x: Floats, rows: number, dOutput: Floats): void;
+  /** The network as it is now, for a row at a time; it does not change with this one. */
+  copy(): Network;
 }
 
 /** What comes between layers. */
@@ -110,6 +112,11 @@ export function network(
         delta = before;
       }
     },
+    copy: () =>
+      network(sizes, {
+        ...{ blas, activation, rows: 1 },
+        room: { parameters: parameters.slice(), gradients: new Float32Array(count) },
+      }),
   };
 }
 
