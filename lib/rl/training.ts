@@ -190,3 +190,12 @@ export function checkCounts<Name extends string, Options extends Readonly<Record
   }
   return options;
 }
+
+/** Throws a RangeError where a loss is no number: what was learned from it is lost, too. */
+export function checkLoss(loss: number): void {
+  if (!Number.isFinite(loss)) {
+    throw new RangeError(
+      `Cannot go on training as observations and rewards must be finite, and steps small: got a loss of ${loss}`,
+    );
+  }
+}
