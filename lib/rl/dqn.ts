@@ -20,7 +20,15 @@ import type { Blas } from "../native/mod.ts";
 import { integer, type Random } from "../random.ts";
 import type { Environments, Episode } from "./environment.ts";
 import { adam, network, uniform } from "./network.ts";
-import { checkCounts, greatest, policyOf, type Schedule, scheduled, type Training } from "./training.ts";
+import {
+  checkCounts,
+  checkLoss,
+  greatest,
+  policyOf,
+  type Schedule,
+  scheduled,
+  type Training,
+} from "./training.ts";
 
 /** How it learns. */
 export interface DqnOptions {
@@ -141,7 +149,7 @@ export async function* dqn(
     }
 
     if (timesteps > learningStarts && rounds % given.trainFreq === 0) {
-      const alpha = scheduled(given.learningRate, 1 - timesteps / totalTimesteps);
+      const alpha = scheduled(given.learningRate, Math.max(0, 1 - timesteps / totalTimesteps));
       for (let step = 0; step < given.gradientSteps; step++) {
         for (let b = 0; b < batchSize; b++) copyStep(memory, integer(kept, order), batch, b, size);
         const nextQ = target.forward(batch.nextObservations, batchSize);
@@ -164,6 +172,7 @@ export async function* dqn(
         updates++;
       }
     }
+    checkLoss(loss);
     if (timesteps - news >= NEWS || timesteps >= totalTimesteps) {
       const losses = { loss: updates === 0 ? NaN : loss / updates, exploration_rate: epsilon };
       yield { timesteps, totalTimesteps, episodes, losses, policy };

@@ -6,7 +6,7 @@ import { cartPole } from "./cart_pole.ts";
 import { dqn, type DqnOptions } from "./dqn.ts";
 import { type Environment, vectorize } from "./environment.ts";
 import { bothBlas, drawing, near } from "./golden.ts";
-import { evaluatePolicy, finish } from "./training.ts";
+import { evaluatePolicy, finish, finishBest, type Policy, type Progress, type Training } from "./training.ts";
 
 async function train(blas: Blas, seed: number, make: () => Environment, options: DqnOptions, count = 1) {
   const chance = random(seed),
@@ -107,4 +107,62 @@ Deno.test("evaluatePolicy() gives the return of each episode", async () => {
   const returns = await evaluatePolicy(left, cartPole(), { episodes: 30, random: random(1) });
   equal(returns.length, 30);
   ok(returns.every((value) => value >= 8 && value <= 12), returns.join());
+});
+
+Deno.test("finishBest() keeps the best policy as it was, and ends with one that is enough", async () => {
+  const standing = (worth: number) => ({
+    ...({} as Policy),
+    copy: () => standing(worth),
+    act: () => 0,
+    worth,
+  });
+  let closed = false;
+  async function* training(all: readonly number[]): Training {
+    try {
+      for (const [i, worth] of all.entries()) {
+        yield { timesteps: i, totalTimesteps: 9, episodes: [], losses: {}, policy: standing(worth) };
+      }
+      return standing(0);
+    } finally {
+      closed = true;
+    }
+  }
+  // An environment that pays what the policy that is tried is worth.
+  for (
+    const [all, enough, mean, timesteps] of [[[1, 5, 3, 5], Infinity, 5, 1], [[1, 5, 9, 3], 5, 5, 1]] as const
+  ) {
+    let worth = 0;
+    const observation = new Float32Array(1);
+    const environment: Environment = {
+      observationSize: 1,
+      actions: 1,
+      reset: () => observation,
+      step: () => ({ observation, reward: worth, terminated: true, truncated: false }),
+    };
+    const best = await finishBest(training(all), { environment, random: random(1), enough }, (news) => {
+      worth = (news.policy as ReturnType<typeof standing>).worth;
+    });
+    const kept = (best.policy as ReturnType<typeof standing>).worth;
+    deepEqual([best.mean, best.timesteps, kept], [mean, timesteps, mean]);
+    equal(closed, true);
+    closed = false;
+  }
+});
+
+Deno.test("copy() of a policy stays as the training goes on", async () => {
+  const [blas] = await bothBlas();
+  using _ = blas;
+  const chance = random(1);
+  const training = dqn(vectorize([cartPole()], chance), {
+    totalTimesteps: 2000,
+    blas: blas!,
+    random: chance,
+  });
+  const { value } = await training.next();
+  const policy = (value as Progress).policy, copy = policy.copy();
+  const now = [...policy.logits([1, 1, 1, 1])];
+  deepEqual([...copy.logits([1, 1, 1, 1])], now);
+  await training.next();
+  equal([...policy.logits([1, 1, 1, 1])].join() === now.join(), false);
+  deepEqual([...copy.logits([1, 1, 1, 1])], now);
 });

@@ -18,8 +18,10 @@
 export { type Environment, type Environments, type Episode, type Step, vectorize } from "./environment.ts";
 export { type CartPole, cartPole, type CartPoleState } from "./cart_pole.ts";
 export {
+  type Best,
   evaluatePolicy,
   finish,
+  finishBest,
   linear,
   type Policy,
   type Progress,

@@ -29,7 +29,7 @@ import { integer, type Random } from "../random.ts";
 import type { Environments, Episode } from "./environment.ts";
 import { gae } from "./gae.ts";
 import { type Adam, adam, type Network, network, orthogonal, parameterCount } from "./network.ts";
-import { checkCounts, policyOf, type Schedule, scheduled, type Training } from "./training.ts";
+import { checkCounts, checkLoss, policyOf, type Schedule, scheduled, type Training } from "./training.ts";
 
 /** How it learns. */
 export interface PpoOptions {
@@ -89,46 +89,38 @@ export async function* ppo(
     "batchSize",
     "epochs",
   ]);
-  const { totalTimesteps, nSteps: T, batchSize, gamma } = given;
-  const { count: N, observations, finalObservations, terminated, truncated } = environments;
-  const agent = actorCritic(environments, {
-    blas,
-    rows: Math.max(N, batchSize),
-    random: random.fork("init"),
-  });
+  const { totalTimesteps, nSteps: T, gamma } = given;
+  const { count: N, observationSize: size, actions: A, observations, terminated, truncated } = environments;
+  const rows = Math.max(N, given.batchSize);
+  const agent = actorCritic(environments, { blas, rows, random: random.fork("init") });
   const { actor, critic } = agent;
   const optimizer = adam(agent, { epsilon: 1e-5 });
   const policy = policyOf(actor);
   const choice = random.fork("actions"), order = random.fork("minibatches");
 
-  const rollout = emptyRollout(T * N, environments.observationSize);
+  const rollout = emptyRollout(T * N, size);
   const rewards = new Float32Array(T * N), ended = new Uint8Array(T * N);
-  const actions = new Int32Array(N);
+  const chosen = new Int32Array(N);
   await environments.reset();
 
   for (let timesteps = 0; timesteps < totalTimesteps;) {
     const episodes: Episode[] = [];
     for (let t = 0, at = 0; t < T; t++, at += N) {
-      rollout.observations.set(observations, at * environments.observationSize);
+      rollout.observations.set(observations, at * size);
       const logits = actor.forward(observations, N), values = critic.forward(observations, N);
       for (let i = 0; i < N; i++) {
-        const a = actions[i] = rollout.actions[at + i] = draw(
-          logits,
-          i * policy.actions,
-          policy.actions,
-          choice,
-        );
-        rollout.logProbs[at + i] = logProb(logits, i * policy.actions, policy.actions, a);
+        const a = chosen[i] = draw(logits, i * A, A, choice);
+        rollout.actions[at + i] = a;
+        rollout.logProbs[at + i] = logits[i * A + a]! - logSumExp(logits, i * A, A);
         rollout.values[at + i] = values[i]!;
       }
-      const waiting = environments.step(actions);
+      const waiting = environments.step(chosen);
       if (waiting) await waiting;
       rewards.set(environments.rewards, at);
       for (let i = 0; i < N; i++) {
         ended[at + i] = terminated[i]! | truncated[i]!;
-        if (truncated[i] && !terminated[i]) {
-          rewards[at + i]! += gamma * critic.forward(finalObservations, N)[i]!;
-        }
+        if (!truncated[i] || terminated[i]) continue;
+        rewards[at + i]! += gamma * critic.forward(environments.finalObservations, N)[i]!;
       }
       episodes.push(...environments.finished);
     }
@@ -138,13 +130,14 @@ export async function* ppo(
     for (let at = 0; at < T * N; at++) returns[at] = advantages[at]! + values[at]!;
 
     timesteps += T * N;
-    const remaining = 1 - timesteps / totalTimesteps;
+    const remaining = Math.max(0, 1 - timesteps / totalTimesteps);
     const losses = update(agent, optimizer, rollout, {
       ...given,
       clipRange: scheduled(given.clipRange, remaining),
       learningRate: scheduled(given.learningRate, remaining),
       reorder: (indices) => reorder(indices, order),
     });
+    checkLoss(losses.policy_gradient_loss + losses.value_loss);
     yield { timesteps, totalTimesteps, episodes, losses, policy };
   }
   return policy;
@@ -310,9 +303,6 @@ function draw(logits: Float32Array, from: number, n: number, random: Random): nu
   }
   return n - 1;
 }
-
-const logProb = (logits: Float32Array, from: number, n: number, action: number): number =>
-  logits[from + action]! - logSumExp(logits, from, n);
 
 function logSumExp(logits: Float32Array, from: number, n: number): number {
   let most = logits[from]!;

@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { openSession, tensor } from "../onnx/mod.ts";
 import { random } from "../random.ts";
 import { cartPole } from "./cart_pole.ts";
+import { dqn } from "./dqn.ts";
 import { type Environment, vectorize } from "./environment.ts";
 import { gae } from "./gae.ts";
 import { bothBlas, drawing, golden, near } from "./golden.ts";
@@ -188,5 +189,24 @@ Deno.test("ppo() refuses counts that are none, and a policy an observation of an
     ok(false);
   } catch (error) {
     ok(error instanceof RangeError, String(error));
+  }
+});
+
+Deno.test("ppo() and dqn() end with an error where an environment pays what is no number", async () => {
+  const [blas] = await bothBlas();
+  using _ = blas;
+  const broken = (): Environment => {
+    const pole = cartPole();
+    return { ...pole, step: (action) => ({ ...pole.step(action), reward: NaN }) };
+  };
+  for (const learn of [ppo, dqn]) {
+    const environments = vectorize([broken()], random(1));
+    const training = learn(environments, {
+      totalTimesteps: 200,
+      ...{ nSteps: 64 },
+      blas: blas!,
+      random: random(1),
+    });
+    await rejects(finish(training), { name: "RangeError", message: /must be finite.*NaN/ });
   }
 });

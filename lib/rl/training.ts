@@ -32,6 +32,8 @@ export interface Policy {
   logits(observation: ArrayLike<number>): Float32Array;
   /** The best action; the first of equals. */
   act(observation: ArrayLike<number>): number;
+  /** The policy as it is now; it does not change with a training that goes on. */
+  copy(): Policy;
   /** The policy as an ONNX file: `observation` [batch, observationSize] to `logits` [batch, actions], float32. */
   onnx(): Uint8Array<ArrayBuffer>;
 }
@@ -75,6 +77,46 @@ export async function finish(
   }
 }
 
+/** The best policy of a training, with the mean return by which it was chosen, and when it was found. */
+export interface Best {
+  readonly policy: Policy;
+  readonly mean: number;
+  readonly timesteps: number;
+}
+
+/**
+ * Trains and tries the policy at all news; keeps the best, the earliest of equals, and ends early with one that is `enough` (what
+ * Stable-Baselines3's EvalCallback and StopTrainingOnRewardThreshold do). For trainings that also forget, as DQN's do. The mean
+ * flatters, as it is the best of many: try the policy again on other episodes before you claim it.
+ */
+export async function finishBest(
+  training: Training,
+  { environment, random, episodes = 20, enough = Infinity }: {
+    /** Where policies are tried: not one that is trained in. */
+    readonly environment: Environment;
+    readonly random: Random;
+    /** @default {20} */
+    readonly episodes?: number;
+    /** Mean return at which no better one is looked for. @default {Infinity} */
+    readonly enough?: number;
+  },
+  report: (news: Progress) => void = () => {},
+): Promise<Best> {
+  let best: Best | undefined;
+  for (;;) {
+    const { done, value } = await training.next();
+    if (done) return best ?? { policy: value, mean: NaN, timesteps: 0 };
+    report(value);
+    const { policy, timesteps } = value;
+    const returns = await evaluatePolicy(policy, environment, { episodes, random });
+    const mean = returns.reduce((sum, one) => sum + one, 0) / episodes;
+    if (best === undefined || mean > best.mean) best = { policy: policy.copy(), mean, timesteps };
+    if (mean < enough) continue;
+    await training.return(policy);
+    return best;
+  }
+}
+
 /** The policy that a network is. */
 export function policyOf(network: Network): Policy {
   const observationSize = network.sizes[0]!, actions = network.sizes.at(-1)!;
@@ -93,6 +135,7 @@ export function policyOf(network: Network): Policy {
     actions,
     logits,
     act: (observation) => greatest(logits(observation), 0, actions),
+    copy: () => policyOf(network.copy()),
     onnx: () =>
       onnxNetwork(
         network.layers.map(({ weights, bias }) => ({
@@ -146,4 +189,13 @@ export function checkCounts<Name extends string, Options extends Readonly<Record
     }
   }
   return options;
+}
+
+/** Throws a RangeError where a loss is no number: what was learned from it is lost, too. */
+export function checkLoss(loss: number): void {
+  if (!Number.isFinite(loss)) {
+    throw new RangeError(
+      `Cannot go on training as observations and rewards must be finite, and steps small: got a loss of ${loss}`,
+    );
+  }
 }
