@@ -21,6 +21,7 @@ import {
   editPolicy,
   type EditPolicyOptions,
   evaluatePolicy,
+  finishBest,
   type Look,
   observer,
   ppo,
@@ -100,33 +101,33 @@ export async function trainPolicy(
     ? dqn(environments, { ...common, ...options as DqnOptions })
     : ppo(environments, { ...common, nSteps: Math.ceil(PPO_DEFAULTS.nSteps / N), ...options as PpoOptions });
   const history: Record<string, number>[] = [];
-  let next = await training.next();
-  for (; !next.done; next = await training.next()) {
-    const { timesteps, episodes, losses } = next.value;
-    const mean = episodes.length === 0 ? null : average(episodes.map((episode) => episode.return));
-    history.push({
-      ...{ timesteps, episodes: episodes.length, ...losses },
-      ...mean === null ? {} : { mean_return: mean, mean_length: average(episodes.map((e) => e.length)) },
-    });
-    onProgress(next.value, mean);
-  }
-  const policy = next.value;
-  const returns = (act: () => number) =>
-    evaluatePolicy({ ...policy, act }, environment(), {
-      episodes: EPISODES,
-      random: random.fork("evaluation"),
-    });
+  const { policy } = await finishBest(
+    training,
+    { environment: environment(), random: random.fork("trials") },
+    (progress) => {
+      const { timesteps, episodes, losses } = progress;
+      const mean = episodes.length === 0 ? null : average(episodes.map((episode) => episode.return));
+      history.push({
+        ...{ timesteps, episodes: episodes.length, ...losses },
+        ...mean === null ? {} : { mean_return: mean, mean_length: average(episodes.map((e) => e.length)) },
+      });
+      onProgress(progress, mean);
+    },
+  );
+  const measured = async (act = policy.act) =>
+    average(
+      await evaluatePolicy({ ...policy, act }, environment(), {
+        episodes: EPISODES,
+        random: random.fork("evaluation"),
+      }),
+    );
   const chance = random.fork("chance");
-  const trained = await evaluatePolicy(policy, environment(), {
-    episodes: EPISODES,
-    random: random.fork("evaluation"),
-  });
   const onnx = policy.onnx();
   const row: PolicyRow = {
     ...{ id: newId(), algorithm, featureVersion: FEATURE_VERSION, timesteps },
     parameters: { ...options, environments: N, edits },
-    meanReturn: average(trained),
-    randomReturn: average(await returns(() => integer(ACTIONS.length, chance))),
+    meanReturn: await measured(),
+    randomReturn: await measured(() => integer(ACTIONS.length, chance)),
     metaModelId: metaModel?.id ?? null,
     history,
     bestPrompts: journal.bestPrompts(BEST).map(({ score, prompt, edits }) => ({

@@ -1,0 +1,80 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { questionTypes } from "../experiment/testing.ts";
+import { type Embed, layOutModel, openEmbedder } from "../features/mod.ts";
+import { findLibrary, Lightgbm, openBlas } from "../native/mod.ts";
+import { ensurePython } from "../python/mod.ts";
+import { random } from "../random.ts";
+import { ACTIONS } from "../rl/mod.ts";
+import { type Database, policies } from "../store/mod.ts";
+import { testDatabase } from "../store/testing.ts";
+import { beatsChance, choosePolicy, openPolicy, trainPolicy } from "./mod.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const FOLDER = `${ROOT}/sql`;
+const python = await ensurePython({ root: ROOT, group: "learn" });
+const library = await findLibrary("lightgbm", python);
+
+const seedPrompt = { systemPrompt: "You are a helpful assistant.", outputPrompt: "", demos: [] };
+const limits = { demos: 8, characters: 4000 };
+
+async function training(db: Database, embed: Embed) {
+  const { train } = await questionTypes();
+  return {
+    ...{ db, embed, train, limits, seedPrompt, environments: 4, edits: 4, random: random(3) },
+    lightgbm: () => Promise.resolve(new Lightgbm(library)),
+    newId: () => crypto.randomUUID(),
+    elapsed: () => performance.now(),
+  };
+}
+
+Deno.test("trainPolicy() keeps a policy that edits better than chance, and a loop is given it", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  await using sentences = await openEmbedder(await layOutModel(python, `${ROOT}/.quintet/models`));
+  using blas = await openBlas(python);
+  const given = await training(db, sentences.embed);
+  equal((await choosePolicy(db)).policy, null);
+
+  const told: number[] = [];
+  const row = await trainPolicy({
+    ...{ ...given, blas, timesteps: 2048, options: { nSteps: 128 } },
+    onProgress: ({ timesteps }) => told.push(timesteps),
+  });
+  deepEqual(told, [512, 1024, 1536, 2048]);
+  deepEqual(row.history.map(({ timesteps }) => timesteps), told);
+  ok(beatsChance(row), JSON.stringify([row.meanReturn, row.randomReturn]));
+  const scores = row.bestPrompts.map(({ score }) => score);
+  deepEqual([scores.length, scores], [10, scores.toSorted((a, b) => b - a)]);
+  const { policy } = await choosePolicy(db);
+  equal(policy!.id, row.id);
+
+  await using opened = await openPolicy(policy!, given);
+  const candidate = {
+    ...{ index: 0, prompt: seedPrompt, operator: "seed", parents: [], note: "" },
+    ...{ results: new Map(), practice: new Map() },
+  };
+  const made = await opened.policy(candidate, random(1));
+  ok(made.edits.length > 0 && made.prompt !== seedPrompt);
+  ok(
+    made.edits.every(({ action, predicted }) =>
+      ACTIONS.some((name) => name === action) && Number.isFinite(predicted)
+    ),
+  );
+  deepEqual(await opened.policy(candidate, random(1)), made); // the same chance, the same edits
+
+  const damaged = { ...policy!, onnx: policy!.onnx.slice(0, -9) };
+  await rejects(openPolicy(damaged, given), /Cannot use policy .* as its network is not what was kept/);
+});
+
+Deno.test("trainPolicy() learns by DQN as well", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  await using sentences = await openEmbedder(await layOutModel(python, `${ROOT}/.quintet/models`));
+  using blas = await openBlas(python);
+  const row = await trainPolicy({
+    ...{ ...await training(db, sentences.embed), blas, algorithm: "dqn", timesteps: 800 },
+    options: { learningStarts: 100, learningRate: 1e-3, targetUpdateInterval: 100, explorationFraction: 0.5 },
+  });
+  const [kept] = await policies(db, row.featureVersion);
+  deepEqual([kept!.id, kept!.algorithm, kept!.metaModelId], [row.id, "dqn", null]);
+  ok(row.history.length > 0 && Number.isFinite(row.meanReturn));
+});
