@@ -258,7 +258,7 @@ Deno.test("optimize and evaluate on hostile questions print nothing that steers 
     const { code, stdout, stderr } = await run(name!, args, at);
     equal(code, args.includes(broken) ? 2 : name === "optimize" ? 3 : 0, stderr);
     ok(SEEN.test(stdout) && SEEN.test(stderr), stderr);
-    match(stderr, args.includes(broken) ? /^Cannot read / : /calls failed, the last one with: .*\\u/);
+    match(stderr, args.includes(broken) ? /^Cannot read /m : /calls failed, the last one with: .*\\u/);
     if (args.includes("--json")) JSON.parse(stdout);
   });
 });

@@ -83,7 +83,7 @@ Deno.test("optimize gets along with few files, and loses nothing where they are 
   ], { ...at, within: ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"] });
   ok([EXIT.done, EXIT.usage].includes(ended.code as 0), ended.stderr);
   if (ended.code === EXIT.usage) {
-    match(said(ended), /^Cannot write \S+: .*: write it with `deno task report \S+`\n$/);
+    match(said(ended), /^Cannot write \S+: .*: write it with `deno task report \S+`\n$/m);
   }
   const { status, calls } = printed(ended);
   deepEqual([status, calls.lost], ["finished", 0]);

@@ -77,13 +77,20 @@ export function printed({ stdout, stderr }: Ended) {
   return JSON.parse(stdout);
 }
 
+/** The document of `optimize --json` without the names that every experiment has of its own. */
+export const unnamed = ({ best, trials, ...result }: ExperimentResult) => ({
+  ...result,
+  experiment_id: null,
+  best: best && { ...best, prompt_id: null },
+  trials: trials.map((trial) => ({ ...trial, prompt_id: null })),
+});
+
 /** Of the document of `optimize --json` what depends on nothing but the run: no names, no clock, not what was lost. */
-export function essence({ calls, tokens, best, trials, ...result }: ExperimentResult) {
+export function essence(result: ExperimentResult) {
+  const { calls, tokens, ...rest } = unnamed(result);
   return {
-    ...result,
-    best: best && { ...best, prompt_id: null },
-    trials: trials.map((trial) => ({ ...trial, prompt_id: null })),
-    ...{ experiment_id: null, seconds: null },
+    ...rest,
+    seconds: null,
     calls: { ...calls, lost: null, total: calls.total - calls.lost },
     tokens: { prompt: tokens.prompt },
   };
