@@ -16,6 +16,20 @@ async function searches({ env, questions }: Place, server: ModelServer, seeds: r
   }
 }
 
+const TRAIN = /^Train another \(`deno task train-meta-model`\), or begin without one: --no-surrogate/m;
+const DAMAGED = [
+  /Cannot use meta-model [0-9a-f-]{36} as it is not what was kept: its checksum differs/,
+  TRAIN,
+] as const;
+const OTHER = [
+  /Cannot use meta-model .* as it goes by features of version 7: these are of \d+/,
+  TRAIN,
+] as const;
+const HARMED = [
+  /Cannot use policy [0-9a-f-]{36} as it is not what was kept: its checksum differs/,
+  /^Train another \(`deno task train-policy`\), or begin without one: --no-policy/m,
+] as const;
+
 Deno.test("what searches have seen is learned from, used by the next, and used again when that is resumed", async () => {
   await using here = await place();
   await using server = modelServer(parity);
@@ -79,6 +93,52 @@ Deno.test("what searches have seen is learned from, used by the next, and used a
   );
   ok(trials!.predicted > 0);
   equal(trials!.recorded, trials!.edited); // every edit is kept
+
+  const counts = async () =>
+    (await db.query(
+      "select (select count(*) from experiments) as begun, (select count(*) from calls) as calls",
+    ))
+      .rows[0];
+  const before = await counts(), asked = server.asked.length;
+  for (
+    const [table, column, from, to, flag, message, fix] of [
+      [
+        "meta_models",
+        "model",
+        "model",
+        "replace(model, 'leaf_value=', 'leaf_value=9')",
+        "--meta-model",
+        ...DAMAGED,
+      ],
+      ["meta_models", "model", "model", "left(model, length(model) / 2)", "--meta-model", ...DAMAGED],
+      ["meta_models", "feature_version", "feature_version", "7", "--meta-model", ...OTHER],
+      [
+        "rl_models",
+        "onnx",
+        "onnx",
+        "set_byte(onnx, 100, 255 - get_byte(onnx, 100))",
+        "--policy-model",
+        ...HARMED,
+      ],
+    ] as const
+  ) {
+    const { rows: [row] } = await db.query<{ id: string; kept: unknown }>(
+      `select id, ${from} as kept from ${table} where id = any($1)`,
+      [[model.meta_model_id, policy.policy_id]],
+    );
+    await db.query(`update ${table} set ${column} = ${to} where id = $1`, [row!.id]);
+    const other = flag === "--meta-model" ? "--no-policy" : "--no-surrogate";
+    for (const args of [[flag, row!.id, other], ...to === "7" ? [] : [[other]]]) {
+      const refused = await run("optimize", [...again, ...args], { env });
+      if (args.length === 1 && /^No (?:surrogate|policy)/m.test(refused.stderr)) continue; // it is not chosen here
+      equal(refused.code, EXIT.usage, refused.stderr);
+      match(refused.stderr, message);
+      match(refused.stderr, fix);
+      equal(refused.stdout, "");
+    }
+    await db.query(`update ${table} set ${column} = $2 where id = $1`, [row!.id, row!.kept]);
+  }
+  deepEqual([await counts(), server.asked.length], [before, asked]); // nothing was begun or asked
 
   const by = await run("optimize", [...again, "--max-calls", "60"], { env });
   match(said(by), /Surrogate: meta-model [0-9a-f]{8}, as it predicts better than the mean|No surrogate: /);
