@@ -34,7 +34,7 @@ export type EmbeddingCache = Pick<Map<string, Float32Array<ArrayBuffer>>, "get" 
 export interface EmbedderOptions extends SessionOptions {
   /** Remembers embeddings. @default {in memory, the last 10,000} */
   readonly cache?: EmbeddingCache;
-  /** Tokens of a batch, with the padding of its shorter texts; a longer text is a batch of its own. @default {512} */
+  /** Tokens of a batch at most, with the padding of its shorter texts; a longer text is a batch of its own. @default {512} */
   readonly batchTokens?: number;
 }
 
