@@ -36,7 +36,7 @@ export async function beside(
     /** The ratio that must hold. @default {10} */
     atLeast?: number;
     /** Seconds, as the script counts its own. @default {those of the wall} */
-    clock?: () => number;
+    clock?: (() => number) | undefined;
   },
 ): Promise<Row[]> {
   const file = `${tools.folder}/texts.json`;

@@ -24,6 +24,9 @@ import {
 import { beside } from "./beside.ts";
 import type { Bench, Row, Tools } from "./row.ts";
 
+/** See row.ts. */
+export const needs = "PyTorch and what it stands on, 5 GB";
+
 const PEER = "stable-baselines3 2.9.2";
 const TIMESTEPS = 4096; // two rollouts of the defaults, and so two updates
 

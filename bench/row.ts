@@ -1,7 +1,8 @@
 /**
  * What a benchmark prints: one figure a row, beside its peer's figure from the same run.
  *
- * A benchmark is a file `bench/NAME.ts` that exports `bench`; `deno task bench NAME` runs it.
+ * A benchmark is a file `bench/NAME.ts` that exports `bench`; `deno task bench NAME` runs it. One that would fetch gigabytes
+ * exports `needs`, too, which says what: it runs when it is named, and is left out by `deno task bench`.
  *
  * @module
  */
@@ -34,3 +35,10 @@ export interface Tools {
 
 /** A benchmark: real work, measured in one run. */
 export type Bench = (tools: Tools) => Promise<Row[]>;
+
+/** What a file of this folder exports when it is a benchmark. */
+export interface Benchmark {
+  readonly bench: Bench;
+  /** What it fetches first, and how much, where that is gigabytes: `PyTorch, 5 GB`. */
+  readonly needs?: string;
+}

@@ -4,13 +4,14 @@
  * @module
  */
 import { z } from "zod";
-import type { Bench, Row } from "../bench/row.ts";
+import type { Benchmark, Row } from "../bench/row.ts";
 import { EXIT, UsageError } from "../lib/command/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
 import { common, main, ROOT, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({
-  names: z.array(z.string()).default([]).describe("which; all unless given")
+  names: z.array(z.string()).default([])
+    .describe("which; unless given, all that need no gigabytes of packages first")
     .meta({ placeholder: "NAME …", positional: true }),
   quick: z.boolean().default(false).describe("a small form: shows that it runs, not what it measures"),
   ...common,
@@ -29,7 +30,11 @@ async function run(
   }
   const rows: Row[] = [];
   for (const name of names.length > 0 ? names : known) {
-    const { bench }: { bench: Bench } = await import(`../bench/${name.replaceAll("-", "_")}.ts`);
+    const { bench, needs }: Benchmark = await import(`../bench/${name.replaceAll("-", "_")}.ts`);
+    if (needs !== undefined && names.length === 0) {
+      tell(leftOut(name, needs));
+      continue;
+    }
     const folder = await Deno.makeTempDir({ prefix: "quintet-bench-" });
     try {
       rows.push(
@@ -52,6 +57,10 @@ async function run(
   return EXIT.done;
 }
 
+/** What `deno task bench` says of a benchmark that it leaves out. */
+const leftOut = (name: string, needs: string): string =>
+  `Left out ${name}, which needs ${needs}: \`deno task bench ${name}\` fetches that and runs it`;
+
 /** Benchmarks are the files of bench/ that export `bench`. */
 async function available(): Promise<string[]> {
   const names: string[] = [];
@@ -69,8 +78,11 @@ async function available(): Promise<string[]> {
 }
 
 function table(rows: readonly Row[]): string {
-  const number = (value: number | null) =>
-    value === null ? "" : Number(value.toPrecision(4)).toLocaleString("en-US");
+  const number = (value: number | null) => {
+    if (value === null) return "";
+    const tiny = value !== 0 && Math.abs(value) < 0.001;
+    return tiny ? value.toExponential(1) : Number(value.toPrecision(4)).toLocaleString("en-US");
+  };
   const cells = [
     ["name", "value", "unit", "peer", "peer's", "ratio", "bar", "holds"],
     ...rows.map(({ name, value, unit, peer, peer_value, ratio, bar, holds }) => [

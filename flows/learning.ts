@@ -7,7 +7,14 @@ import { z } from "zod";
 import { UsageError } from "../lib/command/mod.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
 import { type Embed, features, layOutModel, openEmbedder } from "../lib/features/mod.ts";
-import { chooseMetaModel, choosePolicy, openPolicy, openSurrogate } from "../lib/learning/mod.ts";
+import {
+  chooseMetaModel,
+  choosePolicy,
+  openPolicy,
+  openSurrogate,
+  requireSoundMetaModel,
+  requireSoundPolicy,
+} from "../lib/learning/mod.ts";
 import { type Blas, findLibrary, Lightgbm, openBlas } from "../lib/native/mod.ts";
 import type { Options as SearchOptions, Prompt } from "../lib/optimize/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
@@ -84,7 +91,7 @@ export const learned = (
   policy_model: policy ?? null,
 });
 
-/** Chooses for a new experiment, and says what and why. */
+/** Chooses for a new experiment, and says what and why. Throws an UnusableModelError when what was chosen is not what was kept. */
 export async function choose(
   db: Database,
   { datasetId, config, seedPrompt }: {
@@ -97,7 +104,11 @@ export async function choose(
 ): Promise<Learned> {
   const { meta_model, policy_model } = config;
   const metaModel = async () => {
-    if (meta_model) return (await named(() => findMetaModel(db, meta_model))).id;
+    if (meta_model) {
+      const model = await named(() => findMetaModel(db, meta_model));
+      requireSoundMetaModel(model);
+      return model.id;
+    }
     const context = await contextOf(db, datasetId, { ...config });
     const { model, because } = await chooseMetaModel(db, {
       context,
@@ -106,12 +117,18 @@ export async function choose(
     tell(
       model ? `Surrogate: meta-model ${model.id.slice(0, 8)}, as ${because}.` : `No surrogate: ${because}.`,
     );
+    if (model) requireSoundMetaModel(model);
     return model?.id;
   };
   const policy = async () => {
-    if (policy_model) return (await named(() => findPolicy(db, policy_model))).id;
+    if (policy_model) {
+      const policy = await named(() => findPolicy(db, policy_model));
+      requireSoundPolicy(policy);
+      return policy.id;
+    }
     const { policy, because } = await choosePolicy(db);
     tell(policy ? `Policy: ${policy.id.slice(0, 8)}, as ${because}.` : `No policy: ${because}.`);
+    if (policy) requireSoundPolicy(policy);
     return policy?.id;
   };
   return learned({

@@ -16,6 +16,20 @@ async function searches({ env, questions }: Place, server: ModelServer, seeds: r
   }
 }
 
+const TRAIN = /^Train another \(`deno task train-meta-model`\), or begin without one: --no-surrogate/m;
+const DAMAGED = [
+  /Cannot use meta-model [0-9a-f-]{36} as it is not what was kept: its checksum differs/,
+  TRAIN,
+] as const;
+const OTHER = [
+  /Cannot use meta-model .* as it goes by features of version 7: these are of \d+/,
+  TRAIN,
+] as const;
+const HARMED = [
+  /Cannot use policy [0-9a-f-]{36} as it is not what was kept: its checksum differs/,
+  /^Train another \(`deno task train-policy`\), or begin without one: --no-policy/m,
+] as const;
+
 Deno.test("what searches have seen is learned from, used by the next, and used again when that is resumed", async () => {
   await using here = await place();
   await using server = modelServer(parity);
@@ -79,6 +93,57 @@ Deno.test("what searches have seen is learned from, used by the next, and used a
   );
   ok(trials!.predicted > 0);
   equal(trials!.recorded, trials!.edited); // every edit is kept
+
+  await db.query( // as good as can be, so that they are chosen
+    `update meta_models
+        set rmse = 0, cross_validation = jsonb_set(cross_validation, '{rmse}', '0'),
+            contexts = jsonb_set(jsonb_set(contexts, '{0,rmse}', '0'), '{0,rankCorrelation}', '1')`,
+  );
+  const counts = async () =>
+    (await db.query(
+      "select (select count(*) from experiments) as begun, (select count(*) from calls) as calls",
+    ))
+      .rows[0];
+  const before = await counts(), asked = server.asked.length;
+  for (
+    const [table, column, to, flag, message, fix] of [
+      [
+        "meta_models",
+        "model",
+        "replace(model, 'leaf_value=', 'leaf_value=9')",
+        "--meta-model",
+        ...DAMAGED,
+      ],
+      ["meta_models", "model", "left(model, length(model) / 2)", "--meta-model", ...DAMAGED],
+      ["meta_models", "feature_version", "7", "--meta-model", ...OTHER],
+      [
+        "rl_models",
+        "onnx",
+        "set_byte(onnx, 100, 255 - get_byte(onnx, 100))",
+        "--policy-model",
+        ...HARMED,
+      ],
+    ] as const
+  ) {
+    const { rows } = await db.query<{ id: string; kept: unknown }>(
+      `select id, ${column} as kept from ${table}`,
+    );
+    await db.query(`update ${table} set ${column} = ${to}`);
+    const id = flag === "--meta-model" ? model.meta_model_id : policy.policy_id;
+    const other = flag === "--meta-model" ? "--no-policy" : "--no-surrogate";
+    const cases = [[flag, id, other], ...flag === "--meta-model" && column === "model" ? [[other]] : []]; // named, and chosen
+    for (const args of cases) {
+      const refused = await run("optimize", [...again, ...args], { env });
+      equal(refused.code, EXIT.usage, refused.stderr);
+      match(refused.stderr, message);
+      match(refused.stderr, fix);
+      equal(refused.stdout, "");
+    }
+    for (const { id, kept } of rows) {
+      await db.query(`update ${table} set ${column} = $2 where id = $1`, [id, kept]);
+    }
+  }
+  deepEqual([await counts(), server.asked.length], [before, asked]); // nothing was begun or asked
 
   const by = await run("optimize", [...again, "--max-calls", "60"], { env });
   match(said(by), /Surrogate: meta-model [0-9a-f]{8}, as it predicts better than the mean|No surrogate: /);

@@ -28,6 +28,7 @@ const EXPECTED: Readonly<Record<string, number>> = {
   DatasetError: EXIT.usage,
   HeldError: EXIT.usage,
   SetupError: EXIT.usage,
+  UnusableModelError: EXIT.usage,
   ProviderError: EXIT.provider,
   DatabaseError: EXIT.database,
 };

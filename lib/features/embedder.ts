@@ -34,7 +34,7 @@ export type EmbeddingCache = Pick<Map<string, Float32Array<ArrayBuffer>>, "get" 
 export interface EmbedderOptions extends SessionOptions {
   /** Remembers embeddings. @default {in memory, the last 10,000} */
   readonly cache?: EmbeddingCache;
-  /** Tokens of a batch, with the padding of its shorter texts; a longer text is a batch of its own. @default {512} */
+  /** Tokens of a batch at most, with the padding of its shorter texts; a longer text is a batch of its own. @default {512} */
   readonly batchTokens?: number;
 }
 
@@ -44,6 +44,8 @@ interface Job {
   readonly done: PromiseWithResolvers<Float32Array<ArrayBuffer>>;
 }
 
+/** What a run costs beside its tokens, in tokens (2.5 ms, where a token takes 0.125): more padding than that is a run of its own. */
+const RUN = 20;
 /** Characters that are cut into tokens before others get their turn: some milliseconds. */
 const AT_ONCE = 10_000;
 
@@ -82,9 +84,7 @@ export async function openEmbedder(
     await Promise.resolve(); // calls made in the same turn share batches
     while (queue.length > 0) {
       queue.sort((a, b) => a.ids.length - b.ids.length);
-      let size = 1;
-      while (size < queue.length && (size + 1) * queue[size]!.ids.length <= batchTokens) size++;
-      const jobs = queue.splice(0, size);
+      const jobs = queue.splice(0, batchOf(queue.map(({ ids }) => ids.length), batchTokens));
       try {
         const rows = await run(session, output!, jobs.map(({ ids }) => ids), padding);
         jobs.forEach(({ done }, i) => done.resolve(rows[i]!));
@@ -128,6 +128,16 @@ export async function openEmbedder(
     embed,
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
+}
+
+/** How many of texts with these many tokens, ascending, are best run together. */
+function batchOf(lengths: readonly number[], most: number): number {
+  let size = 1;
+  for (; size < lengths.length; size++) {
+    const next = lengths[size]!;
+    if ((size + 1) * next > most || size * (next - lengths[size - 1]!) > RUN) break;
+  }
+  return size;
 }
 
 /** What a model may ask for, and what a token has there; `mask` is 1 for a token and 0 for padding. */

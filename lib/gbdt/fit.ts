@@ -66,7 +66,7 @@ export function mean(values: ArrayLike<number>): number {
 }
 
 /** From 1 upwards; equal values share their mean rank. */
-function ranks(values: ArrayLike<number>): Float64Array {
+export function ranks(values: ArrayLike<number>): Float64Array {
   const order = Uint32Array.from({ length: values.length }, (_, i) => i)
     .sort((a, b) => values[a]! - values[b]!);
   const ranks = new Float64Array(values.length);
@@ -77,8 +77,8 @@ function ranks(values: ArrayLike<number>): Float64Array {
   return ranks;
 }
 
-/** Pearson's, where both sides vary. */
-function correlation(a: Float64Array, b: Float64Array): number {
+/** Pearson's, of ranks Spearman's; 0 where a side does not vary. */
+export function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const centerA = mean(a), centerB = mean(b);
   let both = 0, varA = 0, varB = 0;
   for (let i = 0; i < a.length; i++) {
@@ -87,5 +87,5 @@ function correlation(a: Float64Array, b: Float64Array): number {
     varA += x * x;
     varB += y * y;
   }
-  return both / Math.sqrt(varA * varB);
+  return varA === 0 || varB === 0 ? 0 : both / Math.sqrt(varA * varB);
 }

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { createHash } from "node:crypto";
 import { runExperiment, type Setup } from "../experiment/mod.ts";
@@ -8,7 +8,14 @@ import { findLibrary, Lightgbm } from "../native/mod.ts";
 import { ensurePython } from "../python/mod.ts";
 import { type Database, type MetaModelRow, saveMetaModel, scoredPrompts } from "../store/mod.ts";
 import { testDatabase } from "../store/testing.ts";
-import { beatsTheMean, chooseMetaModel, observations, openSurrogate, trainMetaModel } from "./mod.ts";
+import {
+  beatsTheMean,
+  chooseMetaModel,
+  observations,
+  openSurrogate,
+  trainMetaModel,
+  UnusableModelError,
+} from "./mod.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const python = await ensurePython({ root: ROOT, group: "learn" });
@@ -111,6 +118,91 @@ Deno.test("trainMetaModel() says whether it holds where it was not trained", asy
   equal(trained!.contexts.length, 2);
   equal(trained!.transfer!.contexts, 2);
   ok(trained!.transfer!.rankCorrelation > 0 && trained!.transfer!.pValue < 0.05); // demos help everywhere
+});
+
+/** Contexts with prompts each, scored on their questions: the more demos, the better. */
+async function filled(db: Database, { contexts, prompts, questions }: Record<string, number>): Promise<void> {
+  await db.query(
+    `insert into datasets (name, sha256) select 'set ' || i, lpad(i::text, 64, '0') from generate_series(1, $1::int) i`,
+    [contexts],
+  );
+  await db.query(
+    `insert into examples (dataset_id, split, position, key, question, reference_texts)
+     select id, 'validation', q, q::text, 'question ' || q, array['a'] from datasets, generate_series(1, $1::int) q`,
+    [questions],
+  );
+  await db.query(
+    "insert into experiments (kind, dataset_id, seed, config) select 'optimize', id, 1, '{}' from datasets",
+  );
+  await db.query(
+    `insert into completions (key, model, identity, request, text, finish)
+     values (repeat('a', 64), 'm', '{}', '{}', 'a', 'stop')`,
+  );
+  await db.query(
+    `insert into prompts (id, experiment_id, version, parent_id, operator, system_prompt, output_prompt, demos)
+     select case v when 0 then x.id else gen_random_uuid() end, x.id, v, case when v > 0 then x.id end, 'demonstrate', 'Prompt ' || v, '',
+            (select coalesce(jsonb_agg(jsonb_build_object('question', k::text, 'answer', 'a')), '[]')
+               from generate_series(1, v % 9) k)
+       from experiments x, generate_series(0, $1::int - 1) v`,
+    [prompts],
+  );
+  await db.query(
+    `insert into scores (prompt_id, example_id, completion_key, value)
+     select p.id, e.id, repeat('a', 64), ((e.position * 7 + p.version * 5) % 10 < 1 + p.version % 9)::int
+       from prompts p
+       join experiments x on x.id = p.experiment_id
+       join examples e on e.dataset_id = x.dataset_id`,
+  );
+}
+
+Deno.test("trainMetaModel() leaves out every one of many contexts, some of them together", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  await filled(db, { contexts: 23, prompts: 20, questions: 10 });
+  using lightgbm = new Lightgbm(library);
+  const embed: Embed = (texts) => Promise.resolve(texts.map(() => new Float32Array(384)));
+  const { trained, prompts } = await trainMetaModel(training(db, embed, lightgbm));
+  equal(prompts, 23 * 20);
+  equal(trained!.transfer!.contexts, 23);
+  ok(trained!.transfer!.rankCorrelation > 0.9, JSON.stringify(trained!.transfer));
+  equal(trained!.transfer!.pValue, 0.001);
+});
+
+Deno.test("what was learned is refused where it is not what was kept", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  await filled(db, { contexts: 1, prompts: 40, questions: 10 });
+  using lightgbm = new Lightgbm(library);
+  const embed: Embed = (texts) => Promise.resolve(texts.map(() => new Float32Array(384)));
+  const { trained } = await trainMetaModel(training(db, embed, lightgbm));
+  const sealed = (model: string) => ({
+    model,
+    modelSha256: createHash("sha256").update(model).digest("hex"),
+  });
+  const cases: [Partial<MetaModelRow>, RegExp][] = [
+    [{ model: `${trained!.model} ` }, /is not what was kept: its checksum differs/],
+    [{ model: "" }, /is not what was kept: its checksum differs/],
+    [{ featureVersion: 2 }, /it goes by features of version 2: these are of 1$/],
+    [sealed(""), /it does not begin as LightGBM's text/],
+    [
+      sealed(trained!.model.replace("Tree=0", "Tree=9")),
+      /its checksum differs: it was changed after it was saved/,
+    ],
+    [
+      sealed(trained!.model.replace(/^feature_names=.*/m, "feature_names=a").replace(/\nsha256:.*\n$/, "")),
+      /features: got 1/,
+    ],
+  ];
+  for (const [change, message] of cases) {
+    throws(
+      () => openSurrogate({ ...trained!, ...change }, { embed, lightgbm }),
+      (error: UnusableModelError) => {
+        ok(error instanceof UnusableModelError, String(error));
+        match(error.message, message);
+        match(error.fix, /train-meta-model.*--no-surrogate/);
+        return true;
+      },
+    );
+  }
+  openSurrogate(trained!, { embed, lightgbm })[Symbol.dispose]();
 });
 
 Deno.test("chooseMetaModel() takes the newest that holds, and says why it takes none", async () => {

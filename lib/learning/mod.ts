@@ -10,12 +10,20 @@
  */
 export { type Observation, observations } from "./features.ts";
 export { beatsTheMean, FEWEST_PROMPTS, type Training, trainMetaModel } from "./meta_model.ts";
-export { type Choice, chooseMetaModel, type OpenSurrogate, openSurrogate } from "./surrogate.ts";
+export {
+  type Choice,
+  chooseMetaModel,
+  type OpenSurrogate,
+  openSurrogate,
+  requireSoundMetaModel,
+} from "./surrogate.ts";
 export {
   beatsChance,
   choosePolicy,
   type OpenPolicy,
   openPolicy,
   type PolicyTraining,
+  requireSoundPolicy,
   trainPolicy,
 } from "./policy.ts";
+export { UnusableModelError } from "./sound.ts";

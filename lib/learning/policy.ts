@@ -42,6 +42,7 @@ import {
   scoredPrompts,
 } from "../store/mod.ts";
 import { beatsTheMean } from "./meta_model.ts";
+import { requireSound } from "./sound.ts";
 import { type OpenSurrogate, openSurrogate } from "./surrogate.ts";
 
 /** What a training needs from outside. */
@@ -181,17 +182,21 @@ export async function choosePolicy(
   };
 }
 
+/** Throws an UnusableModelError unless the policy is what was kept, and goes by the features that this version makes. */
+export const requireSoundPolicy = ({ id, onnx, onnxSha256, featureVersion }: PolicyRow): void =>
+  requireSound("policy", { id, content: onnx, sha256: onnxSha256, featureVersion });
+
 /** A policy that edits, until it is disposed of. */
 export interface OpenPolicy extends AsyncDisposable {
   readonly policy: Policy;
 }
 
 /**
- * Opens a policy for the loop: its ONNX file, run by onnxruntime, and what it was rewarded by. Throws an Error when the file is
- * not what was kept.
+ * Opens a policy for the loop: its ONNX file, run by onnxruntime, and what it was rewarded by. Throws an UnusableModelError when
+ * either is not what was kept, or goes by other features.
  */
 export async function openPolicy(
-  { id, onnx, onnxSha256, metaModelId, parameters }: PolicyRow,
+  row: PolicyRow,
   { db, embed, lightgbm, ...given }: {
     readonly db: Queryable;
     readonly embed: Embed;
@@ -200,9 +205,8 @@ export async function openPolicy(
     readonly limits: Limits;
   },
 ): Promise<OpenPolicy> {
-  if (createHash("sha256").update(onnx).digest("hex") !== onnxSha256) {
-    throw new Error(`Cannot use policy ${id} as its network is not what was kept: train another`);
-  }
+  const { onnx, metaModelId, parameters } = row;
+  requireSoundPolicy(row);
   await using opened = new AsyncDisposableStack();
   const session = opened.use(await openSession(Uint8Array.from(onnx)));
   const expectation = metaModelId === null ? undefined : opened.use(

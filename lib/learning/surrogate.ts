@@ -8,11 +8,12 @@
  * @module
  */
 import { type Embed, FEATURE_VERSION, features } from "../features/mod.ts";
-import { loadModel, predict } from "../gbdt/mod.ts";
+import { type Booster, CorruptModelError, loadModel, predict } from "../gbdt/mod.ts";
 import type { Lightgbm } from "../native/mod.ts";
 import type { Prompt, Surrogate } from "../optimize/mod.ts";
 import { type MetaModelRow, metaModels, type Queryable } from "../store/mod.ts";
 import { beatsTheMean } from "./meta_model.ts";
+import { requireSound, unusable } from "./sound.ts";
 
 /** A meta-model to use, or none; and why, in words. */
 export interface Choice {
@@ -91,13 +92,14 @@ export interface OpenSurrogate extends Disposable {
 
 /**
  * Opens a meta-model, for a context where it is used in one: predictions are relative to the mean of its scores, else to the
- * mean of all. Throws gbdt's CorruptModelError when its text is damaged.
+ * mean of all. Throws an UnusableModelError when it is not what was kept, or goes by other features.
  */
 export function openSurrogate(
-  { model, contexts, importance }: MetaModelRow,
+  row: MetaModelRow,
   { context, embed, lightgbm }: { context?: string; embed: Embed; lightgbm: Lightgbm },
 ): OpenSurrogate {
-  const booster = loadModel(model, lightgbm);
+  const { contexts, importance } = row;
+  const booster = boosterOf(row, lightgbm);
   const center = contexts.find((other) => other.context === context)?.mean ??
     contexts.reduce((sum, { mean }) => sum + mean, 0) / Math.max(1, contexts.length);
   const expected = (rows: readonly ArrayLike<number>[]) =>
@@ -109,6 +111,20 @@ export function openSurrogate(
     advice: adviceOf(importance),
     [Symbol.dispose]: () => booster[Symbol.dispose](),
   };
+}
+
+/** Throws an UnusableModelError unless the meta-model is what was kept, and goes by the features that this version makes. */
+export const requireSoundMetaModel = ({ id, model, modelSha256, featureVersion }: MetaModelRow): void =>
+  requireSound("meta-model", { id, content: model, sha256: modelSha256, featureVersion });
+
+function boosterOf(row: MetaModelRow, lightgbm: Lightgbm): Booster {
+  requireSoundMetaModel(row);
+  try {
+    return loadModel(row.model, lightgbm);
+  } catch (error) {
+    if (!(error instanceof CorruptModelError)) throw error;
+    throw unusable("meta-model", row.id, error.message.replace("Cannot load the model as ", ""), error);
+  }
 }
 
 /** Features that the optimizer model can do something about, and what they are called. */

@@ -142,10 +142,21 @@ function start(): Child {
   })();
   const stdin = process.stdin.getWriter();
   const waiting: PromiseWithResolvers<Message<Reply>>[] = [];
+  // While someone waits, the owner must not end: a process that has just died keeps nobody, though its answer is still to come.
+  let kept: ReturnType<typeof setInterval> | undefined;
+  const keep = () => {
+    process.ref();
+    kept ??= setInterval(() => {}, 2 ** 30);
+  };
+  const release = () => {
+    process.unref();
+    clearInterval(kept);
+    kept = undefined;
+  };
   const answers = (async () => {
     for await (const message of decode<Reply>(process.stdout)) {
       waiting.shift()!.resolve(message);
-      if (waiting.length === 0) process.unref();
+      if (waiting.length === 0) release();
     }
     await Promise.all([status, stderr]);
     const why = said.trim().split("\n").at(-1);
@@ -153,6 +164,7 @@ function start(): Child {
     for (const { resolve } of waiting.splice(0)) {
       resolve({ head: { kind: "failed", part: "process", message }, tensors: {} });
     }
+    release();
   })();
   return {
     pid: process.pid,
@@ -160,12 +172,12 @@ function start(): Child {
     ask(request, tensors) {
       const answer = Promise.withResolvers<Message<Reply>>();
       waiting.push(answer);
-      process.ref();
+      keep();
       stdin.write(encode(request, tensors)).catch(() => {}); // it has died: `answers` says so
       return answer.promise;
     },
     async close() {
-      process.ref();
+      keep();
       await stdin.close().catch(() => {}); // it reads this end as the order to end
       const late = setTimeout(() => process.kill("SIGKILL"), PATIENCE);
       await answers;
