@@ -11,6 +11,7 @@ import { openServer, type Server, serverProcesses } from "./server.ts";
 
 const LINUX = Deno.build.os === "linux";
 const ROOT = Deno.uid() === 0;
+if (Deno.build.os !== "windows") Deno.umask(0o022); // what is made here is for other users to walk through
 
 /** Whether processes may be put into namespaces of their own here; containers often forbid it. */
 const namespaces = LINUX &&
