@@ -56,7 +56,7 @@ Deno.test("a bare machine is told what it lacks", async (t) => {
         states: { home: "broken", python: "broken", wheels: "absent", model: "absent", database: "broken" },
         fixes: {
           home: /^set QUINTET_HOME to a folder that is$/,
-          python: /sudo apt install python3 python3-venv/,
+          python: /: (sudo )?apt install python3 python3-venv/,
           database: /^start it, or mend DATABASE_URL$/,
         },
       },
@@ -95,7 +95,7 @@ Deno.test("a bare machine is told what it lacks", async (t) => {
     equal(local.stdout, "");
     match(
       said(local),
-      /^Cannot find Python 3\.10 or newer on PATH\n.*sudo apt install python3 python3-venv.*\n$/,
+      /^Cannot find Python 3\.10 or newer on PATH\n.*: (sudo )?apt install python3 python3-venv.*\n$/,
     );
   });
 });

@@ -64,7 +64,8 @@ export function start(
 /** Runs a flow to its end. */
 export const run = (...flow: Parameters<typeof start>): Promise<Ended> => start(...flow).ended;
 
-const clean = (env: Record<string, string>): Record<string, string> =>
+/** Variables without those that Quintet reads. */
+export const clean = (env: Record<string, string>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(env).filter(([name]) => !/^(QUINTET_|OPENAI_|GOOGLE_|DATABASE_URL$|PG|CI$)/.test(name)),
   );

@@ -15,7 +15,8 @@ export class SetupError extends Error {
   readonly fix: string;
   constructor(message: string, fix: string, options?: ErrorOptions) {
     super(message, options);
-    this.fix = fix;
+    // root needs no sudo, and a container seldom has it
+    this.fix = !WINDOWS && Deno.uid() === 0 ? fix.replaceAll("sudo ", "") : fix;
   }
 }
 

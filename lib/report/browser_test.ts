@@ -21,6 +21,7 @@ const ARGUMENTS = [
   ...[
     "--no-sandbox",
     "--no-zygote",
+    "--disable-dev-shm-usage", // a container's is 64 MB, and a chroot may have none
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -38,9 +39,14 @@ let browser: Browser;
 Deno.test.beforeAll(async () => {
   browser = await chromium.launch({ ...await executable(), args: ARGUMENTS });
 });
-Deno.test.afterAll(async () => await browser?.close());
+Deno.test.afterAll(async () => {
+  await browser?.close();
+  await Deno.remove(fontsConf).catch(() => {});
+});
 
-/** What to launch: the system's browser, or the one of an npm package with the libraries that a bare system lacks. */
+const fontsConf = await Deno.makeTempFile({ prefix: "quintet-", suffix: ".conf" });
+
+/** What to launch: the system's browser, or the one of an npm package with the libraries and fonts that a bare system lacks. */
 async function executable(): Promise<{ executablePath: string; env: Record<string, string> }> {
   const env = Deno.env.toObject();
   for (const executablePath of PLACES) {
@@ -53,14 +59,23 @@ async function executable(): Promise<{ executablePath: string; env: Record<strin
     stderr: "inherit",
   }).output();
   ok(success, `Cannot test the page as there is no browser at ${PLACES.join(", ")}, nor does npm bring one`);
-  const [executablePath = "", libraries = ""] = new TextDecoder().decode(stdout).split("\n");
-  return { executablePath, env: { ...env, LD_LIBRARY_PATH: libraries } };
+  const [executablePath = "", libraries = "", fonts = ""] = new TextDecoder().decode(stdout).split("\n");
+  // Without any font Chromium ends at the first text. The package's own file knows its fonts under /tmp alone.
+  await Deno.writeTextFile(
+    fontsConf,
+    `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>${fonts}</dir><cachedir>${fonts}/cache</cachedir></fontconfig>
+`,
+  );
+  return { executablePath, env: { ...env, LD_LIBRARY_PATH: libraries, FONTCONFIG_FILE: fontsConf } };
 }
 
 const CARRIED = `
   const { default: chromium } = await import("npm:@sparticuz/chromium@153.0.0");
   console.log(await chromium.executablePath());
   console.log(process.env.LD_LIBRARY_PATH);
+  console.log(process.env.FONTCONFIG_PATH);
 `;
 
 /** Opens a page from a file, offline; fails on anything the browser complains about, and on any request. */

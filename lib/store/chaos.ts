@@ -38,9 +38,10 @@ export interface StartOptions {
 export function start(task: Task, options: StartOptions = {}): Child {
   const { program = Deno.execPath(), args = [], script = `${import.meta.dirname}/chaos_child.ts`, ...rest } =
     options;
-  const config = script.replace(/lib\/store\/[^/]*$/, "deno.json");
+  const project = script.replace(/lib\/store\/[^/]*$/, "");
   const process = new Deno.Command(program, {
-    args: [...args, "run", "-A", "--quiet", "--no-check", "--config", config, script],
+    args: [...args, "run", "-A", "--quiet", "--no-check", "--config", `${project}deno.json`, script],
+    cwd: project, // another user may not walk to where this process stands: the spawn would fail
     ...rest,
     stdin: "piped",
     stdout: "piped",

@@ -11,3 +11,27 @@
 export class DatabaseError extends Error {
   override name = "DatabaseError";
 }
+
+/** The line that mends what the system or a program of PostgreSQL said, where it is known. */
+export const mendOf = (said: string): string | undefined => MENDS.find(([sign]) => sign.test(said))?.[1];
+
+const MENDS: [RegExp, string][] = [
+  // unshare says so too, and means namespaces
+  [
+    /(?<!unshare failed: )no space left|disk quota/i,
+    "the disk is full: make room, or set QUINTET_HOME to another disk",
+  ],
+  [
+    /too many open files|insufficient file descriptors/i,
+    "let more files be open (ulimit -n 1024), or set DATABASE_URL",
+  ],
+  [/read-only file system/i, "set QUINTET_HOME to a directory that can be written"],
+  [
+    /cannot be run as (root|"root")|\(os error (1|22)\)|unshare|effective user id/i,
+    "run as an ordinary user, or set DATABASE_URL",
+  ],
+  [
+    /failed to spawn.*permission denied/i,
+    "let every user walk to it (chmod o+x what is above) and its disk run programs (no noexec), or set QUINTET_HOME to another directory",
+  ],
+];

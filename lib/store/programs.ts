@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { DatabaseError } from "./database_error.ts";
+import { DatabaseError, mendOf } from "./database_error.ts";
 
 /** Where `initdb`, `pg_ctl` and `postgres` are, and what they are. */
 export interface Programs {
@@ -36,12 +36,14 @@ export async function findPrograms(
   { major, path = "", load = loadPackage }: FindOptions = {},
 ): Promise<Programs> {
   const tried: string[] = [];
+  let mend = "install it, or set DATABASE_URL";
   try {
     const programs = await inspect(`${await layOut((await load()).postgres, directory)}/bin`);
     if (major === undefined || programs.major === major) return programs;
     tried.push(`the npm package has ${programs.version}`);
   } catch (error) {
     tried.push(`the npm package for this platform: ${String(error).split("\n")[0]}`);
+    mend = mendOf(String(error)) ?? mend;
   }
   let best: Programs | undefined;
   for (const bin of await systemDirectories(path)) {
@@ -54,7 +56,7 @@ export async function findPrograms(
   if (best) return best;
   const wanted = major === undefined ? `${OLDEST} or newer` : String(major);
   throw new DatabaseError(
-    `Cannot find PostgreSQL ${wanted} (${tried.join("; ")}): install it, or set DATABASE_URL`,
+    `Cannot find PostgreSQL ${wanted} (${tried.join("; ")}): ${mend}`,
   );
 }
 
@@ -102,6 +104,7 @@ async function layOut(postgres: string, directory: string): Promise<string> {
     if (name.startsWith("program-")) await Deno.remove(`${directory}/${name}`, { recursive: true });
   }
   const draft = `${directory}/program-draft`; // renamed when whole, so a tree that is there is complete
+  await openDirectory(draft);
   for (const part of ["bin", "lib", "share"]) await link(`${native}/${part}`, `${draft}/${part}`);
   const links = await Deno.readTextFile(`${native}/pg-symlinks.json`).catch(() => "[]");
   for (const { source, target } of JSON.parse(links)) {
@@ -112,13 +115,18 @@ async function layOut(postgres: string, directory: string): Promise<string> {
 }
 
 async function link(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to, { recursive: true });
-  if (Deno.build.os !== "windows") await Deno.chmod(to, 0o755); // whatever the umask: the server may run as another user
+  await openDirectory(to);
   for await (const { name, isDirectory } of Deno.readDir(from)) {
     if (name.endsWith(".a") || name === "pgxs" || name === "pkgconfig") continue; // for building extensions
     if (isDirectory) await link(`${from}/${name}`, `${to}/${name}`);
     else await linkFile(`${from}/${name}`, `${to}/${name}`);
   }
+}
+
+/** A directory that all may enter, whatever the umask: the server may run as another user. */
+async function openDirectory(path: string): Promise<void> {
+  await Deno.mkdir(path, { recursive: true });
+  if (Deno.build.os !== "windows") await Deno.chmod(path, 0o755);
 }
 
 async function linkFile(from: string, to: string): Promise<void> {

@@ -26,7 +26,7 @@ const inNamespace: Way = { wrap: ["unshare", "--user", `--map-user=${NOBODY}`, `
 export async function waysToCreate(directory: string): Promise<Way[]> {
   if (Deno.build.os !== "linux") return [asSelf];
   if (Deno.uid() !== 0) return [asSelf, inNamespace];
-  return await reachable(directory) ? [asNobody, inNamespace] : [inNamespace];
+  return await barrier(directory) === undefined ? [asNobody, inNamespace] : [inNamespace];
 }
 
 /** The data say who runs the server: their owner. Throws a DatabaseError when this process may not. */
@@ -72,12 +72,12 @@ export async function ownDirectory(path: string, way: Way): Promise<void> {
   await give(path, way);
 }
 
-/** Whether any user may walk to `path`. */
-export async function reachable(path: string): Promise<boolean> {
-  for (let at = path; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
-    if (((await Deno.stat(at)).mode! & 0o001) === 0) return false;
+/** The first directory on the way to `path`, or `path` itself, that not every user may walk through; none when all may. */
+export async function barrier(path: string): Promise<string | undefined> {
+  const steps = path.split("/").map((_, i, names) => names.slice(0, i + 1).join("/") || "/");
+  for (const step of steps) { // from `/` on: an image or a chroot may have closed even that
+    if (((await Deno.stat(step)).mode! & 0o001) === 0) return step;
   }
-  return true;
 }
 
 /** Whether this process may make user namespaces. */

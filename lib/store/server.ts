@@ -39,10 +39,10 @@ import { setTimeout as delay } from "node:timers/promises";
 // @ts-types="@types/pg"
 import pg from "pg";
 import { point } from "../cut.ts";
-import { DatabaseError } from "./database_error.ts";
+import { DatabaseError, mendOf } from "./database_error.ts";
 import { processesOf, runsAs } from "./processes.ts";
 import { type FindOptions, findPrograms } from "./programs.ts";
-import { give, namespacesWork, ownDirectory, reachable, run, waysToCreate, wayToStart } from "./run_as.ts";
+import { barrier, give, namespacesWork, ownDirectory, run, waysToCreate, wayToStart } from "./run_as.ts";
 
 /** How to reach a server, as `pg.Client` takes it. */
 export interface Connection {
@@ -386,26 +386,9 @@ async function create(place: Place): Promise<void> {
 
 /** What went wrong, with the line that mends it. */
 function failure(wanted: string, said: string): DatabaseError {
-  const [, mend] = MENDS.find(([sign]) => sign.test(said)) ?? [undefined, "mend that, or set DATABASE_URL"];
+  const mend = mendOf(said) ?? "mend that, or set DATABASE_URL";
   return new DatabaseError(`${wanted}: ${said.trim()}\n${mend[0]!.toUpperCase()}${mend.slice(1)}`);
 }
-
-const MENDS: [RegExp, string][] = [
-  // unshare says so too, and means namespaces
-  [
-    /(?<!unshare failed: )no space left|disk quota/i,
-    "the disk is full: make room, or set QUINTET_HOME to another disk",
-  ],
-  [
-    /too many open files|insufficient file descriptors/i,
-    "let more files be open (ulimit -n 1024), or set DATABASE_URL",
-  ],
-  [/read-only file system/i, "set QUINTET_HOME to a directory that can be written"],
-  [
-    /cannot be run as (root|"root")|\(os error (1|22)\)|unshare|effective user id/i,
-    "run as an ordinary user, or set DATABASE_URL",
-  ],
-];
 
 /** Another machine on the same network disk: it would start a second server on the same files. */
 async function refuseElsewhere({ directory }: Place, users: Deno.FsFile): Promise<void> {
@@ -518,13 +501,23 @@ async function follow(directory: string): Promise<string> {
 async function found(directory: string, notice: (line: string) => void): Promise<void> {
   const home = await Deno.realPath(directory.slice(0, -"/postgres".length));
   const root = Deno.build.os === "linux" && Deno.uid() === 0;
-  if (!root || await reachable(home) || await namespacesWork()) {
+  if (!root || await barrier(home) === undefined || await namespacesWork()) {
     await Deno.mkdir(directory, { recursive: true, mode: 0o755 });
     if (root) await Deno.chmod(directory, 0o755);
     return;
   }
-  const elsewhere = `/var/lib/quintet/${crypto.randomUUID()}`;
-  await Deno.mkdir(elsewhere, { recursive: true, mode: 0o755 });
+  const common = "/var/lib/quintet";
+  const elsewhere = `${common}/${crypto.randomUUID()}`;
+  await Deno.mkdir(elsewhere, { recursive: true });
+  for (const path of [common, elsewhere]) await Deno.chmod(path, 0o755); // whatever the umask
+  const closed = await barrier(elsewhere);
+  if (closed !== undefined) {
+    await Deno.remove(elsewhere);
+    throw new DatabaseError(
+      `Cannot keep a database for root as the user that runs PostgreSQL must be able to walk through ${closed}: ` +
+        `chmod o+x ${closed}, or run as an ordinary user, or set DATABASE_URL`,
+    );
+  }
   try {
     await Deno.symlink(elsewhere, directory);
     notice(

@@ -6,15 +6,33 @@ import { random } from "../random.ts";
 import { killRounds, makeTable, start, type StartOptions } from "./chaos.ts";
 import { DatabaseError } from "./database_error.ts";
 import { openDatabase } from "./db.ts";
+import { barrier } from "./run_as.ts";
 import { openServer, type Server, serverProcesses } from "./server.ts";
 
 const LINUX = Deno.build.os === "linux";
 const ROOT = Deno.uid() === 0;
+if (Deno.build.os !== "windows") Deno.umask(0o022); // what is made here is for other users to walk through
 
 /** Whether processes may be put into namespaces of their own here; containers often forbid it. */
 const namespaces = LINUX &&
   await new Deno.Command("unshare", { args: ["--user", "--map-root-user", "true"] }).output()
     .then(({ success }) => success, () => false);
+
+/** An empty directory that every user may walk to, also where TMPDIR is a place of root's own. */
+async function openDirectory(): Promise<string> {
+  const tried: string[] = [];
+  for (const dir of [undefined, "/tmp", "/var/tmp"]) {
+    const directory = await Deno.makeTempDir({ ...dir === undefined ? {} : { dir }, prefix: "quintet-" });
+    await Deno.chmod(directory, 0o755);
+    const closed = LINUX ? await barrier(directory) : undefined;
+    if (closed === undefined) return directory;
+    await Deno.remove(directory);
+    tried.push(`${closed} (chmod o+x ${closed})`);
+  }
+  throw new Error(
+    `Cannot test the server as another user as it must walk to a directory: ${tried.join(", ")}`,
+  );
+}
 
 /** A directory of this test's own, and nothing of its server left after it, whatever happens. */
 async function withFreshHome(
@@ -22,7 +40,7 @@ async function withFreshHome(
   name = "home",
   mode = 0o755,
 ): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "quintet-" });
+  const directory = await openDirectory();
   await Deno.chmod(directory, mode);
   const home = `${directory}/${name}`;
   try {
@@ -34,8 +52,7 @@ async function withFreshHome(
 }
 
 /** The directory of all tests here that need no cluster of their own; its server is down before and after each. */
-const shared = await Deno.makeTempDir({ prefix: "quintet-" });
-await Deno.chmod(shared, 0o755);
+const shared = await openDirectory();
 Deno.test.afterAll(() => Deno.remove(shared, { recursive: true }));
 
 async function withHome(act: (home: string) => Promise<void>): Promise<void> {
@@ -218,7 +235,9 @@ Deno.test("openServer() throws away a cluster that was not finished", () =>
         const names = await Array.fromAsync(Deno.readDir(`${home}/postgres`)).catch(() => []);
         return names.filter(({ name }) => name.startsWith("draft-"));
       };
-      while ((await drafts()).length === 0) await delay(1);
+      let over = false;
+      void child.says(1).catch(() => {}).finally(() => over = true);
+      while (!over && (await drafts()).length === 0) await delay(1);
       await delay(20);
       await child.kill(); // its initdb goes on
       for (let round = 0; round < 2; round++) {
@@ -387,11 +406,12 @@ async function asOrdinaryUser(directory: string): Promise<StartOptions> {
   for await (const { name: registry } of Deno.readDir(npmCache)) {
     await Deno.mkdir(`${cache}/${registry}`, { recursive: true });
     for (const name of await packages(`${npmCache}/${registry}`)) {
-      await link(`${npmCache}/${registry}/${name}`, `${cache}/${registry}/${name}`);
+      await run("cp", ["-a", `${npmCache}/${registry}/${name}`, `${cache}/${registry}/${name}`]);
     }
   }
-  await link(Deno.execPath(), `${directory}/deno`);
-  await run("find", [directory, "-type", "d", "-exec", "chown", `${uid}:${gid}`, "{}", "+"]);
+  // Copies that become the user's, no links: under a umask of 077 npm made Deno a program of root alone.
+  await run("cp", [Deno.execPath(), `${directory}/deno`]);
+  await run("chown", ["-R", `${uid}:${gid}`, directory]);
   return {
     program: `${directory}/deno`,
     uid,
@@ -406,10 +426,6 @@ async function run(program: string, args: string[]): Promise<string> {
   ok(success, new TextDecoder().decode(stderr));
   return new TextDecoder().decode(stdout);
 }
-
-/** Hard links, or copies across file systems. */
-const link = (from: string, to: string) =>
-  run("cp", ["-al", from, to]).catch(() => run("cp", ["-a", from, to]));
 
 /** Of a directory of npm packages, those that pg and the embedded server need. */
 async function packages(directory: string): Promise<string[]> {
@@ -443,6 +459,19 @@ Deno.test("openServer() serves an ordinary user, and names what it cannot write"
     );
   }));
 
+Deno.test("openServer() serves root whatever its umask", () =>
+  withFreshHome(async (home) => {
+    if (!LINUX) return;
+    await Deno.mkdir(home);
+    await using child = start({ act: "hold", home }, {
+      program: "sh",
+      args: ["-c", 'umask 077; exec "$@"', "sh", Deno.execPath()],
+    });
+    await child.says(1);
+    equal(await child.finish(), 0, child.complaints());
+    if (ROOT) equal((await Deno.stat(`${home}/postgres/data`)).uid, 65534); // as nobody, who can walk there
+  }));
+
 Deno.test("openServer() serves the root of a rootless container", () =>
   withFreshHome(async (home) => {
     if (!LINUX) return;
@@ -474,24 +503,49 @@ const inContainer = (before: string): StartOptions => ({
   args: ["--user", "--map-root-user", "sh", "-c", `${before}; exec "$@"`, "sh", Deno.execPath()],
 });
 
-Deno.test("openServer() says when the disk is full", () =>
-  withFreshHome(async (home) => {
-    await Deno.mkdir(home);
-    const mount = `mount -t tmpfs -o size=30m tmpfs '${home}'`;
-    await using child = start({ act: "hold", home }, {
-      program: "unshare",
-      args: [
-        "--user",
-        "--map-root-user",
-        "--mount",
-        "sh",
-        "-c",
-        `${mount} && exec "$@"`,
-        "sh",
-        Deno.execPath(),
-      ],
-    });
-    if (!namespaces) return void equal(await child.finish(), 1);
-    equal(await child.finish(), 5, child.complaints());
-    match(child.complaints(), /No space left on device[^]*The disk is full: make room/i);
-  }));
+const disks: [string, string, RegExp][] = [
+  ["is full", "size=30m", /No space left on device[^]*The disk is full: make room/i],
+  [
+    "runs no programs",
+    "noexec",
+    /Permission denied.*its disk run programs/,
+  ],
+];
+for (const [what, option, message] of disks) {
+  Deno.test(`openServer() says when the disk ${what}`, () =>
+    withFreshHome(async (home) => {
+      await Deno.mkdir(home);
+      const system = "/usr/lib/postgresql"; // would be used instead
+      const mount =
+        `(test ! -d ${system} || mount -t tmpfs tmpfs ${system}) && mount -t tmpfs -o ${option} tmpfs '${home}'`;
+      await using child = start({ act: "hold", home }, {
+        program: "unshare",
+        args: [
+          "--user",
+          "--map-root-user",
+          "--mount",
+          "sh",
+          "-c",
+          `${mount} && exec "$@"`,
+          "sh",
+          Deno.execPath(),
+        ],
+      });
+      if (!namespaces) return void equal(await child.finish(), 1);
+      equal(await child.finish(), 5, child.complaints());
+      match(child.complaints(), message);
+    }));
+}
+
+Deno.test("barrier() finds what not every user may walk through", async () => {
+  if (Deno.build.os === "windows") return;
+  const directory = await openDirectory();
+  try {
+    await Deno.mkdir(`${directory}/closed/open`, { recursive: true });
+    equal(await barrier(`${directory}/closed/open`), undefined);
+    await Deno.chmod(`${directory}/closed`, 0o750);
+    equal(await barrier(`${directory}/closed/open`), `${directory}/closed`);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
