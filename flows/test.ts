@@ -21,7 +21,7 @@ const SOURCES = ["lib", "flows", "bench"];
 
 async function run(
   { paths, filter, check }: z.output<typeof schema>,
-  { stage, tell }: Setting,
+  { stage, tell, stop }: Setting,
 ): Promise<number> {
   if (!check) {
     for (const group of ["local", "learn"]) {
@@ -35,7 +35,7 @@ async function run(
       const args of [["fmt", "--check", "--quiet"], ["lint", "--quiet"], ["check", "--quiet", ...SOURCES]]
     ) {
       tell(`deno ${args.join(" ")}`);
-      const { success } = await deno(args);
+      const { success } = await deno(args, stop);
       totals[success ? "passed" : "failed"]++;
     }
   }
@@ -47,7 +47,8 @@ async function run(
   ];
   const args = ["test", "-A", "--no-check", ...tests];
   tell(`deno ${args.join(" ")}`);
-  const { success, output } = await deno(args);
+  const { success, output } = await deno(args, stop);
+  if (stop.aborted) return EXIT.interrupted;
   const [, passed = "0", failed = "0"] = output.match(/\| (\d+) passed.*? \| (\d+) failed/) ?? [];
   totals.passed += Number(passed);
   totals.failed += Number(failed) + (success || failed !== "0" ? 0 : 1);
@@ -55,13 +56,17 @@ async function run(
   return totals.failed === 0 ? EXIT.done : EXIT.internal;
 }
 
-/** Runs this Deno; what it prints is shown as it comes, and returned without colours. */
-async function deno(args: readonly string[]): Promise<{ success: boolean; output: string }> {
+/** Runs this Deno until it ends or `stop` aborts; what it prints is shown as it comes, and returned without colours. */
+async function deno(
+  args: readonly string[],
+  stop: AbortSignal,
+): Promise<{ success: boolean; output: string }> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: ROOT,
     stdout: "piped",
     stderr: "inherit",
+    signal: stop,
   })
     .spawn();
   let output = "";
