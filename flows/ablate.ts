@@ -2,8 +2,8 @@
  * `deno task ablate`: what the meta-model and the policy contribute, measured on the locked test split at equal calls.
  *
  * First some searches without either, from which both are learned; each also says how well the meta-model of the searches
- * before it orders its prompts. Then, for each seed, a search with neither, each, and both: they ask the same questions, so
- * they are compared question by question. Answers are kept like any others: what was paid for is not asked again when an
+ * before it orders its prompts. Then, for each seed, a search with neither, each, and both, as a loop would use them (a
+ * meta-model that does not beat the mean is not used): they ask the same questions, so they are compared question by question. Answers are kept like any others: what was paid for is not asked again when an
  * ablation is repeated.
  *
  * @module
@@ -13,7 +13,13 @@ import { EXIT } from "../lib/command/mod.ts";
 import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
 import { runExperiment } from "../lib/experiment/mod.ts";
 import { fit } from "../lib/gbdt/mod.ts";
-import { openSurrogate, trainMetaModel, trainPolicy } from "../lib/learning/mod.ts";
+import {
+  beatsChance,
+  beatsTheMean,
+  openSurrogate,
+  trainMetaModel,
+  trainPolicy,
+} from "../lib/learning/mod.ts";
 import { random } from "../lib/random.ts";
 import { percent } from "../lib/report/text.ts";
 import { type Comparison, paired } from "../lib/statistics/mod.ts";
@@ -106,7 +112,8 @@ async function ablate(options: Options, setting: Setting): Promise<number> {
         ...{ newId: () => crypto.randomUUID(), elapsed: () => performance.now() },
       })).trained);
   }
-  if (!metaModel) tell("No meta-model: too few prompts were scored.");
+  const surrogate = metaModel && beatsTheMean(metaModel) ? metaModel.id : null;
+  if (surrogate === null) tell("No surrogate: the meta-model does not beat predicting the mean.");
   const policy = await stage("Policy", async (say) => {
     const dataset = await dealt(options, options.seed);
     return await trainPolicy({
@@ -118,6 +125,9 @@ async function ablate(options: Options, setting: Setting): Promise<number> {
     });
   });
 
+  const edits = beatsChance(policy) ? policy.id : null;
+  if (edits === null) tell("No policy: its edits are no better than edits by chance.");
+
   const runs = new Map<Arm["name"], Run[]>();
   for (let seed = options.seed; seed < options.seed + options.seeds; seed++) {
     for (const { name, ...uses } of ARMS) {
@@ -125,8 +135,8 @@ async function ablate(options: Options, setting: Setting): Promise<number> {
         name,
         seed,
         learned({
-          metaModel: uses.surrogate ? metaModel?.id : null,
-          policy: uses.policy ? policy.id : null,
+          metaModel: uses.surrogate ? surrogate : null,
+          policy: uses.policy ? edits : null,
         }),
       );
       if (run === null) return EXIT.interrupted;
@@ -135,7 +145,7 @@ async function ablate(options: Options, setting: Setting): Promise<number> {
   }
   const rows = ARMS.map(({ name }) => contribution(name, runs.get("neither")!, runs.get(name)!));
   if (options.json) {
-    print(document({ arms: rows, foresight, meta_model_id: metaModel?.id ?? null, policy_id: policy.id }));
+    print(document({ arms: rows, foresight, meta_model_id: surrogate, policy_id: edits }));
   } else print(text(rows, foresight, options));
   return EXIT.done;
 }
@@ -201,23 +211,24 @@ interface Contribution {
   readonly n: number;
   readonly calls: number;
   /** Null for the one that the others are compared with. */
-  readonly against_neither: Comparison | null;
+  readonly against_neither: Omit<Comparison, "pValue"> & { readonly p_value: number } | null;
 }
 
 function contribution(arm: Arm["name"], neither: readonly Run[], runs: readonly Run[]): Contribution {
   const [before, after] = [scores(neither), scores(runs)];
   const common = [...after.keys()].filter((question) => before.has(question));
   const values = [...after.values()];
+  const { pValue: p_value, ...comparison } = paired(
+    common.map((question) => before.get(question)!),
+    common.map((question) => after.get(question)!),
+    { random: random(arm) },
+  );
   return {
     arm,
     test: values.reduce((sum, score) => sum + score, 0) / Math.max(1, values.length),
     n: values.length,
     calls: runs.reduce((sum, { record }) => sum + record.trials.at(-1)!.calls, 0) / runs.length,
-    against_neither: arm === "neither" ? null : paired(
-      common.map((question) => before.get(question)!),
-      common.map((question) => after.get(question)!),
-      { random: random(arm) },
-    ),
+    against_neither: arm === "neither" ? null : { ...comparison, p_value },
   };
 }
 
@@ -247,7 +258,7 @@ function text(
         comparison === null ? "" : [
           points(comparison.mean).padStart(15),
           `[${comparison.ci95.map(points).join(", ")}]`.padStart(17),
-          comparison.pValue.toFixed(3).padStart(9),
+          comparison.p_value.toFixed(3).padStart(9),
           comparison.significant ? (comparison.mean > 0 ? "better" : "worse") : "no contribution",
         ].join(" "),
       ].join(" ").trimEnd()
