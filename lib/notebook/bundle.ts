@@ -56,7 +56,8 @@ export function bundleOf(value: Showable, { caption, limit = 20 }: ShowOptions =
   return picture(value, caption);
 }
 
-const isFrame = (value: object): value is Frame => "toRecords" in value && "columns" in value;
+// Asked for, not looked for: a DataFrame of nodejs-polars is a proxy, in which `in` finds nothing.
+const isFrame = (value: object): value is Frame => typeof (value as Partial<Frame>).toRecords === "function";
 const isRecords = (value: object): value is Records => Array.isArray(value);
 
 const ENTITIES: Readonly<Record<string, string>> = {
