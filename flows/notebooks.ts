@@ -21,7 +21,7 @@ import { ensurePython } from "../lib/python/mod.ts";
 import { plural } from "../lib/report/text.ts";
 import { listExperiments } from "../lib/store/mod.ts";
 import { json } from "../lib/text.ts";
-import { common, database, databaseOption, main, ROOT, type Setting } from "./setting.ts";
+import { common, database, databaseOption, main, requireWritable, ROOT, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({
   only: z.array(z.string()).default([]).describe("run only these, as 05 or 05_experiments")
@@ -31,6 +31,7 @@ const schema = z.strictObject({
   html: z.string().optional().describe("folder for a page of each, which opens offline").meta({
     placeholder: "DIR",
   }),
+  output: z.string().optional().describe("folder for each with its outputs").meta({ placeholder: "DIR" }),
   seconds: z.int().min(1).default(600).describe("that a cell may take"),
   check: z.boolean().default(false).describe("check types and run nothing"),
   ...databaseOption,
@@ -73,7 +74,9 @@ async function run(options: Options, setting: Setting): Promise<number> {
   });
   await installKernel(`${ROOT}/.venv`, Deno.execPath());
   await prepared(options, setting);
-  if (options.html !== undefined) await Deno.mkdir(options.html, { recursive: true });
+  for (const folder of [options.html, options.output]) {
+    if (folder !== undefined) await requireWritable(folder, "name another one");
+  }
 
   const rows: Row[] = [];
   for (const name of names) {
@@ -89,6 +92,7 @@ async function run(options: Options, setting: Setting): Promise<number> {
           [PARAMETERS]: JSON.stringify(given),
         },
         html: options.html && `${options.html}/${name}.html`,
+        output: options.output && `${options.output}/${name}.ipynb`,
       });
       const row = rowOf(name, executed, (performance.now() - began) / 1000);
       say(lineOf(row));

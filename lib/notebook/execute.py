@@ -24,11 +24,17 @@ def execute(source, target, seconds):
     try:
         client.execute()
     except CellExecutionError as error:
-        problem = f"{error.ename}: {error.evalue}"
+        # what cannot be read as code has no error of its own, neither here nor among the outputs
+        problem = f"{error.ename}: {error.evalue}" if error.ename else f"a cell is no code: {first_line(error)}"
     except (CellTimeoutError, DeadKernelError) as error:
         problem = str(error).split("\n")[0]
     nbformat.write(notebook, target)
     return notebook, problem
+
+
+def first_line(error):
+    lines = str(error).split("\n")
+    return next((line for line in lines[lines.index("------------------") + 1 :] if line.strip()), "")
 
 
 def export(notebook, title, target):

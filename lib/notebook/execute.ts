@@ -25,7 +25,8 @@ export interface ExecuteOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What a cell may take. @default {300} */
   readonly seconds?: number;
-  /** Where its page is written, if anywhere. */
+  /** Where it is written with its outputs, and where its page is, if anywhere. */
+  readonly output?: string | undefined;
   readonly html?: string | undefined;
   /** Ends the run. */
   readonly stop?: AbortSignal;
@@ -36,7 +37,7 @@ const SCRIPT = fileURLToPath(new URL("execute.py", import.meta.url));
 /** Runs the notebook at `path`, which itself stays as it is. Throws an Error when nothing was run at all. */
 export async function execute(
   path: string,
-  { python, venv, env = {}, seconds = 300, html, stop }: ExecuteOptions,
+  { python, venv, env = {}, seconds = 300, output, html, stop }: ExecuteOptions,
 ): Promise<Executed> {
   const folder = await Deno.makeTempDir({ prefix: "quintet-notebook-" });
   const target = `${folder}/executed.ipynb`;
@@ -54,6 +55,7 @@ export async function execute(
     if (text === undefined || code !== 0 && code !== 3) {
       throw new Error(`Cannot run ${path} as its runner failed: ${said.split("\n").at(-1)}`);
     }
+    if (output !== undefined) await Deno.writeTextFile(output, text);
     const notebook: Notebook = JSON.parse(text);
     const errors = errorsOf(notebook);
     return { notebook, problems: code === 0 || errors.length > 0 ? errors : [said.split("\n").at(-1)!] };
