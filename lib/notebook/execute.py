@@ -5,6 +5,7 @@
 SECONDS is what a cell may take. Exit code 0: no cell failed; 3: one did, and what came before it is in OUT.
 """
 import os
+import subprocess
 import sys
 
 import nbformat
@@ -22,10 +23,12 @@ def execute(source, target, seconds):
     )
     problem = None
     try:
-        client.execute()
+        # what a kernel itself prints is a warning of Deno's, and would stand among the reasons
+        client.execute(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except CellExecutionError as error:
-        # what cannot be read as code has no error of its own, neither here nor among the outputs
-        problem = f"{error.ename}: {error.evalue}" if error.ename else f"a cell is no code: {first_line(error)}"
+        # what cannot be read as code is no error among the outputs
+        told = any(output.output_type == "error" for cell in notebook.cells for output in cell.get("outputs", []))
+        problem = f"{error.ename}: {error.evalue}" if told else f"a cell is no code: {first_line(error)}"
     except (CellTimeoutError, DeadKernelError) as error:
         problem = str(error).split("\n")[0]
     nbformat.write(notebook, target)
