@@ -54,7 +54,8 @@ Deno.test("bundleOf() shows what is hostile and runs none of it", () => {
   const { "text/html": html, "text/plain": text } = bundleOf(hostile.map((answer) => ({ answer })), {
     caption: "<b>answers</b>",
   });
-  ok(!/<script|<img|<b>|\u202e|\u001b/.test(html + text.replaceAll(/<(?:script|img|b)>?/g, "")), html);
+  for (const sign of ["<script", "<img", "<b>", "\u202e", "\u001b"]) equal(html.includes(sign), false, html);
+  for (const sign of ["\u202e", "\u001b"]) equal(text.includes(sign), false, text);
   match(html, /&lt;script&gt;alert\(&quot;1&quot;\)/);
   match(html, /⟨U\+202E⟩red␛\[31m/);
 });
