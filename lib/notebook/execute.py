@@ -5,19 +5,48 @@
 SECONDS is what a cell may take. Exit code 0: no cell failed; 3: one did, and what came before it is in OUT.
 """
 import os
+import queue
 import subprocess
 import sys
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionComplete, CellExecutionError, CellTimeoutError, DeadKernelError
+
+
+class PatientClient(NotebookClient):
+    """Deno's kernel says now and then that a cell is over before it sends what the cell has shown (2.9.6: two threads). Such
+    late outputs are put where they belong; nbclient by itself drops them."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.asked = {}
+
+    async def _async_poll_output_msg(self, parent_msg_id, cell, cell_index):
+        self.asked[parent_msg_id] = (cell, cell_index)
+        last = all(other.cell_type != "code" for other in self.nb.cells[cell_index + 1 :])
+        patience = None
+        while True:
+            try:
+                message = await self.kc.iopub_channel.get_msg(timeout=patience)
+            except queue.Empty:
+                return
+            request = message["parent_header"].get("msg_id")
+            if request not in self.asked:
+                continue
+            try:
+                self.process_message(message, *self.asked[request])
+            except CellExecutionComplete:
+                if request == parent_msg_id:
+                    patience = 1.0 if last else 0.05
 
 
 def execute(source, target, seconds):
     notebook = nbformat.read(source, as_version=4)
-    client = NotebookClient(
+    client = PatientClient(
         notebook,
         timeout=seconds,
+        iopub_timeout=60,
         kernel_name="deno",
         resources={"metadata": {"path": os.path.dirname(os.path.abspath(source))}},
     )

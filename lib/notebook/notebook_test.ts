@@ -183,6 +183,16 @@ Deno.test("execute() fails for every kind of error", async () => {
   }
 });
 
+Deno.test("execute() keeps what the kernel sends after it has said that a cell is over", async () => {
+  const cell = (i: number) =>
+    `await Deno.jupyter.broadcast("display_data", { data: { "text/plain": "${i}" }, metadata: {} });`;
+  const count = 60; // of which one or two come late
+  await withNotebook(notebook(...Array.from({ length: count }, (_, i) => cell(i))), async (path) => {
+    const { notebook: executed } = await execute(path, { python, venv: VENV });
+    deepEqual(shownAs(executed, "text/plain"), Array.from({ length: count }, (_, i) => String(i)));
+  });
+});
+
 Deno.test("a screen in the kernel shows every form, and replaces what it has shown", async () => {
   const cell = `import { live, show } from "${new URL("mod.ts", import.meta.url).href}";
 await show([{ n: 1 }], { caption: "Rows" });

@@ -35,9 +35,20 @@ function kernelHere(): Kernel | undefined {
   }
 }
 
+/**
+ * Milliseconds for the kernel's other thread to send what it was given: a cell that ends before is said to be over first, and
+ * what comes after that is dropped by its reader.
+ */
+const SENDING = 20;
+
 const cellOf = (kernel: Kernel): Screen => {
-  const send = (type: string) => (data: Bundle, name?: string) =>
-    kernel.broadcast(type, { data, metadata: {}, transient: name === undefined ? {} : { display_id: name } });
+  const send = (type: string) => async (data: Bundle, name?: string) => {
+    await kernel.broadcast(type, {
+      ...{ data, metadata: {} },
+      transient: name === undefined ? {} : { display_id: name },
+    });
+    await new Promise((resolve) => setTimeout(resolve, SENDING));
+  };
   return { display: send("display_data"), update: send("update_display_data") };
 };
 
