@@ -1,7 +1,7 @@
 /**
  * `deno task test`: format, lint, types, documented examples and every test; `deno task check`: all but the tests.
  *
- * The last line says `N passed, N failed`; format, lint and types count as one each.
+ * The last line says `N passed, N failed`; format, lint, types and those of the notebooks count as one each.
  *
  * @module
  */
@@ -24,7 +24,7 @@ async function run(
   { stage, tell, stop }: Setting,
 ): Promise<number> {
   if (!check) {
-    for (const group of ["local", "learn"]) {
+    for (const group of ["local", "learn", "notebooks"]) {
       await stage("Python packages", (say) => ensurePython({ root: ROOT, group, log: say }));
     }
   }
@@ -32,7 +32,13 @@ async function run(
   const totals = { passed: 0, failed: 0 };
   if (whole) {
     for (
-      const args of [["fmt", "--check", "--quiet"], ["lint", "--quiet"], ["check", "--quiet", ...SOURCES]]
+      const args of [["fmt", "--check", "--quiet"], ["lint", "--quiet"], ["check", "--quiet", ...SOURCES], [
+        "run",
+        "--quiet",
+        "-A",
+        "flows/notebooks.ts",
+        "--check",
+      ]]
     ) {
       tell(`deno ${args.join(" ")}`);
       const { success } = await deno(args, stop);

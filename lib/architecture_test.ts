@@ -45,6 +45,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "types:native",
   ],
   report: ["types:store"],
+  notebook: ["features", "llm", "native", "python", "report", "store"],
 };
 
 /** What only some rooms may name in their code: a package, an interface of the runtime, the clock. */
@@ -57,11 +58,11 @@ const ALONE: readonly {
   { what: "Plot and the DOM", pattern: /from "(?:@observablehq\/plot|linkedom)"/, rooms: ["report"] },
   { what: "Hono", pattern: /from "hono/, rooms: ["report", "api"] },
   { what: "native libraries", pattern: /Deno\.dlopen|Deno\.Unsafe/, rooms: ["native"] },
-  // OpenMP reads how its threads wait from there, as its library is loaded.
-  { what: "the environment", pattern: /Deno\.env/, rooms: ["native"] },
+  // OpenMP reads how its threads wait from there, as its library is loaded; a notebook is given nothing else.
+  { what: "the environment", pattern: /Deno\.env/, rooms: ["native", "notebook"] },
   { what: "arguments", pattern: /Deno\.args/, rooms: [] },
   { what: "the end of the process", pattern: /Deno\.exit\b/, rooms: [] },
-  { what: "the console", pattern: /\bconsole\./, rooms: [] },
+  { what: "the console", pattern: /\bconsole\./, rooms: ["notebook"] },
   { what: "global chance", pattern: /Math\.random/, rooms: [] },
   { what: "SQL", pattern: /`\s*(?:select|insert into|update|delete from|with \w+ as) /, rooms: ["store"] },
 ];
@@ -155,7 +156,7 @@ Deno.test("ARCHITECTURE.md names what is there", async () => {
   const names = [...new Set([...text.matchAll(/`([^`\s]+)`/g)].map(([, name]) => name!))];
   const code = (await sources()).map(({ code }) => code).join("\n");
   const paths: string[] = [];
-  for (const folder of ["lib", "flows", "bench", "data", "sql"]) {
+  for (const folder of ["lib", "flows", "bench", "data", "sql", "notebooks"]) {
     const root = new URL(`../${folder}/`, LIB);
     paths.push(...(await filesIn(root)).map((path) => `${folder}/${path}`));
   }

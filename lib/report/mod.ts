@@ -21,6 +21,7 @@ export {
   type Standing,
   wonAndLost,
 } from "./charts.ts";
+export * from "./learning_charts.ts";
 export { htmlReport, type ReportOptions } from "./page.ts";
 export { type Earned, earned, type Outcome, type Pair, pairs } from "./rows.ts";
 export {
