@@ -39,6 +39,8 @@ export {
   editsOf,
   findMetaModel,
   findPolicy,
+  learnedBy,
+  type LearnedRecord,
   measureEdits,
   type MetaModelRow,
   metaModels,
@@ -58,6 +60,7 @@ export {
   type ExperimentRow,
   listExperiments,
   type MetricRow,
+  type ModelRow,
   readExperiment,
   type TrialRow,
 } from "./overview.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 import { html } from "hono/html";
-import type { ExperimentRecord } from "../../store/overview.ts";
+import type { ExperimentRecord, TrialRow } from "../../store/overview.ts";
 import { type DemoChange, demoDiff, type Piece, wordDiff } from "../prompt_diff.ts";
 import { compared } from "../rows.ts";
-import { count, shortened, term, visible } from "../text.ts";
+import { count, plural, shortened, term, visible } from "../text.ts";
 import { type Html, quoted } from "./parts.ts";
 
 /** Bytes of a text that are compared and shown. */
@@ -22,7 +22,6 @@ export function prompt(record: ExperimentRecord): Html | string {
   const { before, after } = compared(record);
   const [old, now] = [before, after].map((version) => record.trials.find(({ index }) => index === version));
   if (!old || !now) return "";
-  const demos = demoDiff(old.demos, now.demos);
   return html`<section id="prompt" aria-labelledby="prompt-title">
 <h2 id="prompt-title">What changed in the prompt</h2>
 <p>${
@@ -33,13 +32,49 @@ export function prompt(record: ExperimentRecord): Html | string {
   } Score it on other questions: <code>deno task evaluate --prompt ${
     term(now.prompt_id.slice(0, 8))
   }</code></p>
-<h3>System prompt</h3>
+${difference(old, now)}
+</section>`;
+}
+
+type Prompt = Pick<TrialRow, "system_prompt" | "output_prompt" | "demos">;
+
+/** What makes `now` of `old`, text by text. */
+export function difference(old: Prompt, now: Prompt): Html {
+  const demos = demoDiff(old.demos, now.demos);
+  return html`<h3>System prompt</h3>
 ${text(old.system_prompt, now.system_prompt)}
 <h3>Output prompt <span>after each question</span></h3>
 ${text(old.output_prompt, now.output_prompt)}
 <h3>Worked examples (demos) <span>${summary(demos)}</span></h3>
-${demos.length === 0 ? html`<p class="note">None before, none after.</p>` : list(demos)}
-</section>`;
+${demos.length === 0 ? html`<p class="note">None before, none after.</p>` : list(demos)}`;
+}
+
+/** What changed, in a clause for the first screen: `the system prompt was rewritten, 8 worked examples were added`. */
+export function changed(old: Prompt, now: Prompt): string {
+  const one = (name: string, before: string, after: string): string[] => {
+    if (before === after) return [];
+    const way = before === "" ? "added" : after === "" ? "removed" : "rewritten";
+    return [`the ${name} was ${way}`];
+  };
+  const [before, after] = [old.demos.length, now.demos.length];
+  const same = JSON.stringify(old.demos) === JSON.stringify(now.demos);
+  const demos = same
+    ? []
+    : before === 0
+    ? [`${plural(after, "worked example")} ${after === 1 ? "was" : "were"} added`]
+    : after === 0
+    ? ["the worked examples were removed"]
+    : [`the worked examples were changed (${count(before)} before, ${count(after)} after)`];
+  const parts = [
+    ...one("system prompt", old.system_prompt, now.system_prompt),
+    ...one("output prompt", old.output_prompt, now.output_prompt),
+    ...demos,
+  ];
+  return parts.length === 0
+    ? "nothing"
+    : parts.length === 1
+    ? parts[0]!
+    : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 }
 
 function text(before: string, after: string): Html {
