@@ -44,7 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "types:dataset",
     "types:native",
   ],
-  report: ["random", "statistics", "types:store"],
+  report: ["random", "statistics", "text", "types:store"],
 };
 
 /** What only some rooms may name in their code: a package, an interface of the runtime, the clock. */

@@ -170,6 +170,9 @@ browserTest(
         const dead =
           "[...document.querySelectorAll('nav a')].filter((a) => !document.querySelector(a.hash)).length";
         equal(await page.evaluate(dead), 0);
+        const ids = "[...document.querySelectorAll('[id]')].map((e) => e.id)";
+        const all = await page.evaluate(ids) as string[];
+        deepEqual(all.filter((id, i) => all.indexOf(id) !== i), []);
         const bytes = await page.pdf({ format: "A4" });
         equal(new TextDecoder().decode(bytes.subarray(0, 5)), "%PDF-");
       });

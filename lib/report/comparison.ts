@@ -70,7 +70,7 @@ export function htmlComparison(
     first: first(a, b, compared),
     sections: [
       ["sides-section", "Side by side", sideBySide(a, b)],
-      ["search", "Search", searches(a, b)],
+      ["score", "Search", searches(a, b)],
       ["prompt", "Prompts", prompts(a, b)],
       [
         "questions",
@@ -261,8 +261,8 @@ const FACTS = [
 function searches(a: ExperimentRecord, b: ExperimentRecord): Html | string {
   const raced = ({ trials }: ExperimentRecord) => trials.some(({ validation }) => validation !== null);
   if (!raced(a) && !raced(b)) return "";
-  return html`<section id="search" aria-labelledby="search-title">
-<h2 id="search-title">Score against calls</h2>
+  return html`<section id="score" aria-labelledby="score-title">
+<h2 id="score-title">Score against calls</h2>
 ${
     figure(
       (options) => bestSoFar({ a: a.trials, b: b.trials }, options),

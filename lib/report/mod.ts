@@ -28,6 +28,7 @@ export {
   wonAndLost,
 } from "./charts.ts";
 export { htmlComparison, type Sides, sides } from "./comparison.ts";
+export { type Exported, exportText, type Format, FORMATS } from "./export.ts";
 export { htmlReport, type ReportOptions } from "./page.ts";
 export {
   type Earned,

@@ -64,6 +64,7 @@ export {
   readExperiment,
   type TrialRow,
 } from "./overview.ts";
+export { COLUMNS, exported, type Row, type Table, TABLES } from "./export.ts";
 export { openServer, type Server, type ServerOptions } from "./server.ts";
 export { HeldError, type Hold, holdExperiment } from "./hold.ts";
 export {

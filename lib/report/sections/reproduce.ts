@@ -150,10 +150,21 @@ const quoted = (text: string): string =>
 
 /** A setting as it may be shown. */
 export function setting(name: string, value: unknown): string {
-  if (SECRET.test(name) && typeof value !== "number" && typeof value !== "boolean") return "(not shown)";
-  const json = JSON.stringify(
-    value,
-    (key, inner) => SECRET.test(key) && typeof inner === "string" ? "(not shown)" : inner,
+  if (SECRET.test(name) && typeof value !== "number" && typeof value !== "boolean") return HIDDEN;
+  return term((JSON.stringify(withoutSecrets(value)) ?? "null").slice(0, 10_000), 2_000);
+}
+
+const HIDDEN = "(not shown)";
+
+/** `value` without what gives access, whatever it is made of. */
+export function withoutSecrets(value: unknown): unknown {
+  if (typeof value === "string") return discreet(value);
+  if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      name,
+      SECRET.test(name) && typeof inner === "string" ? HIDDEN : withoutSecrets(inner),
+    ]),
   );
-  return term(discreet((json ?? "null").slice(0, 10_000)), 2_000);
 }
