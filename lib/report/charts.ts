@@ -17,6 +17,6 @@
 export { latencies } from "./charts/calls.ts";
 export { beforeAndAfter, type Standing, wonAndLost } from "./charts/claim.ts";
 export type { ChartOptions } from "./charts/frame.ts";
-export { editedPrompts, featureImportance, predictedAgainstMeasured, STRONGEST } from "./charts/learned.ts";
+export { editedPrompts, featureImportance, predictedAgainstMeasured, strongest } from "./charts/learned.ts";
 export { bestSoFar, type RunScores, standings } from "./charts/runs.ts";
 export { lineage, operatorGains, scoreAgainstCalls } from "./charts/search.ts";

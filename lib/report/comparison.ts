@@ -132,12 +132,17 @@ function first(a: ExperimentRecord, b: ExperimentRecord, sides: Sides): Html {
     low: comparison.ci95[0],
     high: comparison.ci95[1],
   };
+  const bill = ({ experiment: { seconds }, bill }: ExperimentRecord) =>
+    `${plural(bill.reduce((sum, { calls }) => sum + calls, 0), "call")}, ${
+      dollars(bill.reduce((sum, { cost_usd }) => sum + cost_usd, 0))
+    } and ${duration(seconds)}`;
   return html`<section id="result" aria-labelledby="verdict">
 <p class="kicker">The question: which of two runs found the better prompt? A is ${name(a)}. B is ${
     name(b)
   }.</p>
 <h1 id="verdict" class="${tone}">${title}</h1>
 <p class="lead">${text}</p>
+<p>A took ${bill(a)}; B took ${bill(b)}. <a href="#sides-section">See both side by side</a></p>
 ${
     comparison === null ? "" : html`<dl class="tiles">
 ${
@@ -215,7 +220,7 @@ function sideBySide(a: ExperimentRecord, b: ExperimentRecord): Html {
       term(experiment.dataset),
       capital(metricOf(record)),
       modelOf(record, "primary") ?? "–",
-      modelOf(record, "optimizer") ?? "–",
+      modelOf(record, "optimizer") ?? modelOf(record, "primary") ?? "–", // the primary's, unless another is named
       String(experiment.seed),
       `${experiment.status}${experiment.stop_reason === null ? "" : `: ${experiment.stop_reason}`}`,
       experiment.before === experiment.after ? "–" : standing(before),
@@ -282,7 +287,14 @@ function prompts(a: ExperimentRecord, b: ExperimentRecord): Html | string {
 <p>Only in <ins>B</ins>, only in <del>A</del>. A's is version ${ours.index}, by ${
     term(ours.operator)
   }; B's is version ${theirs.index}, by ${term(theirs.operator)}.</p>
-${difference(ours, theirs)}
+${
+    difference(ours, theirs, {
+      added: "only in B",
+      removed: "only in A",
+      moved: "in both, moved",
+      kept: "in both",
+    })
+  }
 </section>`;
 }
 
@@ -296,7 +308,8 @@ function settings(a: ExperimentRecord, b: ExperimentRecord): Html {
     "dataset, SHA-256": dataset_sha256,
   });
   const [ours, theirs] = [of(a), of(b)];
-  const names = [...new Set([...Object.keys(ours), ...Object.keys(theirs)])].sort();
+  const names = [...new Set([...Object.keys(ours), ...Object.keys(theirs)])].sort()
+    .filter((name) => name !== "report"); // where it was written
   const other = names.filter((name) => JSON.stringify(ours[name]) !== JSON.stringify(theirs[name]));
   const shown = (values: Record<string, unknown>, name: string) =>
     name in values ? html`<code>${setting(name, values[name])}</code>` : "–";

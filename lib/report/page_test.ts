@@ -108,8 +108,8 @@ Deno.test("htmlReport() shows what was learned, and only what there is", () => {
   const document = check(LEARNED, PREDICTED, [predicted, guided, edits]);
   deepEqual([...document.querySelectorAll("#edits tbody tr")].map(words), [
     "#2 shorten +2.0 +2.0 –",
-    "#3 add_constraint +5.0, add_demo +11.0, add_demo +4.0 +20.0 +7.5",
-    "#4 add_structure +3.0 +3.0 −5.0",
+    "#3 add constraint +5.0, add demo +11.0, add demo +4.0 +20.0 +7.5",
+    "#4 add structure +3.0 +3.0 −5.0",
   ]);
   const facts = words(document.querySelector("#reproduce"));
   for (

@@ -137,3 +137,6 @@ export function featureName(name: string, { short = false }: { short?: boolean }
   if (short) return `${part === "demo" ? "demos" : part}: ${counted}`;
   return part === "demo" ? `${counted} of the demos` : `${counted} of the ${part} prompt`;
 }
+
+/** An edit in words: `add_constraint` is "add constraint". */
+export const actionName = (name: string): string => name.slice(0, 200).replaceAll("_", " ");

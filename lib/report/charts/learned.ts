@@ -8,7 +8,7 @@ import type { EditRow, MetaModelRow } from "../../store/learning.ts";
 import type { TrialRow } from "../../store/overview.ts";
 import { colour } from "../palette.ts";
 import { type Edited, edited, foreseen } from "../rows.ts";
-import { count, featureName, percent, plural, points, term } from "../text.ts";
+import { actionName, count, featureName, percent, plural, points, term } from "../text.ts";
 import {
   AXIS,
   type ChartOptions,
@@ -122,7 +122,14 @@ export function predictedAgainstMeasured(
 }
 
 /** Features drawn. */
-export const STRONGEST = 12;
+const STRONGEST = 12;
+
+/** The features that a chart of them shows: what rounds to nothing is left out. */
+export function strongest(importance: MetaModelRow["importance"]): MetaModelRow["importance"] {
+  const total = importance.reduce((sum, { value }) => sum + value, 0) || 1;
+  return importance.filter(({ value }) => value / total >= 0.0005).sort((a, b) => b.value - a.value)
+    .slice(0, STRONGEST);
+}
 
 /**
  * What a meta-model goes by: the share of each feature in what its splits gained, the strongest dozen. Blue where more of it
@@ -133,7 +140,7 @@ export function featureImportance(
   { width = WIDTH }: ChartOptions = {},
 ): Plot.PlotOptions {
   const total = importance.reduce((sum, { value }) => sum + value, 0) || 1;
-  const rows = importance.toSorted((a, b) => b.value - a.value).slice(0, STRONGEST).map(
+  const rows = strongest(importance).map(
     ({ feature, value, sign }, i) => {
       const share = percent(value / total);
       const way = sign > 0 ? "more is better" : sign < 0 ? "less is better" : "";
@@ -151,7 +158,7 @@ export function featureImportance(
   return {
     ...frame(width),
     height: 26 * rows.length + 44,
-    marginLeft: 12 + Math.max(0, ...rows.map(({ feature }) => pixels(feature))),
+    marginLeft: 20 + Math.max(0, ...rows.map(({ feature }) => pixels(feature))),
     marginRight: 12 + longest,
     marginBottom: 40,
     ariaLabel: `What the meta-model goes by: ${rows.map(({ said }) => said).join("; ")}`,
@@ -256,8 +263,8 @@ export function editedPrompts(
   };
 }
 
-/** `add_constraint, shorten ×2` */
+/** `add constraint, shorten ×2` */
 const actionsOf = ({ actions }: Edited): string =>
-  [...Map.groupBy(actions, ({ action }) => term(action, 60))].map(([action, { length }]) =>
+  [...Map.groupBy(actions, ({ action }) => term(actionName(action), 60))].map(([action, { length }]) =>
     length === 1 ? action : `${action} ×${count(length)}`
   ).join(", ");

@@ -108,8 +108,10 @@ export function bestSoFar(
   // Two ends near each other would be written over each other
   const [first, second] = runs.map(({ final }) => final.y);
   const near = second !== undefined && Math.abs(first! - second) < top / 12;
-  const lift = (i: number, x: number) =>
-    x < 0.9 * end ? -12 : !near ? 0 : (i === 0) === (first! >= second!) ? -9 : 9;
+  const aside = ({ x }: { readonly x: number }, i: number) =>
+    x < 0.9 * end // left of its end, where the other run's line goes on
+      ? { textAnchor: "end", dx: -8, dy: -11 } as const
+      : { textAnchor: "start", dx: 8, dy: !near ? 0 : (i === 0) === (first! >= second!) ? -9 : 9 } as const;
   return {
     ...frame(width),
     height: 320,
@@ -146,9 +148,7 @@ export function bestSoFar(
           x: "x",
           y: "y",
           text: () => text,
-          textAnchor: "start",
-          dx: 8,
-          dy: lift(i, final.x),
+          ...aside(final, i),
           fontWeight: 600,
           ...HALO,
           fill: stroke,

@@ -7,9 +7,9 @@
 import { html } from "hono/html";
 import type { ExperimentRecord, TrialRow } from "../../store/overview.ts";
 import type { LearnedRecord } from "../../store/learning.ts";
-import { editedPrompts, featureImportance, predictedAgainstMeasured, STRONGEST } from "../charts.ts";
+import { editedPrompts, featureImportance, predictedAgainstMeasured, strongest } from "../charts.ts";
 import { type Edited, edited, foreseen, foresight } from "../rows.ts";
-import { count, featureName, percent, plural, points, term } from "../text.ts";
+import { actionName, count, featureName, percent, plural, points, term } from "../text.ts";
 import { figure, type Html, table } from "./parts.ts";
 
 /** The section; nothing where nothing was learned, used or suggested. */
@@ -71,18 +71,21 @@ ${
 }
 
 /** The features that the chart leaves out. */
-function rest(importance: NonNullable<LearnedRecord["metaModel"]>["importance"]): Html | string {
-  const others = importance.toSorted((a, b) => b.value - a.value).slice(STRONGEST, 100);
+function rest(importance: Importance): Html | string {
+  const shown = new Set(strongest(importance));
+  const others = importance.filter((row) => !shown.has(row)).sort((a, b) => b.value - a.value);
   const total = importance.reduce((sum, { value }) => sum + value, 0) || 1;
   return others.length === 0 ? "" : html`
     <details>
-      <summary>${plural(importance.length - STRONGEST, "more feature")}</summary>
-      <p class="note">${others.map(({ feature, value }) =>
+      <summary>${plural(others.length, "more feature")}</summary>
+      <p class="note">${others.slice(0, 100).map(({ feature, value }) =>
         `${term(featureName(feature), 80)} ${percent(value / total)} %`
       ).join(", ")}</p>
     </details>
   `;
 }
+
+type Importance = NonNullable<LearnedRecord["metaModel"]>["importance"];
 
 /** Edited prompts in the table. */
 const EDITED = 300;
@@ -128,9 +131,10 @@ const editRow = ({ version, actions, predicted, measured }: Edited): Html =>
   html`
     <tr>
       <th scope="row"><a href="#trial-${version}">#${version}</a></th>
-      <td>${actions.map(({ action, predicted }) => `${term(action, 60)} ${points(predicted)}`).join(
-        ", ",
-      )}</td>
+      <td>${actions.map(({ action, predicted }) => `${term(actionName(action), 60)} ${points(predicted)}`)
+        .join(
+          ", ",
+        )}</td>
       <td class="n">${points(predicted)}</td>
       <td class="n">${measured === null ? "–" : points(measured)}</td>
     </tr>

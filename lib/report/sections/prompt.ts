@@ -38,15 +38,19 @@ ${difference(old, now)}
 
 type Prompt = Pick<TrialRow, "system_prompt" | "output_prompt" | "demos">;
 
+/** How a demo is called that is in one prompt, or in both. */
+type Names = Readonly<Record<DemoChange["kind"], string>>;
+const CHANGES: Names = { added: "added", removed: "removed", moved: "moved", kept: "kept" };
+
 /** What makes `now` of `old`, text by text. */
-export function difference(old: Prompt, now: Prompt): Html {
+export function difference(old: Prompt, now: Prompt, names = CHANGES): Html {
   const demos = demoDiff(old.demos, now.demos);
   return html`<h3>System prompt</h3>
 ${text(old.system_prompt, now.system_prompt)}
 <h3>Output prompt <span>after each question</span></h3>
 ${text(old.output_prompt, now.output_prompt)}
-<h3>Worked examples (demos) <span>${summary(demos)}</span></h3>
-${demos.length === 0 ? html`<p class="note">None before, none after.</p>` : list(demos)}`;
+<h3>Worked examples (demos) <span>${summary(demos, names)}</span></h3>
+${demos.length === 0 ? html`<p class="note">None in either.</p>` : list(demos, names)}`;
 }
 
 /** What changed, in a clause for the first screen: `the system prompt was rewritten, 8 worked examples were added`. */
@@ -81,9 +85,9 @@ function text(before: string, after: string): Html {
   const [old, now] = [before, after].map((text) => shortened(visible(text.slice(0, MOST + 1)), MOST));
   const pieces = wordDiff(old!.shown, now!.shown);
   const cut = old!.rest + now!.rest !== "";
-  return html`<p class="diff">${
-    pieces.length === 0 ? html`<i>empty, before and after</i>` : pieces.map(piece)
-  }</p>${before === after && pieces.length > 0 ? html`<p class="note">Unchanged.</p>` : ""}${
+  return html`<p class="diff">${pieces.length === 0 ? html`<i>empty in both</i>` : pieces.map(piece)}</p>${
+    before === after && pieces.length > 0 ? html`<p class="note">Unchanged.</p>` : ""
+  }${
     cut
       ? html`<p class="note">Only the beginning: ${count(before.length)} characters before, ${
         count(after.length)
@@ -95,13 +99,13 @@ function text(before: string, after: string): Html {
 const piece = ({ kind, text }: Piece): Html | string =>
   kind === "added" ? html`<ins>${text}</ins>` : kind === "removed" ? html`<del>${text}</del>` : text;
 
-function summary(demos: readonly DemoChange[]): string {
+function summary(demos: readonly DemoChange[], names: Names): string {
   const kinds = Map.groupBy(demos, ({ kind }) => kind);
   return (["added", "removed", "moved", "kept"] as const)
-    .flatMap((kind) => kinds.has(kind) ? [`${kinds.get(kind)!.length} ${kind}`] : []).join(", ");
+    .flatMap((kind) => kinds.has(kind) ? [`${kinds.get(kind)!.length} ${names[kind]}`] : []).join(", ");
 }
 
-function list(demos: readonly DemoChange[]): Html {
+function list(demos: readonly DemoChange[], names: Names): Html {
   const rest = demos.length - DEMOS;
   return html`<ol class="demos">${
     demos.slice(0, DEMOS).map(({ kind, demo, before }) =>
@@ -110,7 +114,9 @@ function list(demos: readonly DemoChange[]): Html {
           <div><div>${quoted(demo.question, DEMO)}</div><div class="answer">${quoted(
             demo.answer,
             DEMO,
-          )}</div><span class="tag">${kind === "moved" ? `moved from ${before}` : kind}</span></div>
+          )}</div><span class="tag">${kind === "moved"
+            ? `${names.moved} from ${before}`
+            : names[kind]}</span></div>
         </li>
       `
     )
