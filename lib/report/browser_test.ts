@@ -184,6 +184,9 @@ browserTest(
         await opened(html, { ...WIDE, viewport: { width, height: 800 } }, async (page) => {
           equal(await page.evaluate(WIDER), false, `${name} ${kind}`);
           deepEqual(await page.evaluate(OUTSIDE), [], `${name} ${kind}`);
+          const [title, button] = [page.locator("header p"), page.locator("#theme")];
+          const below = (await button.boundingBox())!.y - (await title.boundingBox())!.y;
+          ok(below < 20, `the button is ${below} pixels below the title: ${name} ${kind}`);
           await shoot(page, `${name}_${kind}`);
         });
       }

@@ -66,10 +66,10 @@ export function htmlComparison(
   const { title } = verdictOf(compared);
   return framed({
     title: `A ${a.experiment.id.slice(0, 8)}, B ${b.experiment.id.slice(0, 8)}: ${title}`,
-    about: `two runs, ${a.experiment.id.slice(0, 8)} and ${b.experiment.id.slice(0, 8)}`,
+    about: `runs ${a.experiment.id.slice(0, 8)} and ${b.experiment.id.slice(0, 8)}`,
     first: first(a, b, compared),
     sections: [
-      ["sides-section", "Side by side", sideBySide(a, b)],
+      ["sides-section", "Facts", sideBySide(a, b)],
       ["score", "Search", searches(a, b)],
       ["prompt", "Prompts", prompts(a, b)],
       [
