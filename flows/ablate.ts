@@ -34,7 +34,16 @@ import {
 } from "../lib/store/mod.ts";
 import { json as document } from "../lib/text.ts";
 import { type Learned, learned, type Learning, LIMITS, openLearning, slots } from "./learning.ts";
-import { common, database, databaseOption, main, type Models, models, type Setting } from "./setting.ts";
+import {
+  common,
+  database,
+  databaseOption,
+  main,
+  type Models,
+  models,
+  type Setting,
+  VERSIONS,
+} from "./setting.ts";
 import {
   askingOptions,
   DATASET,
@@ -167,7 +176,7 @@ async function searched(db: Database, { options, seed, learned, roles, learning,
 }): Promise<Run | null> {
   const dataset = await dealt(options, seed);
   const id = crypto.randomUUID(), datasetId = await saveDataset(db, dataset);
-  const config = { ...options, ...settled(options, dataset), ...learned, seed };
+  const config = { ...options, ...settled(options, dataset), ...learned, seed, versions: VERSIONS };
   await beginExperiment(db, {
     ...{ id, kind: "optimize", datasetId, seed },
     config: kept(config, ["seeds", "lessons", "timesteps"]),

@@ -16,7 +16,16 @@ import { percent } from "../lib/report/text.ts";
 import { bootstrap } from "../lib/statistics/mod.ts";
 import { isStorable, json } from "../lib/text.ts";
 import { beginExperiment, type Database, findPrompt, readExperiment } from "../lib/store/mod.ts";
-import { common, database, databaseOption, jsonFile, main, models, type Setting } from "./setting.ts";
+import {
+  common,
+  database,
+  databaseOption,
+  jsonFile,
+  main,
+  models,
+  type Setting,
+  VERSIONS,
+} from "./setting.ts";
 import {
   askingOptions,
   caps,
@@ -89,7 +98,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   const id = crypto.randomUUID();
   const datasetId = await keepQuestions(db, dataset, setting);
   const named = kept ? { prompt: kept.id } : {}; // `latest` will be another one
-  const config = keptOptions({ ...options, ...settings, ...named }, LEFT_OUT);
+  const config = keptOptions({ ...options, ...settings, ...named, versions: VERSIONS }, LEFT_OUT);
   await beginExperiment(db, { id, kind: "evaluate", datasetId, seed: options.seed, config });
   const wanted = dataset[options.split].length;
   const most = Math.min(wanted, Math.floor(options.max_calls / (settings.metric === "judge" ? 2 : 1)));

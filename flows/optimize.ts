@@ -36,6 +36,7 @@ import {
   models,
   requireWritable,
   type Setting,
+  VERSIONS,
   writeFile,
 } from "./setting.ts";
 import {
@@ -97,6 +98,8 @@ type Options = z.output<typeof schema>;
 type Config = Omit<Options, keyof Settled | keyof Learned> & Settled & LearnedOptions & {
   /** Calls below which nothing is searched; kept, so that the result can say so. */
   readonly calls_to_search?: number;
+  /** What it was begun by. */
+  readonly versions?: typeof VERSIONS;
 };
 
 /** What may change when a run is resumed: everything else would make it another run. */
@@ -167,7 +170,11 @@ async function planned(options: Options, setting: Setting): Promise<Plan> {
   const dataset = await questionsIn(options, setting);
   const made = settled(options, dataset);
   const callsEach = made.metric === "judge" ? 2 : 1;
-  const config = { ...options, ...made, calls_to_search: callsToSearch(dataset, { callsEach }) };
+  const config = {
+    ...{ ...options, ...made },
+    calls_to_search: callsToSearch(dataset, { callsEach }),
+    versions: VERSIONS,
+  };
   await requireAskable(config, setting);
   await requireWritable(
     dirname(reportOf(config, "", setting)),

@@ -5,7 +5,7 @@
  * @module
  */
 import { equal, match, ok } from "node:assert/strict";
-import { type ChatRequest, modelServer, place } from "./testing.ts";
+import { type ChatRequest, modelServer, place, printed, run } from "./testing.ts";
 import { ROOT } from "./setting.ts";
 
 const README = await Deno.readTextFile(`${ROOT}/README.md`);
@@ -51,9 +51,9 @@ Deno.test("every command of the README does what it says", async (t) => {
       continue;
     }
     await t.step(command, async () => {
-      const brought = command
+      const brought = (command.endsWith(" A B") ? command.replace("A B", await twoOf(own.env)) : command)
         .replaceAll(/openai:[\w.-]+(@\S+)?/g, (name) => `${name.split("@")[0]}@${server.url}`)
-        .replaceAll(/ (predictions\.jsonl|report\.html|pages)/g, ` ${own.folder}/$1`)
+        .replaceAll(/ (predictions\.jsonl|report\.html|pages|answers\.csv)/g, ` ${own.folder}/$1`)
         .replace(/^(lab|notebooks)$/, "$1 --check") // the one would wait for Ctrl-C, the other has a test of its own
         .replace(/--max-usd \S+/, "$& --allow-unpriced");
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -79,6 +79,12 @@ Deno.test("every command of the README does what it says", async (t) => {
     });
   }
 });
+
+/** The ids of two experiments, as a reader finds them. */
+async function twoOf(env: Record<string, string>): Promise<string> {
+  const experiments = printed(await run("show", ["--json"], { env }));
+  return experiments.slice(0, 2).map(({ id }: { id: string }) => id).join(" ");
+}
 
 /** As a shell splits them. */
 const words = (command: string): string[] =>

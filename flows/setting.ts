@@ -8,11 +8,15 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import project from "../deno.json" with { type: "json" };
 import { EXIT, helpOf, outcome, readOptions, type Stage, stages, UsageError } from "../lib/command/mod.ts";
 import { cutAt, point, POINTS } from "../lib/cut.ts";
 import { type LanguageModel, openModel, parseModel, ProviderError } from "../lib/llm/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
 import { type Database, type Experiment, findExperiment, migrate, openDatabase } from "../lib/store/mod.ts";
+
+/** What a run is made by: kept with each experiment, so that its report can say so. */
+export const VERSIONS = { quintet: project.version, deno: Deno.version.deno };
 
 /** The project's folder, without a slash at its end. */
 export const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/[/\\]$/, "");
@@ -233,13 +237,13 @@ export async function found(db: Database, id: string): Promise<Experiment> {
   }
 }
 
-/** Writes a file whole or not at all, also when the power goes. */
-export async function writeFile(path: string, text: string): Promise<void> {
+/** Writes a file whole or not at all, also when the power goes; a text in pieces as they come. */
+export async function writeFile(path: string, text: string | AsyncIterable<string>): Promise<void> {
   const draft = `${path}.${crypto.randomUUID().slice(0, 8)}.draft`;
   try {
     await Deno.mkdir(dirname(path), { recursive: true });
     point("report: before its draft");
-    await Deno.writeTextFile(draft, text);
+    await Deno.writeTextFile(draft, typeof text === "string" ? text : ReadableStream.from(text));
     await sync(draft);
     point("report: drafted");
     await Deno.rename(draft, path);
@@ -248,6 +252,20 @@ export async function writeFile(path: string, text: string): Promise<void> {
   } catch (error) {
     await Deno.remove(draft).catch(() => {});
     throw new UsageError(`Cannot write ${path}: ${why(error)}`, { cause: error });
+  }
+}
+
+/** Writes pieces of a text to stdout as they come, no faster than they are read; a reader who leaves early has enough. */
+export async function writeOut(pieces: AsyncIterable<string>): Promise<void> {
+  const encoder = new TextEncoder();
+  try {
+    for await (const piece of pieces) {
+      for (let bytes = encoder.encode(piece); bytes.length > 0;) {
+        bytes = bytes.subarray(await Deno.stdout.write(bytes));
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
 

@@ -1,11 +1,11 @@
-/** What reads and minds the database: show, report, migrate. */
+/** What reads and minds the database: show, report, export, migrate. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
 import { testDatabase } from "../lib/store/testing.ts";
 import { ROOT } from "./setting.ts";
 import { each, type Ended, modelServer, parity, place, printed, run, said } from "./testing.ts";
 
-Deno.test("show and report give back what was run", async () => {
+Deno.test("show, report and export give back what was run", async () => {
   await using at = await place();
   await using server = modelServer(parity);
   const empty = await run("show", [], at);
@@ -78,6 +78,46 @@ Deno.test("show and report give back what was run", async () => {
       deepEqual([experiment_id, report], [ids[1], `${at.home}/reports/${ids[1]}.html`]);
       ok((await Deno.readTextFile(report)).includes(ids[1]!));
     }],
+    ["report", ["--compare", ids[2]!, ids[1]!, "--json"], async (ended) => {
+      const { experiment_ids, report } = printed(ended);
+      deepEqual(experiment_ids, [ids[2], ids[1]]);
+      equal(report, `${at.home}/reports/${ids[2]}_${ids[1]}.html`);
+      const page = await Deno.readTextFile(report);
+      match(page, /<th scope="row">Difference<\/th>/);
+      ok(!page.includes(password));
+    }],
+    ["export", [], ({ stdout }) => {
+      const rows = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+      deepEqual([...new Set(rows.map(({ table }) => table))], [
+        "experiment",
+        "trials",
+        "scores",
+        "answers",
+        "calls",
+      ]);
+      equal(rows[0].id, ids[1]);
+      equal(rows[0].config.versions.deno, Deno.version.deno);
+      equal(rows.filter(({ table }) => table === "trials").length, second.trials.length);
+    }],
+    ["export", [ids[2]!, "--json"], (ended) => {
+      const { experiment, trials, calls, answers } = printed(ended);
+      deepEqual([experiment.id, trials.length], [ids[2], first.trials.length]);
+      equal(calls.length, first.calls.total);
+      ok(answers.some(({ split }: { split: string }) => split === "test"));
+    }],
+    ["export", [ids[2]!, "--format", "csv", "--tables", "answers"], ({ stdout }) => {
+      match(stdout, /^version,prompt_id,split,example,question,reference_texts,answer,score\r\n0,"/);
+    }],
+    [
+      "export",
+      [ids[0]!, "--output", `${at.folder}/pages/all.json`, "--format", "json", "--json"],
+      async (ended) => {
+        const { experiment_id, output, format, rows } = printed(ended);
+        deepEqual([experiment_id, format, rows.experiment, rows.trials], [ids[0], "json", 1, 0]);
+        const { answers } = JSON.parse(await Deno.readTextFile(output));
+        equal(answers.length, rows.answers);
+      },
+    ],
     ["report", [ids[0]!.slice(0, 9), "--output", page], async ({ stdout }) => {
       equal(stdout, `${page}\n`);
       ok((await Deno.readTextFile(page)).includes(ids[0]!));
@@ -97,6 +137,21 @@ Deno.test("show and report give back what was run", async () => {
   await each<[string, string[], RegExp]>([
     ["show", ["0123456789"], /^Cannot find experiment "0123456789": `deno task show` lists what there is\n$/],
     ["report", ["0123456789"], /^Cannot find experiment "0123456789": .*\n$/],
+    [
+      "report",
+      ["--compare", "latest"],
+      /^Cannot compare experiment \S+ with itself: name two, as in --compare A B\n$/,
+    ],
+    ["report", ["--compare", "0123456789"], /^Cannot find experiment "0123456789": .*\n$/],
+    ["export", ["0123456789"], /^Cannot find experiment "0123456789": .*\n$/],
+    ["export", ["--format", "csv", "--json"], /^Cannot print csv with --json as that is one JSON document: /],
+    [
+      "export",
+      ["--format", "xlsx"],
+      /^Cannot read --format as it must be one of jsonl, csv, json: got "xlsx"\n$/,
+    ],
+    ["export", ["--tables", "prompts"], /^Cannot read --tables as it must be /],
+    ["export", ["--output", `${page}/x.csv`], /^Cannot use \S+one\.html as it must be writable: /],
     ["report", ["--output", `${page}/x.html`], /^Cannot write \S+one\.html\/x\.html: .*\n$/],
   ], async ([flow, args, stderr]) => {
     const ended = await run(flow, args, at);

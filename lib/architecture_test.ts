@@ -44,7 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "types:dataset",
     "types:native",
   ],
-  report: ["types:store"],
+  report: ["random", "statistics", "text", "types:store"],
   notebook: ["features", "llm", "native", "python", "report", "store"],
 };
 

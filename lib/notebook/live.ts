@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { scoreWhileRunning } from "../report/learning_charts.ts";
+import { scoreWhileRunning } from "../report/charts/research.ts";
 import { svg } from "../report/svg.ts";
 import { count, percent, visible } from "../report/text.ts";
 import { type Bundle, escaped } from "./bundle.ts";

@@ -6,9 +6,11 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "npm:playwright-core@1.65.1";
 import { testDatabase } from "../store/testing.ts";
+import type { ExperimentRecord } from "../store/overview.ts";
 import { HOSTILE } from "./hostile.ts";
+import { htmlComparison } from "./comparison.ts";
 import { htmlReport } from "./page.ts";
-import { measuredRecord, MIGRATIONS, RECORD, trial } from "./testing.ts";
+import { LEARNED, measuredRecord, META_MODEL, MIGRATIONS, PREDICTED, RECORD, trial } from "./testing.ts";
 import { visible } from "./text.ts";
 
 const PLACES = [
@@ -117,6 +119,18 @@ const browserTest = (name: string, run: () => Promise<void>) =>
 /** Rows of the table of questions that are shown. */
 const shown = (page: Page) => page.locator("#question-table tbody tr:not([hidden])").count();
 
+const shoot = async (page: Page, name: string) => {
+  if (screenshots !== undefined) {
+    await page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true });
+  }
+};
+
+/** Whether the page is wider than its window, and what of its charts stands outside. */
+const WIDER = "document.documentElement.scrollWidth > innerWidth";
+const OUTSIDE =
+  "[...document.querySelectorAll('svg text')].filter((e) => { const r = e.getBoundingClientRect(); " +
+  "return r.width > 0 && (r.left < 0 || r.right > innerWidth); }).map((e) => e.textContent)";
+
 browserTest("the page opens offline without a complaint; search, filter and theme work", async () => {
   await opened(htmlReport(RECORD), WIDE, async (page) => {
     equal(await page.title(), "kinds: No significant improvement");
@@ -144,6 +158,56 @@ browserTest("the page opens offline without a complaint; search, filter and them
     equal(await page.getAttribute("#theme", "aria-pressed"), "true");
   });
 });
+
+browserTest(
+  "what was learned and two runs side by side open offline, search by keyboard alone, and print",
+  async () => {
+    const learned: ExperimentRecord = {
+      ...RECORD,
+      trials: PREDICTED,
+      learned: LEARNED,
+      experiment: { ...RECORD.experiment, id: "22222222-2222-4333-8444-555555555555" },
+    };
+    const better = {
+      ...learned,
+      answers: RECORD.answers.map((row) => ({ ...row, score: row.version === 5 ? 1 : 0 })),
+    };
+    const pages = [["learned", htmlReport(learned)], ["compare", htmlComparison(RECORD, better)]] as const;
+    for (const [name, html] of pages) {
+      await opened(html, WIDE, async (page) => {
+        await page.locator("#search").focus();
+        await page.keyboard.type("question 3");
+        equal(await shown(page), 1);
+        for (let i = 0; i < "question 3".length; i++) await page.keyboard.press("Backspace");
+        await page.keyboard.press("Tab");
+        await page.keyboard.press("ArrowDown"); // the first outcome
+        ok(await shown(page) < 6);
+        await page.locator("#theme").focus();
+        await page.keyboard.press("Enter");
+        equal(await page.getAttribute("#theme", "aria-pressed"), "true");
+        await page.keyboard.press("Enter");
+        const dead =
+          "[...document.querySelectorAll('nav a')].filter((a) => !document.querySelector(a.hash)).length";
+        equal(await page.evaluate(dead), 0);
+        const ids = "[...document.querySelectorAll('[id]')].map((e) => e.id)";
+        const all = await page.evaluate(ids) as string[];
+        deepEqual(all.filter((id, i) => all.indexOf(id) !== i), []);
+        const bytes = await page.pdf({ format: "A4" });
+        equal(new TextDecoder().decode(bytes.subarray(0, 5)), "%PDF-");
+      });
+      for (const [kind, width] of [["wide", 1280], ["narrow", 360]] as const) {
+        await opened(html, { ...WIDE, viewport: { width, height: 800 } }, async (page) => {
+          equal(await page.evaluate(WIDER), false, `${name} ${kind}`);
+          deepEqual(await page.evaluate(OUTSIDE), [], `${name} ${kind}`);
+          const [title, button] = [page.locator("header p"), page.locator("#theme")];
+          const below = (await button.boundingBox())!.y - (await title.boundingBox())!.y;
+          ok(below < 20, `the button is ${below} pixels below the title: ${name} ${kind}`);
+          await shoot(page, `${name}_${kind}`);
+        });
+      }
+    }
+  },
+);
 
 browserTest("the page is whole without script", async () => {
   await opened(htmlReport(RECORD), { ...WIDE, javaScriptEnabled: false }, async (page) => {
@@ -187,7 +251,7 @@ browserTest("forty hostile texts at once execute nothing, make nothing, and can 
       answer: payload,
     }))
   );
-  const html = htmlReport({
+  const record: ExperimentRecord = {
     experiment: {
       ...RECORD.experiment,
       dataset: text(1),
@@ -205,6 +269,7 @@ browserTest("forty hostile texts at once execute nothing, make nothing, and can 
         system_prompt: text(i + 1),
         output_prompt: text(i + 2),
         demos: HOSTILE.map((question) => ({ question, answer: payload })),
+        predicted: i / HOSTILE.length,
       })
     ),
     bill: HOSTILE.map((payload) => ({ ...RECORD.bill[0]!, model: payload })),
@@ -214,38 +279,62 @@ browserTest("forty hostile texts at once execute nothing, make nothing, and can 
       signature: payload,
     })),
     answers,
-  });
-  await opened(html, WIDE, async (page) => {
-    const table = await page.locator("#question-table").textContent();
-    for (const payload of HOSTILE) ok(table!.includes(visible(payload).slice(0, 100)), payload.slice(0, 80));
-    equal(await page.locator("script").count(), 1);
-    equal(await page.locator("style").count(), 1);
-    const made =
-      "img, iframe, object, embed, video, audio, form, base, math, foreignObject, animate, image, use, template, [onload], [onerror], [style]";
-    equal(await page.locator(made).count(), 0);
-    const names =
-      "[...document.querySelectorAll('*')].flatMap((e) => e.getAttributeNames()).filter((name) => name.startsWith('on'))";
-    deepEqual(await page.evaluate(names), []);
-    for (const summary of await page.locator("summary").all()) await summary.evaluate("(e) => e.click()");
-    await page.mouse.move(640, 400);
-    await page.fill("#search", "<script>");
-    ok(await shown(page) > 5);
-  });
+    models: HOSTILE.map((payload) => ({ model: payload, identity: { [payload]: payload } })),
+    learned: {
+      metaModel: {
+        ...META_MODEL,
+        id: text(3),
+        modelSha256: text(4),
+        importance: HOSTILE.map((feature, i) => ({
+          feature,
+          value: 50 - i,
+          sign: i % 3 - 1,
+          low: 0,
+          high: 1,
+        })),
+        contexts: HOSTILE.map((dataset) => ({ ...META_MODEL.contexts[0]!, dataset })),
+      },
+      metaModelUsed: true,
+      policy: { ...LEARNED.policy!, id: text(5), onnxSha256: text(6) },
+      edits: HOSTILE.map((action, i) => ({
+        version: i,
+        step: 0,
+        action,
+        predicted: 0.1,
+        measured: i % 2 ? 0.2 : null,
+      })),
+    },
+  };
+  const other: ExperimentRecord = {
+    ...record,
+    experiment: { ...record.experiment, dataset: text(2), config: { [text(7)]: text(8), metric: text(9) } },
+  };
+  for (const html of [htmlReport(record), htmlComparison(record, other)]) {
+    await opened(html, WIDE, async (page) => {
+      const table = await page.locator("#question-table").textContent();
+      for (const payload of HOSTILE) {
+        ok(table!.includes(visible(payload).slice(0, 100)), payload.slice(0, 80));
+      }
+      equal(await page.locator("script").count(), 1);
+      equal(await page.locator("style").count(), 1);
+      const made =
+        "img, iframe, object, embed, video, audio, form, base, math, foreignObject, animate, image, use, template, [onload], [onerror], [style]";
+      equal(await page.locator(made).count(), 0);
+      const names =
+        "[...document.querySelectorAll('*')].flatMap((e) => e.getAttributeNames()).filter((name) => name.startsWith('on'))";
+      deepEqual(await page.evaluate(names), []);
+      for (const summary of await page.locator("summary").all()) await summary.evaluate("(e) => e.click()");
+      await page.mouse.move(640, 400);
+      await page.fill("#search", "<script>");
+      ok(await shown(page) > 5);
+    });
+  }
 });
 
 browserTest("the page fits a phone, a desk and paper, with nothing cut off", async () => {
   await using db = await testDatabase({ folder: MIGRATIONS });
   const record = await measuredRecord(db);
   const html = htmlReport(record);
-  const shoot = async (page: Page, name: string) => {
-    if (screenshots !== undefined) {
-      await page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true });
-    }
-  };
-  const wider = "document.documentElement.scrollWidth > innerWidth";
-  const outside =
-    "[...document.querySelectorAll('svg text')].filter((e) => { const r = e.getBoundingClientRect(); " +
-    "return r.width > 0 && (r.left < 0 || r.right > innerWidth); }).map((e) => e.textContent)";
   for (
     const [name, width, colorScheme] of [["light", 1280, "light"], ["dark", 1280, "dark"], [
       "mobile",
@@ -254,15 +343,15 @@ browserTest("the page fits a phone, a desk and paper, with nothing cut off", asy
     ]] as const
   ) {
     await opened(html, { viewport: { width, height: 800 }, colorScheme }, async (page) => {
-      equal(await page.evaluate(wider), false, name);
-      deepEqual(await page.evaluate(outside), [], name);
+      equal(await page.evaluate(WIDER), false, name);
+      deepEqual(await page.evaluate(OUTSIDE), [], name);
       equal(await page.locator(width < 700 ? ".wide" : ".narrow").first().isVisible(), false);
       await shoot(page, name);
     });
   }
   await opened(html, { viewport: { width: 700, height: 990 }, colorScheme: "dark" }, async (page) => {
     await page.emulateMedia({ media: "print" });
-    equal(await page.evaluate(wider), false);
+    equal(await page.evaluate(WIDER), false);
     equal(
       await page.evaluate("getComputedStyle(document.documentElement).backgroundColor"),
       "rgb(255, 255, 255)",

@@ -5,7 +5,7 @@ import { equal, ok } from "node:assert/strict";
 import * as charts from "./charts.ts";
 import { earned } from "./rows.ts";
 import { svg } from "./svg.ts";
-import { RECORD, trial, TRIALS } from "./testing.ts";
+import { LEARNED, META_MODEL, PREDICTED, RECORD, trial, TRIALS } from "./testing.ts";
 
 const standing = (value: number, low: number, high: number) => ({ value, low, high });
 
@@ -31,6 +31,20 @@ const PICTURES: Record<string, (options: charts.ChartOptions) => Plot.PlotOption
   operator_gains: (options) => charts.operatorGains(earned(TRIALS), options),
   lineage: (options) => charts.lineage(TRIALS, options),
   latencies: (options) => charts.latencies(RECORD.bill, options),
+  predicted_against_measured: (options) => charts.predictedAgainstMeasured(PREDICTED, options),
+  feature_importance: (options) => charts.featureImportance(META_MODEL.importance, options),
+  edited_prompts: (options) => charts.editedPrompts(LEARNED.edits, options),
+  standings: (options) =>
+    charts.standings({
+      a: { before: standing(0.12, 0.07, 0.19), after: standing(0.4, 0.31, 0.49) },
+      b: { before: null, after: standing(0.52, 0.42, 0.61) },
+      difference: standing(0.12, -0.01, 0.24),
+    }, options),
+  best_so_far: (options) =>
+    charts.bestSoFar({
+      a: TRIALS,
+      b: TRIALS.slice(0, 2).map((trial) => ({ ...trial, calls: 1.4 * trial.calls })),
+    }, options),
 };
 
 /** White space apart, which the formatter sets. */
@@ -57,6 +71,19 @@ Deno.test("charts of the fewest rows are drawn without a broken number", () => {
     charts.operatorGains(earned([...seed, trial(1)])),
     charts.wonAndLost([{ outcome: "won", questions: 0 }]),
     charts.latencies([{ ...RECORD.bill[0]!, p50_ms: 0, p95_ms: 0 }]),
+    charts.predictedAgainstMeasured(seed),
+    charts.predictedAgainstMeasured([{ ...seed[0]!, predicted: 0 }]),
+    charts.featureImportance([]),
+    charts.featureImportance([{ feature: "demo_count", value: 0, sign: 0 }]),
+    charts.editedPrompts([]),
+    charts.editedPrompts([{ version: 1, step: 0, action: "shorten", predicted: 0, measured: null }]),
+    charts.standings({
+      a: { before: null, after: null },
+      b: { before: null, after: null },
+      difference: null,
+    }),
+    charts.bestSoFar({ a: [], b: [] }),
+    charts.bestSoFar({ a: seed, b: seed }),
     charts.beforeAndAfter({
       before: standing(0, 0, 0),
       after: standing(0, 0, 0),

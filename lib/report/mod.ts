@@ -13,17 +13,36 @@
  */
 export {
   beforeAndAfter,
+  bestSoFar,
   type ChartOptions,
+  editedPrompts,
+  featureImportance,
   latencies,
   lineage,
   operatorGains,
+  predictedAgainstMeasured,
+  type RunScores,
   scoreAgainstCalls,
   type Standing,
+  standings,
   wonAndLost,
 } from "./charts.ts";
-export * from "./learning_charts.ts";
+export * from "./charts/research.ts";
+export { htmlComparison, type Sides, sides } from "./comparison.ts";
+export { type Exported, exportText, type Format, FORMATS } from "./export.ts";
 export { htmlReport, type ReportOptions } from "./page.ts";
-export { type Earned, earned, type Outcome, type Pair, pairs } from "./rows.ts";
+export {
+  type Earned,
+  earned,
+  type Edited,
+  edited,
+  foreseen,
+  foresight,
+  type Outcome,
+  type Pair,
+  pairs,
+  sharedPairs,
+} from "./rows.ts";
 export {
   type ExperimentResult,
   measurementOf,

@@ -4,7 +4,7 @@ import { parseHTML } from "linkedom";
 import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
 import { HOSTILE } from "./hostile.ts";
 import { htmlReport } from "./page.ts";
-import { RECORD, trial } from "./testing.ts";
+import { LEARNED, META_MODEL, PREDICTED, RECORD, trial, TRIALS } from "./testing.ts";
 import { visible } from "./text.ts";
 
 const parsed = (page: string): Document => parseHTML(page).document;
@@ -20,6 +20,7 @@ Deno.test("htmlReport() says on its first screen what came of it", () => {
       "which prompt makes local score highest on kinds, by exact match?",
       "No significant improvement",
       "from 16.7 % to 50.0 %",
+      "What changed: the system prompt was rewritten, the output prompt was added and 1 worked example was added.",
       "+33.3 points",
       "95 % interval−30.0 to +80.0",
       "p = 0.63",
@@ -80,6 +81,50 @@ Deno.test("htmlReport() shows prompt, trials, questions, bill and command", () =
       "  --threshold 0.9 \\\n  --seed 7",
   );
   match(words(document.querySelector("#reproduce")), new RegExp(`${"ab".repeat(32)}.*exact_match\\|case:lc`));
+});
+
+Deno.test("htmlReport() shows what was learned, and only what there is", () => {
+  const check = (
+    learned: Partial<ExperimentRecord["learned"]>,
+    trials: ExperimentRecord["trials"],
+    said: RegExp[],
+  ) => {
+    const document = parsed(rendered({}, { trials, learned: { ...RECORD.learned, ...learned } }));
+    const section = document.querySelector("#learned");
+    deepEqual([...section?.querySelectorAll("h3") ?? []].length, said.length);
+    equal(document.querySelector("nav a[href='#learned']") === null, said.length === 0);
+    for (const expected of said) match(words(section), expected);
+    return document;
+  };
+  const predicted = /Of 4 raced prompts it was off by 7\.6 points on average\. .* rank correlation of 0\.80/;
+  const guided =
+    /This search was guided by a meta-model, .* 60 scored prompts \(kinds\)\..* 12\.0 points, .* 21\.0 \(5 folds\)/;
+  const edits =
+    /A policy \(PPO, trained by 20,000 edits, rewarded by a meta-model: 0\.31 a session, 0\.12 by chance\) edited 3 prompts\. 2 of them met questions, 1 answered/;
+  check({}, TRIALS, []);
+  check({ metaModel: META_MODEL }, TRIALS, [/without a meta-model; shown is the newest one/]);
+  check({ policy: LEARNED.policy }, TRIALS, []);
+  check({}, PREDICTED, [predicted]);
+  const document = check(LEARNED, PREDICTED, [predicted, guided, edits]);
+  deepEqual([...document.querySelectorAll("#edits tbody tr")].map(words), [
+    "#2 shorten +2.0 +2.0 –",
+    "#3 add constraint +5.0, add demo +11.0, add demo +4.0 +20.0 +7.5",
+    "#4 add structure +3.0 +3.0 −5.0",
+  ]);
+  const facts = words(document.querySelector("#reproduce"));
+  for (
+    const { id, hash } of [
+      { id: META_MODEL.id, hash: META_MODEL.modelSha256 },
+      { id: LEARNED.policy!.id, hash: LEARNED.policy!.onnxSha256 },
+    ]
+  ) ok(facts.includes(`${hash} (${id})`), facts);
+});
+
+Deno.test("htmlReport() says what ran: versions, the model and its digest", () => {
+  const config = { ...RECORD.experiment.config, versions: { quintet: "0.1.0", deno: "2.9.6" } };
+  const facts = words(parsed(rendered({ config })).querySelector("#reproduce"));
+  match(facts, /Versions *quintet 0\.1\.0, deno 2\.9\.6/);
+  match(facts, new RegExp(`provider local, model SmolLM2-135M-Instruct, sha256 ${"01".repeat(32)}`));
 });
 
 Deno.test("htmlReport() renders whatever state an experiment is in", () => {
@@ -258,7 +303,7 @@ const OWN = parsed(htmlReport(RECORD)).querySelector("script")!.textContent;
 for (const [i, payload] of HOSTILE.entries()) {
   Deno.test(`htmlReport() shows hostile text as text: ${i + 1}, ${JSON.stringify(visible(payload).slice(0, 60))}`, () => {
     const hostile = (text: string) => {
-      const record = filled(RECORD, text);
+      const record = filled({ ...RECORD, trials: PREDICTED, learned: LEARNED }, text);
       return htmlReport({
         ...record,
         experiment: {

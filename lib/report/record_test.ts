@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { wilson } from "../statistics/mod.ts";
+import { COLUMNS, exported, type Table } from "../store/export.ts";
 import { testDatabase } from "../store/testing.ts";
 import { htmlReport } from "./page.ts";
 import { measuredRecord, MIGRATIONS } from "./testing.ts";
@@ -11,11 +12,11 @@ Deno.test("a record of the real loop holds its answers' scores, intervals and ga
   const record = await measuredRecord(db);
   const { experiment, trials, metrics, answers } = record;
 
-  const { rows } = await db.query<{ version: number; example: string; score: number }>(
+  const { rows: scored } = await db.query<{ version: number; example: string; score: number }>(
     "select version, example, score from answers where experiment_id = $1 and split = 'validation'",
     [experiment.id],
   );
-  const scores = Map.groupBy(rows, ({ version }) => version);
+  const scores = Map.groupBy(scored, ({ version }) => version);
   ok(trials.length > 10);
   for (const trial of trials) {
     const own = scores.get(trial.index) ?? [];
@@ -49,6 +50,26 @@ Deno.test("a record of the real loop holds its answers' scores, intervals and ga
   equal(answers.length, 2 * experiment.splits.test!);
   near(experiment.improvement, metrics[1]!.value - metrics[0]!.value);
   near(metrics[1]!.ci_low, wilson(Math.round(metrics[1]!.value * metrics[1]!.n), metrics[1]!.n)[0]);
+
+  const rows = Map.groupBy(await Array.fromAsync(exported(db, experiment.id)), ({ table }) => table);
+  const of = (table: Table) => rows.get(table)!.map(({ row }) => row);
+  for (const [table, columns] of Object.entries(COLUMNS) as [Table, string[]][]) {
+    for (const row of of(table)) deepEqual(Object.keys(row), columns);
+  }
+  deepEqual(of("trials"), trials.map((trial) => ({ ...trial })));
+  deepEqual(of("scores").map(({ prompt_id: _, ...row }) => row), metrics.map((row) => ({ ...row })));
+  const { rows: [counted] } = await db.query<{ answers: number; calls: number; ids: number }>(
+    `select (select count(*) from answers where experiment_id = $1)::int as answers,
+            count(*)::int as calls, count(distinct id)::int as ids
+       from calls
+      where experiment_id = $1`,
+    [experiment.id],
+  );
+  equal(of("answers").length, counted!.answers);
+  equal(new Set(of("answers").map(({ version, example }) => `${version} ${example}`)).size, counted!.answers);
+  equal(new Set(of("calls").map(({ id }) => id)).size, counted!.calls);
+  ok(counted!.calls > 200 && counted!.answers > 200, "more than a page");
+  deepEqual([...new Set(record.models.map(({ model }) => model))], ["local"]);
 
   const page = htmlReport(record);
   equal(page, htmlReport(record));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { EditRow } from "../store/learning.ts";
 import type { AnswerRow, ExperimentRecord, TrialRow } from "../store/overview.ts";
 
 /** What became of a trial: it was kept, dropped in a race, or refused before a question was asked for it. */
@@ -110,6 +111,75 @@ export function earned(trials: readonly TrialRow[]): Earned[] {
       perAnswer: answers === 0 ? 0 : earned / answers,
     };
   }).sort((a, b) => b.perAnswer - a.perAnswer || b.trials - a.trials || (a.operator < b.operator ? -1 : 1));
+}
+
+/** A raced trial of which the surrogate had predicted the score. */
+export interface Foreseen {
+  readonly trial: TrialRow;
+  readonly predicted: number;
+  readonly measured: number;
+}
+
+/** The trials with both scores. */
+export const foreseen = (trials: readonly TrialRow[]): Foreseen[] =>
+  trials.flatMap((trial) => {
+    const { predicted, validation: measured } = trial;
+    return predicted === null || measured === null ? [] : [{ trial, predicted, measured }];
+  });
+
+/** How near predictions came: the mean absolute error, and Spearman's rank correlation where both vary. */
+export function foresight(
+  rows: readonly Pick<Foreseen, "predicted" | "measured">[],
+): { readonly error: number; readonly rankCorrelation: number | null } {
+  const error = sum(rows.map(({ predicted, measured }) => Math.abs(predicted - measured))) /
+    Math.max(1, rows.length);
+  const x = ranks(rows.map(({ predicted }) => predicted)), y = ranks(rows.map(({ measured }) => measured));
+  const middle = (rows.length + 1) / 2;
+  const moment = (a: readonly number[], b: readonly number[]) =>
+    sum(a.map((rank, i) => (rank - middle) * (b[i]! - middle)));
+  const spread = Math.sqrt(moment(x, x) * moment(y, y));
+  return { error, rankCorrelation: spread === 0 ? null : moment(x, y) / spread };
+}
+
+/** From 1; equal values share the mean of their ranks. */
+const ranks = (values: readonly number[]): number[] =>
+  values.map((value) =>
+    values.filter((other) => other < value).length +
+    (values.filter((other) => other === value).length + 1) / 2
+  );
+
+/** A prompt that a policy edited. */
+export interface Edited {
+  readonly version: number;
+  readonly actions: readonly Pick<EditRow, "action" | "predicted">[];
+  /** What its edits together were expected to bring, and what they brought; null: it was not raced. */
+  readonly predicted: number;
+  readonly measured: number | null;
+}
+
+/** The edited prompts in the order of their versions. */
+export const edited = (edits: readonly EditRow[]): Edited[] =>
+  [...Map.groupBy(edits, ({ version }) => version)].map(([version, own]) => ({
+    version,
+    actions: own.map(({ action, predicted }) => ({ action, predicted })),
+    predicted: sum(own.map(({ predicted }) => predicted)),
+    measured: own[0]!.measured,
+  }));
+
+/** The questions that two records have in their answers, word for word, under the best prompt of each: `before` is A's. */
+export function sharedPairs(a: ExperimentRecord, b: ExperimentRecord): Pair[] {
+  const own = (record: ExperimentRecord) => {
+    const { after } = compared(record);
+    return record.answers.filter(({ version }) => version === after);
+  };
+  const print = ({ split, example, question, reference_texts }: AnswerRow) =>
+    JSON.stringify([split, example, question, reference_texts]);
+  const [ours, theirs] = [own(a), own(b)];
+  const known = new Set(ours.map(print));
+  const shared = new Set(theirs.map(print).filter((text) => known.has(text)));
+  const as = (rows: readonly AnswerRow[], version: number) =>
+    rows.filter((row) => shared.has(print(row))).map((row) => ({ ...row, version }));
+  return pairs([...as(ours, 0), ...as(theirs, 1)], { before: 0, after: 1 });
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

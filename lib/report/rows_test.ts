@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { ancestry, best, compared, earned, fate, pairs } from "./rows.ts";
-import { RECORD, TRIALS } from "./testing.ts";
+import { ancestry, best, compared, earned, edited, fate, foreseen, foresight, pairs } from "./rows.ts";
+import { LEARNED, PREDICTED, RECORD, TRIALS } from "./testing.ts";
 
 Deno.test("fate(), best() and ancestry() tell what became of trials", () => {
   deepEqual(TRIALS.map(fate), ["kept", "kept", "refused", "dropped", "dropped", "kept"]);
@@ -75,4 +75,27 @@ Deno.test("earned() counts what was kept for each answer", () => {
       perAnswer: 0,
     },
   ]);
+});
+
+Deno.test("foresight() is Spearman's rank correlation, as scipy 1.17.1 has it, and the mean error", () => {
+  const check = (predicted: number[], measured: number[], error: number, rankCorrelation: number | null) => {
+    const got = foresight(predicted.map((predicted, i) => ({ predicted, measured: measured[i]! })));
+    equal(got.error.toFixed(9), error.toFixed(9));
+    equal(got.rankCorrelation?.toFixed(9) ?? null, rankCorrelation?.toFixed(9) ?? null);
+  };
+  // scipy.stats.spearmanr(predicted, measured).statistic
+  check([0.1, 0.4, 0.4, 0.8, 0.2], [0.2, 0.1, 0.6, 0.6, 0.6], 0.24, 0.2867696673382022);
+  check([0.1, 0.2, 0.3], [0.3, 0.2, 0.1], 0.4 / 3, -1);
+  check([0.1, 0.2], [0.5, 0.5], 0.35, null);
+  check([], [], 0, null);
+  deepEqual(foreseen(PREDICTED).map(({ trial }) => trial.index), [1, 3, 4, 5]);
+});
+
+Deno.test("edited() takes the edits of a prompt together", () => {
+  deepEqual(
+    edited(LEARNED.edits).map((
+      { version, actions, predicted, measured },
+    ) => [version, actions.length, predicted.toFixed(2), measured]),
+    [[2, 1, "0.02", null], [3, 3, "0.20", 0.075], [4, 1, "0.03", -0.05]],
+  );
 });

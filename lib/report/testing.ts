@@ -6,6 +6,7 @@
 import { runExperiment } from "../experiment/mod.ts";
 import { begun, questionTypes } from "../experiment/testing.ts";
 import type { Database } from "../store/db.ts";
+import type { LearnedRecord } from "../store/learning.ts";
 import { type AnswerRow, type ExperimentRecord, readExperiment, type TrialRow } from "../store/overview.ts";
 
 export { MIGRATIONS } from "../experiment/testing.ts";
@@ -182,7 +183,82 @@ export const RECORD: ExperimentRecord = {
       answer: version === 0 ? `Well, ${i} …` : `person ${i}`,
       score: version === 0 ? (i === 0 ? 1 : 0) : (i >= 3 ? 1 : 0),
     }))).flat(),
+  models: [{
+    model: "local",
+    identity: { provider: "local", model: "SmolLM2-135M-Instruct", sha256: "01".repeat(32) },
+  }],
+  learned: { metaModel: null, metaModelUsed: false, policy: null, edits: [] },
 };
+
+/** A meta-model that goes by four features. */
+export const META_MODEL: NonNullable<LearnedRecord["metaModel"]> = {
+  id: "99999999-aaaa-4bbb-8ccc-dddddddddddd",
+  featureVersion: 1,
+  featureNames: ["system_words", "output_constraints", "output_embedding_3", "demo_count"],
+  parameters: { numLeaves: 7 },
+  trainedFrom: new Date(Date.UTC(2026, 10, 20)),
+  trainedTo: new Date(Date.UTC(2026, 10, 22)),
+  prompts: 60,
+  rmse: 0.11,
+  meanRmse: 0.21,
+  r2: 0.7,
+  rankCorrelation: 0.8,
+  bestIteration: 14,
+  importance: [
+    { feature: "demo_count", value: 5, sign: 1, low: 0, high: 16 },
+    { feature: "output_constraints", value: 2, sign: 1, low: 0, high: 3 },
+    { feature: "system_words", value: 2, sign: -1, low: 0, high: 90 },
+    { feature: "output_embedding_3", value: 1, sign: 0, low: -0.1, high: 0.2 },
+  ],
+  crossValidation: { folds: 5, prompts: 60, rmse: 0.12, meanRmse: 0.21, r2: 0.66, rankCorrelation: 0.77 },
+  contexts: [
+    {
+      context: "[]",
+      dataset: "kinds",
+      prompts: 60,
+      mean: 0.3,
+      rmse: 0.12,
+      meanRmse: 0.21,
+      rankCorrelation: 0.77,
+    },
+  ],
+  transfer: null,
+  modelSha256: "cd".repeat(32),
+  seconds: 2,
+};
+
+/** An experiment that used what was learned: predictions near and far, edits that gained, lost, and were not raced. */
+export const LEARNED: LearnedRecord = {
+  metaModel: META_MODEL,
+  metaModelUsed: true,
+  policy: {
+    id: "eeeeeeee-aaaa-4bbb-8ccc-ffffffffffff",
+    algorithm: "ppo",
+    featureVersion: 1,
+    parameters: { gamma: 0.99 },
+    timesteps: 20_000,
+    meanReturn: 0.31,
+    randomReturn: 0.12,
+    metaModelId: META_MODEL.id,
+    history: [],
+    bestPrompts: [],
+    onnxSha256: "ef".repeat(32),
+    seconds: 40,
+  },
+  edits: [
+    { version: 2, step: 0, action: "shorten", predicted: 0.02, measured: null },
+    { version: 3, step: 0, action: "add_constraint", predicted: 0.05, measured: 0.075 },
+    { version: 3, step: 1, action: "add_demo", predicted: 0.11, measured: 0.075 },
+    { version: 3, step: 2, action: "add_demo", predicted: 0.04, measured: 0.075 },
+    { version: 4, step: 0, action: "add_structure", predicted: 0.03, measured: -0.05 },
+  ],
+};
+
+/** The trials with what a surrogate had predicted, of a refused one, too. */
+export const PREDICTED: readonly TrialRow[] = TRIALS.map((trial, i) => ({
+  ...trial,
+  predicted: i === 0 ? null : [0, 0.42, 0.3, 0.2, 0.5, 0.55][i]!,
+}));
 
 /** What the command line keeps of the run below, and a secret that it does not. */
 const CONFIG = {

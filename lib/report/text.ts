@@ -128,3 +128,15 @@ const METRICS: Readonly<Record<string, string>> = {
 /** A metric as its literature calls it. */
 export const metricName = (name: string): string =>
   Object.hasOwn(METRICS, name) ? METRICS[name]! : term(name);
+
+/** A feature of a prompt in words: `system_words` is "words of the system prompt", or "system: words" where room is short. */
+export function featureName(name: string, { short = false }: { short?: boolean } = {}): string {
+  const [, part = "", what = ""] = name.match(/^(system|output|demo)_(\w{1,40})$/) ?? [];
+  if (part === "") return name;
+  const counted = what.replace(/^embedding_(\d+)$/, "meaning $1").replaceAll("_", " ");
+  if (short) return `${part === "demo" ? "demos" : part}: ${counted}`;
+  return part === "demo" ? `${counted} of the demos` : `${counted} of the ${part} prompt`;
+}
+
+/** An edit in words: `add_constraint` is "add constraint". */
+export const actionName = (name: string): string => name.slice(0, 200).replaceAll("_", " ");

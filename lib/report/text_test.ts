@@ -81,3 +81,15 @@ Deno.test("numbers are written for readers", () => {
   ];
   for (const [actual, expected] of rows) equal(actual, expected);
 });
+
+Deno.test("featureName() says what a feature is", () => {
+  const rows: [string, string, string][] = [
+    ["system_words", "words of the system prompt", "system: words"],
+    ["output_embedding_12", "meaning 12 of the output prompt", "output: meaning 12"],
+    ["demo_mean_length", "mean length of the demos", "demos: mean length"],
+    ["anything else", "anything else", "anything else"],
+  ];
+  for (const [name, long, short] of rows) {
+    deepEqual([text.featureName(name), text.featureName(name, { short: true })], [long, short]);
+  }
+});

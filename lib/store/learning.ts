@@ -172,12 +172,13 @@ export async function saveMetaModel(db: Queryable, row: MetaModelRow): Promise<v
   );
 }
 
-const META_MODEL =
-  `select id, feature_version as "featureVersion", feature_names as "featureNames", parameters,
+const META_MODEL_FACTS =
+  `id, feature_version as "featureVersion", feature_names as "featureNames", parameters,
             trained_from as "trainedFrom", trained_to as "trainedTo", prompts, rmse, mean_rmse as "meanRmse", r2,
             rank_correlation as "rankCorrelation", best_iteration as "bestIteration", importance,
-            cross_validation as "crossValidation", contexts, transfer, model, model_sha256 as "modelSha256", seconds
-       from meta_models`;
+            cross_validation as "crossValidation", contexts, transfer, model_sha256 as "modelSha256", seconds`;
+
+const META_MODEL = `select ${META_MODEL_FACTS}, model from meta_models`;
 
 /** Meta-models on features of `version`, newest first. */
 export async function metaModels(
@@ -259,10 +260,11 @@ export async function savePolicy(db: Queryable, row: PolicyRow): Promise<void> {
   );
 }
 
-const POLICY = `select id, algorithm, feature_version as "featureVersion", parameters, timesteps,
+const POLICY_FACTS = `id, algorithm, feature_version as "featureVersion", parameters, timesteps,
             mean_return as "meanReturn", random_return as "randomReturn", meta_model_id as "metaModelId", history,
-            best_prompts as "bestPrompts", onnx, onnx_sha256 as "onnxSha256", seconds
-       from rl_models`;
+            best_prompts as "bestPrompts", onnx_sha256 as "onnxSha256", seconds`;
+
+const POLICY = `select ${POLICY_FACTS}, onnx from rl_models`;
 
 /** Policies on features of `version`, newest first. */
 export async function policies(db: Queryable, version: number, limit = 100): Promise<PolicyRow[]> {
@@ -313,4 +315,37 @@ export async function editsOf(db: Queryable, experimentId: string): Promise<Edit
     [experimentId],
   );
   return rows;
+}
+
+/** What was learned, as far as an experiment has to do with it; without the models themselves. */
+export interface LearnedRecord {
+  /** The meta-model that the experiment used, else the newest one; null where there is none. */
+  readonly metaModel: Omit<MetaModelRow, "model"> | null;
+  /** Whether the experiment used it. */
+  readonly metaModelUsed: boolean;
+  /** The policy that the experiment used. */
+  readonly policy: Omit<PolicyRow, "onnx"> | null;
+  /** What that suggested. */
+  readonly edits: readonly EditRow[];
+}
+
+/** What the experiment with this id and configuration had learned to go by. */
+export async function learnedBy(
+  db: Queryable,
+  { id, config }: { readonly id: string; readonly config: Readonly<Record<string, unknown>> },
+): Promise<LearnedRecord> {
+  const used = (name: string) => typeof config[name] === "string" ? config[name] : null;
+  const { rows: [metaModel = null] } = await db.query<Omit<MetaModelRow, "model">>(
+    `select ${META_MODEL_FACTS}
+       from meta_models
+      order by (id::text = $1) desc nulls last, created_at desc, id
+      limit 1`,
+    [used("meta_model")],
+  );
+  const { rows: [policy = null] } = await db.query<Omit<PolicyRow, "onnx">>(
+    `select ${POLICY_FACTS} from rl_models where id::text = $1`,
+    [used("policy_model")],
+  );
+  const metaModelUsed = metaModel !== null && metaModel.id === used("meta_model");
+  return { metaModel, metaModelUsed, policy, edits: await editsOf(db, id) };
 }

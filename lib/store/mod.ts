@@ -39,6 +39,8 @@ export {
   editsOf,
   findMetaModel,
   findPolicy,
+  learnedBy,
+  type LearnedRecord,
   measureEdits,
   type MetaModelRow,
   metaModels,
@@ -58,9 +60,11 @@ export {
   type ExperimentRow,
   listExperiments,
   type MetricRow,
+  type ModelRow,
   readExperiment,
   type TrialRow,
 } from "./overview.ts";
+export { COLUMNS, exported, type Row, type Table, TABLES } from "./export.ts";
 export { openServer, type Server, type ServerOptions } from "./server.ts";
 export { HeldError, type Hold, holdExperiment } from "./hold.ts";
 export {

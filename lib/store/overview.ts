@@ -9,6 +9,7 @@ import type { StopReason } from "../optimize/search.ts";
 import type { Comparison } from "../statistics/mod.ts";
 import type { Queryable } from "./db.ts";
 import type { Status } from "./experiments.ts";
+import { learnedBy, type LearnedRecord } from "./learning.ts";
 
 /** One experiment in a list. */
 export interface ExperimentRow {
@@ -132,6 +133,15 @@ export interface ExperimentRecord {
   readonly metrics: readonly MetricRow[];
   /** Answers of the seed and the best prompt on the test split. */
   readonly answers: readonly AnswerRow[];
+  /** The models that answered its calls, each as it was: provider, model, digest, endpoint. */
+  readonly models: readonly ModelRow[];
+  readonly learned: LearnedRecord;
+}
+
+/** What answered, as it was when it did. */
+export interface ModelRow {
+  readonly model: string;
+  readonly identity: Readonly<Record<string, unknown>>;
 }
 
 /** Reads one experiment; a RangeError when there is none with this id. */
@@ -173,5 +183,18 @@ export async function readExperiment(db: Queryable, id: string): Promise<Experim
       order by example, version`,
     [id],
   );
-  return { experiment, trials, bill, metrics, answers };
+  const { rows: models } = await db.query<ModelRow>(
+    `select distinct model, identity
+       from completions
+      where key in (select completion_key from calls where experiment_id = $1
+                     union
+                    select s.completion_key
+                      from scores s
+                      join prompts p on p.id = s.prompt_id
+                     where p.experiment_id = $1)
+      order by model, identity`,
+    [id],
+  );
+  const learned = await learnedBy(db, experiment);
+  return { experiment, trials, bill, metrics, answers, models, learned };
 }

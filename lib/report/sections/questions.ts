@@ -19,16 +19,33 @@ const [LEAST, MOST] = [80, 8_000];
 /** The table of test questions; nothing where none was answered. */
 export function questions(record: ExperimentRecord): Html | string {
   const versions = compared(record);
-  const all = pairs(record.answers, versions);
+  return questionSection(pairs(record.answers, versions), {
+    title: "Every test question",
+    answers: versions.before === versions.after ? ["Answer"] : ["Before", "After"],
+    caption:
+      "Questions that the new prompt answers better (won), as well (tied) and worse (lost) than the one to begin with.",
+  });
+}
+
+/** The section for pairs of answers, or for single ones, which stand in `after`; nothing where there are none. */
+export function questionSection(
+  all: readonly Pair[],
+  { title, answers, caption }: {
+    readonly title: string;
+    /** What the columns of answers are called. */
+    readonly answers: readonly string[];
+    readonly caption: string;
+  },
+): Html | string {
   if (all.length === 0) return "";
-  const two = versions.before !== versions.after;
+  const two = answers.length === 2;
   const shown = all.slice(0, ROWS);
   const most = Math.min(MOST, Math.max(LEAST, Math.floor(BYTES / (shown.length * (two ? 4 : 3)))));
   const label = (pair: Pair) => two ? pair.outcome : pair.after ? worth(pair.after.score) : "open";
   const kinds = [...Map.groupBy(shown, label)];
   return html`<section id="questions" aria-labelledby="questions-title">
-<h2 id="questions-title">Every test question</h2>
-${two ? outcomes(all) : ""}
+<h2 id="questions-title">${title}</h2>
+${two ? outcomes(all, caption) : ""}
 <div class="controls" hidden><label>Search <input type="search" id="search" autocomplete="off"></label><label>Show <select id="outcome"><option value="">all ${
     count(shown.length)
   }</option>${
@@ -37,8 +54,8 @@ ${two ? outcomes(all) : ""}
 ${
     table({
       id: "question-table",
-      label: "Every test question",
-      columns: ["Outcome", "Question", "Wanted", ...two ? ["Before", "After"] : ["Answer"]],
+      label: title,
+      columns: ["Outcome", "Question", "Wanted", ...answers],
       rows: shown.map((pair) => row(pair, label(pair), two ? [pair.before, pair.after] : [pair.after], most)),
     })
   }
@@ -50,15 +67,12 @@ ${
 }
 
 /** Won, tied and lost ones, counted. */
-function outcomes(all: readonly Pair[]): Html {
+function outcomes(all: readonly Pair[], caption: string): Html {
   const rows = (["won", "tied", "lost"] satisfies Outcome[]).map((outcome) => ({
     outcome,
     questions: all.filter((pair) => pair.outcome === outcome).length,
   }));
-  return figure(
-    (options) => wonAndLost(rows, options),
-    "Questions that the new prompt answers better (won), as well (tied) and worse (lost) than the one to begin with.",
-  );
+  return figure((options) => wonAndLost(rows, options), caption);
 }
 
 function row(

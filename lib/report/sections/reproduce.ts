@@ -5,7 +5,7 @@
  */
 import { html } from "hono/html";
 import type { ExperimentRecord, ExperimentRow } from "../../store/overview.ts";
-import { discreet, moment, term } from "../text.ts";
+import { discreet, modelName, moment, term } from "../text.ts";
 import type { Html } from "./parts.ts";
 
 /** Options that both flows have and that change what a run comes to; where it runs and what is written is left out. */
@@ -27,18 +27,29 @@ const FLAGS: Readonly<Record<ExperimentRow["kind"], readonly string[]>> = {
 const SECRET = /key|secret|token|password|credential|auth|cookie|database|dsn/i;
 
 /** The section. */
-export function reproduce({ experiment, metrics }: ExperimentRecord): Html {
+export function reproduce({ experiment, metrics, models, learned }: ExperimentRecord): Html {
   const { id, dataset_sha256, seed, config, started_at } = experiment;
   const { text, changed } = command(experiment);
-  const facts: [string, Html | string][] = [
+  const facts: (readonly [string, Html | string])[] = [
     ["Experiment", html`<code>${id}</code>`],
     ["Begun", moment(started_at)],
+    ...versions(config),
     ["Seed", html`<code>${seed}</code>`],
     ["Dataset, SHA-256", html`<code>${term(dataset_sha256)}</code>`],
     ...[...new Set(metrics.map(({ signature }) => signature))].map((signature): [string, Html] => [
       "Metric, signature",
       html`<code>${term(signature, 400)}</code>`,
     ]),
+    ...models.slice(0, MODELS).map(({ identity }): [string, Html] => [
+      "Model that answered",
+      html`<code>${identityText(identity)}</code>`,
+    ]),
+    ...learned.metaModel !== null && learned.metaModelUsed
+      ? [["Meta-model, SHA-256", hashed(learned.metaModel.id, learned.metaModel.modelSha256)] as const]
+      : [],
+    ...learned.policy === null
+      ? []
+      : [["Policy, SHA-256", hashed(learned.policy.id, learned.policy.onnxSha256)] as const],
   ];
   return html`
     <section id="reproduce" aria-labelledby="reproduce-title">
@@ -69,6 +80,25 @@ export function reproduce({ experiment, metrics }: ExperimentRecord): Html {
     </section>
   `;
 }
+
+/** Models shown. */
+const MODELS = 20;
+
+/** What ran, as it was kept with the experiment. */
+function versions({ versions }: ExperimentRow["config"]): [string, Html][] {
+  if (typeof versions !== "object" || versions === null) return [];
+  const parts = Object.entries(versions).map(([name, version]) => `${term(name)} ${term(String(version))}`);
+  return parts.length === 0 ? [] : [["Versions", html`<code>${term(parts.join(", "), 400)}</code>`]];
+}
+
+/** Provider, model, digest, endpoint: what an answer depended on. */
+const identityText = (identity: Readonly<Record<string, unknown>>): string =>
+  Object.entries(identity).slice(0, 20).map(([name, value]) =>
+    `${term(name)} ${modelName(String(value), 240)}`
+  ).join(", ");
+
+const hashed = (id: string, sha256: string): Html =>
+  html`<code>${term(sha256)}</code> <span>(${term(id)})</span>`;
 
 /**
  * The command line that gives the same run: an option `max_calls` is the flag `--max-calls`. `changed` are the flags whose
@@ -119,11 +149,22 @@ const quoted = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** A setting as it may be shown. */
-function setting(name: string, value: unknown): string {
-  if (SECRET.test(name) && typeof value !== "number" && typeof value !== "boolean") return "(not shown)";
-  const json = JSON.stringify(
-    value,
-    (key, inner) => SECRET.test(key) && typeof inner === "string" ? "(not shown)" : inner,
+export function setting(name: string, value: unknown): string {
+  if (SECRET.test(name) && typeof value !== "number" && typeof value !== "boolean") return HIDDEN;
+  return term((JSON.stringify(withoutSecrets(value)) ?? "null").slice(0, 10_000), 2_000);
+}
+
+const HIDDEN = "(not shown)";
+
+/** `value` without what gives access, whatever it is made of. */
+export function withoutSecrets(value: unknown): unknown {
+  if (typeof value === "string") return discreet(value);
+  if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      name,
+      SECRET.test(name) && typeof inner === "string" ? HIDDEN : withoutSecrets(inner),
+    ]),
   );
-  return term(discreet((json ?? "null").slice(0, 10_000)), 2_000);
 }

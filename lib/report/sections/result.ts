@@ -7,8 +7,10 @@ import { html } from "hono/html";
 import type { ExperimentRecord } from "../../store/overview.ts";
 import { beforeAndAfter } from "../charts.ts";
 import { count, discreet, dollars, duration, modelName, plural, points, probability, term } from "../text.ts";
+import { compared } from "../rows.ts";
 import { capital, ending, metricOf, scored, scoreOf, verdict } from "../verdict.ts";
 import { figure, type Html, quoted } from "./parts.ts";
+import { changed } from "./prompt.ts";
 
 /** The first screen. */
 export function result(record: ExperimentRecord): Html {
@@ -18,6 +20,7 @@ export function result(record: ExperimentRecord): Html {
 <p class="kicker">${task(record)}</p>
 <h1 id="verdict" class="${tone}">${title}</h1>
 <p class="lead">${text}</p>
+${whatChanged(record)}
 ${experiment.error === null ? "" : html`<div class="error">${quoted(discreet(experiment.error), 4000)}</div>`}
 ${claim(record)}
 <h2 class="small">What it cost and how it ended</h2>
@@ -40,8 +43,16 @@ function task(record: ExperimentRecord): Html {
     : html`The question: how does ${who} score on ${what} with one prompt, by ${how}?`;
 }
 
+/** What is different in the best prompt, in a sentence; nothing where it is the one to begin with. */
+function whatChanged(record: ExperimentRecord): Html | string {
+  const { before, after } = compared(record);
+  const [old, now] = [before, after].map((version) => record.trials.find(({ index }) => index === version));
+  if (!old || !now || old === now) return "";
+  return html`<p>What changed: ${changed(old, now)}. <a href="#prompt">See the prompt</a></p>`;
+}
+
 /** One large number with what it is, line by line. */
-const tile = (name: string, value: string, ...notes: readonly string[]): Html =>
+export const tile = (name: string, value: string, ...notes: readonly string[]): Html =>
   html`
     <div>
       <dt>${name}</dt>
@@ -49,7 +60,8 @@ const tile = (name: string, value: string, ...notes: readonly string[]): Html =>
     </div>
   `;
 
-const TESTS = { "mcnemar": "exact McNemar test", "sign-flip": "sign-flip permutation test" };
+/** The tests as their literature calls them. */
+export const TESTS = { "mcnemar": "exact McNemar test", "sign-flip": "sign-flip permutation test" };
 
 /** The claim in numbers and pictures, and how it is made. */
 function claim(record: ExperimentRecord): Html | string {
@@ -144,7 +156,7 @@ ${
 }
 
 /** The model that played a role, or was to. */
-function modelOf(
+export function modelOf(
   { bill, experiment: { config } }: ExperimentRecord,
   role: "primary" | "optimizer",
 ): string | undefined {

@@ -1,10 +1,10 @@
 /**
  * Pictures for those who look into data and learning: questions, features, meta-models, policies, several runs at once.
- * Like those of charts.ts they are functions from rows to Plot options, in the one palette.
+ * They are functions from rows to Plot options, in the one palette.
  *
  * ```ts
- * import { withIntervals } from "./learning_charts.ts";
- * import { svg } from "./svg.ts";
+ * import { withIntervals } from "./research.ts";
+ * import { svg } from "../svg.ts";
  * import { match } from "node:assert/strict";
  *
  * const rows = [{ label: "demo_count", value: 0.6, low: 0.3, high: 0.8 }];
@@ -14,19 +14,13 @@
  * @module
  */
 import * as Plot from "@observablehq/plot";
-import type { ChartOptions } from "./charts.ts";
-import { colour } from "./palette.ts";
-import { count, percent, plural, term } from "./text.ts";
+import { colour } from "../palette.ts";
+import { count, percent, plural, term } from "../text.ts";
+import { AXIS, type ChartOptions, FONT, frame, HALO, narrow, pixels, WIDTH } from "./frame.ts";
 
-const WIDTH = 784;
-const narrow = (width: number): boolean => width < 500;
-const FONT = 12;
-const frame = (width: number): Plot.PlotOptions => ({ width, style: { fontSize: `${FONT}px` } });
-const AXIS = { labelAnchor: "center", labelArrow: "none", grid: true } as const;
-const HALO = { stroke: colour("paper"), strokeWidth: 4, fill: colour("ink") } as const;
 /** Room for the longest of `labels` in a sans-serif font, at most a half of the width. */
 const room = (labels: readonly string[], width: number): number =>
-  Math.min(width / 2, 24 + 6.8 * Math.max(0, ...labels.map((label) => label.length)));
+  Math.min(width / 2, 24 + Math.max(0, ...labels.map(pixels)));
 const number = (value: number): string => String(Number(value.toPrecision(3))).replace("-", "−");
 
 /** How often each answer, or any other label, occurs; the rows keep their order. */
@@ -158,50 +152,6 @@ export function withIntervals(
       }),
       Plot.dot(named, { y: "label", x: "value", fill: "stroke", r: 5 }),
       Plot.text(named, { y: "label", x: "value", text: ({ value }) => number(value), dy: -12, ...HALO }),
-    ],
-  };
-}
-
-/** What a meta-model goes by: share of all that its splits gained; blue where more of a feature is better, vermillion where less. */
-export function featureImportance(
-  rows: readonly { readonly feature: string; readonly value: number; readonly sign: number }[],
-  { width = WIDTH, most = 15 }: ChartOptions & { readonly most?: number } = {},
-): Plot.PlotOptions {
-  const total = rows.reduce((sum, { value }) => sum + value, 0) || 1;
-  const shown = rows.slice(0, most).map(({ feature, value, sign }) => ({
-    ...{ feature, share: value / total, sign },
-    fill: sign > 0 ? colour("accent") : sign < 0 ? colour("loss") : colour("rest"),
-    word: sign > 0 ? "more is better" : sign < 0 ? "less is better" : "",
-  }));
-  return {
-    ...frame(width),
-    height: 26 * shown.length + 44,
-    marginLeft: room(shown.map(({ feature }) => feature), width),
-    marginRight: narrow(width) ? 60 : 150,
-    marginBottom: 40,
-    ariaLabel: `Importance: ${
-      shown.slice(0, 8).map(({ feature, share, word }) =>
-        `${feature} ${percent(share)} %${word && `, ${word}`}`
-      ).join("; ")
-    }`,
-    x: {
-      label: "share of the gain of all splits (%)",
-      ...AXIS,
-      ticks: narrow(width) ? 4 : 8,
-      domain: [0, 100 * Math.max(0.01, ...shown.map(({ share }) => share))],
-    },
-    y: { domain: shown.map(({ feature }) => feature), label: null, tickSize: 0, padding: 0.25 },
-    marks: [
-      Plot.barX(shown, { y: "feature", x: ({ share }) => 100 * share, fill: "fill" }),
-      Plot.text(shown, {
-        y: "feature",
-        x: ({ share }) => 100 * share,
-        text: ({ share, word }) => narrow(width) || !word ? percent(share) : `${percent(share)}  ${word}`,
-        textAnchor: "start",
-        dx: 6,
-        ...HALO,
-      }),
-      Plot.ruleX([0], { stroke: colour("muted") }),
     ],
   };
 }

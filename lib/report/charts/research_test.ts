@@ -1,9 +1,9 @@
 /** As in charts_test.ts: each chart has its picture, in two widths. `deno test -A lib/report -- --update` draws them anew. */
 import type * as Plot from "@observablehq/plot";
 import { equal, ok } from "node:assert/strict";
-import type { ChartOptions } from "./charts.ts";
-import * as charts from "./learning_charts.ts";
-import { svg } from "./svg.ts";
+import type { ChartOptions } from "./frame.ts";
+import * as charts from "./research.ts";
+import { svg } from "../svg.ts";
 
 const interval = (label: string, value: number, low: number, high: number) => ({ label, value, low, high });
 
@@ -28,12 +28,6 @@ const PICTURES: Record<string, (options: ChartOptions) => Plot.PlotOptions> = {
       interval("system_questions", 0.05, -0.2, 0.3),
       interval("output_length", -0.4, -0.6, -0.1),
     ], { ...options, x: "rank correlation with the score" }),
-  feature_importance: (options) =>
-    charts.featureImportance([
-      { feature: "demo_count", value: 6, sign: 1 },
-      { feature: "output_words", value: 3, sign: -1 },
-      { feature: "system_embedding_4", value: 1, sign: 0 },
-    ], options),
   predicted_and_measured: (options) =>
     charts.predictedAndMeasured([
       { predicted: 0.1, measured: 0, n: 10 },
@@ -80,7 +74,7 @@ const plain = (text: string): string =>
 for (const [name, chart] of Object.entries(PICTURES)) {
   for (const width of [784, 360]) {
     Deno.test(`${name} is drawn as its picture, ${width} pixels wide`, async () => {
-      const file = new URL(`pictures/${name}_${width}.svg`, import.meta.url);
+      const file = new URL(`../pictures/${name}_${width}.svg`, import.meta.url);
       const drawn = svg(chart({ width })).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
       if (Deno.args.includes("--update")) await Deno.writeTextFile(file, drawn);
       equal(plain(drawn), plain(await Deno.readTextFile(file)));
@@ -93,7 +87,6 @@ Deno.test("charts of learning are drawn of the fewest rows without a broken numb
     charts.occurrences([], { x: "questions" }),
     charts.spread([5], { x: "words", y: "questions" }),
     charts.withIntervals([interval("none", 0, 0, 0)], { x: "gain" }),
-    charts.featureImportance([]),
     charts.predictedAndMeasured([]),
     charts.errorAgainstPrompts([], { baseline: 0.1 }),
     charts.returnsWhileLearning([], { chance: 0 }),
