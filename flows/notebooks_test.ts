@@ -55,7 +55,7 @@ const CLAIMS: Readonly<Record<string, { tables: number; pictures: number; texts:
     tables: 2,
     pictures: 3,
     texts: [
-      /^Questions of question_types \(600 rows × 5 columns\)\n/,
+      /^Questions of question_types \(408 rows × 5 columns\)\n/,
       /^Splits \(3 rows × 4 columns\)\n/,
       /^question_types has 408 questions with 6 different answers\. Always saying “\w+” scores 1[67]\.\d %: /,
     ],
