@@ -63,7 +63,7 @@ Deno.test("trainPolicy() keeps a policy that edits better than chance, and a loo
   deepEqual(await opened.policy(candidate, random(1)), made); // the same chance, the same edits
 
   const damaged = { ...policy!, onnx: policy!.onnx.slice(0, -9) };
-  await rejects(openPolicy(damaged, given), /Cannot use policy .* as its network is not what was kept/);
+  await rejects(openPolicy(damaged, given), /Cannot use policy .* as it is not what was kept/);
 });
 
 Deno.test("trainPolicy() learns by DQN as well", async () => {
