@@ -19,7 +19,9 @@ const schema = z.strictObject({
     "share of a tree that is added",
   ),
   num_leaves: z.int().min(2).max(1024).default(DEFAULTS.numLeaves).describe("of a tree at most"),
-  min_data_in_leaf: z.int().min(0).default(DEFAULTS.minDataInLeaf).describe("prompts in a leaf at least"),
+  min_data_in_leaf: z.int().min(0).optional().describe(
+    "prompts in a leaf at least; an eighth of them, 2 to 20, unless given",
+  ),
   feature_fraction: z.number().gt(0).max(1).default(DEFAULTS.featureFraction).describe(
     "features that a tree sees",
   ),
@@ -56,7 +58,6 @@ async function run(options: z.output<typeof schema>, setting: Setting): Promise<
         boosting: options.boosting,
         learningRate: options.learning_rate,
         numLeaves: options.num_leaves,
-        minDataInLeaf: options.min_data_in_leaf,
         featureFraction: options.feature_fraction,
         baggingFraction: options.bagging_fraction,
         baggingFreq: options.bagging_freq,
@@ -64,6 +65,7 @@ async function run(options: z.output<typeof schema>, setting: Setting): Promise<
         earlyStopping: options.early_stopping,
         seed: options.seed,
         threads: options.threads,
+        ...options.min_data_in_leaf === undefined ? {} : { minDataInLeaf: options.min_data_in_leaf },
       },
       onFeatures: (made, of) => say(`features of ${made} of ${of} prompts`),
       onRound: (round, loss) =>

@@ -37,7 +37,7 @@ export interface Training {
   readonly newId: () => string;
   /** Milliseconds on a clock that never goes back. */
   readonly elapsed: () => number;
-  /** @default {LightGBM's and this project's defaults} */
+  /** @default {those of lib/gbdt, with `minDataInLeaf` an eighth of the prompts, 2 to 20} */
   readonly params?: Params;
   /** @default {5} */
   readonly folds?: number;
@@ -48,6 +48,9 @@ export interface Training {
 
 /** Fewer scored prompts teach nothing. */
 export const FEWEST_PROMPTS = 5;
+/** LightGBM's 20 in a leaf would learn nothing from the first fifty prompts: an eighth of them, 2 to 20. */
+const leastInLeaf = (prompts: number): number => Math.min(20, Math.max(2, Math.round(prompts / 8)));
+
 /** Share of the prompts that are held out, and the seed by which they are. */
 const HELD_OUT = 0.2, SEED = 42;
 
@@ -64,6 +67,7 @@ export async function trainMetaModel(
   const means = contextMeans(seen);
   const table = tableOf(seen, means);
 
+  params = { minDataInLeaf: leastInLeaf(seen.length), ...params };
   const { training, validation } = holdOut(table, { share: HELD_OUT, seed: SEED });
   using booster = train(training, params, { lightgbm, validation, ...onRound ? { onRound } : {} });
   const held = fit(predict(booster, validation.rows), validation.labels);
