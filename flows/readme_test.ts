@@ -5,13 +5,14 @@
  * @module
  */
 import { equal, match, ok } from "node:assert/strict";
+import { testDatabase } from "../lib/store/testing.ts";
 import { type ChatRequest, modelServer, place, printed, run } from "./testing.ts";
 import { ROOT } from "./setting.ts";
 
 const README = await Deno.readTextFile(`${ROOT}/README.md`);
 
 /** Commands that would end in running this test again, or change the files of the project. */
-const PART_OF_THIS = ["test", "check", "fmt"];
+const PART_OF_THIS = ["test", "check", "fmt", "db create-migration add_mood"];
 
 /** All that follows `deno task`, in the order of the README, each once. */
 const COMMANDS = [...README.matchAll(/^(?:npx -y deno@2\.9\.6|deno) task .*$|`deno task [^`]+`/gm)]
@@ -40,6 +41,7 @@ Deno.test("the README's links lead somewhere", async () => {
 Deno.test("every command of the README does what it says", async (t) => {
   await using own = await place();
   await using server = modelServer(parrot);
+  await using second = await testDatabase();
   await Deno.writeTextFile(
     `${own.folder}/predictions.jsonl`,
     JSON.stringify({ prediction: "the cat sat", references: ["the cat sat", "a cat sat"] }),
@@ -53,7 +55,8 @@ Deno.test("every command of the README does what it says", async (t) => {
     await t.step(command, async () => {
       const brought = (command.endsWith(" A B") ? command.replace("A B", await twoOf(own.env)) : command)
         .replaceAll(/openai:[\w.-]+(@\S+)?/g, (name) => `${name.split("@")[0]}@${server.url}`)
-        .replaceAll(/ (predictions\.jsonl|report\.html|pages|answers\.csv)/g, ` ${own.folder}/$1`)
+        .replaceAll(/ (predictions\.jsonl|report\.html|pages|answers\.csv|quintet\.gz)/g, ` ${own.folder}/$1`)
+        .replace(/postgresql:\S+/, second.url)
         .replace(/^(lab|notebooks)$/, "$1 --check") // the one would wait for Ctrl-C, the other has a test of its own
         .replace(/--max-usd \S+/, "$& --allow-unpriced");
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -25,6 +25,7 @@ export const EXIT = {
 /** Names of errors that say all there is to say, and the code each stands for. */
 const EXPECTED: Readonly<Record<string, number>> = {
   UsageError: EXIT.usage,
+  BackupError: EXIT.usage,
   DatasetError: EXIT.usage,
   HeldError: EXIT.usage,
   SetupError: EXIT.usage,

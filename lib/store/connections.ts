@@ -8,6 +8,7 @@
  */
 // @ts-types="@types/pg"
 import pg from "pg";
+import { type Copy, copyIn, copyOut } from "./copy.ts";
 import { getTypeParser } from "./values.ts";
 
 /** Runs a statement on one connection. */
@@ -39,7 +40,7 @@ export interface ConnectionsOptions {
 }
 
 /** What is done on a connection. */
-export type Act<T> = (run: Run, gone: Promise<unknown>) => Promise<T>;
+export type Act<T> = (run: Run, gone: Promise<unknown>, copy: Copy) => Promise<T>;
 
 /** An open pool. */
 export interface Connections {
@@ -115,7 +116,10 @@ export function openConnections({ config, size, silenceMs }: ConnectionsOptions)
   async function onConnection<T>(act: Act<T>, own: boolean): Promise<T> {
     const client = await acquire();
     try {
-      return await act((sql, params) => run(client, sql, params), client.gone);
+      return await act((sql, params) => run(client, sql, params), client.gone, {
+        out: (sql) => copyOut(client, sql, (wait) => lookedAfter(client, wait)),
+        in: (sql, rows) => lookedAfter(client, () => copyIn(client, sql, rows)),
+      });
     } catch (error) {
       throw client.lost ? new Loss(client.lost) : error;
     } finally {
@@ -128,11 +132,18 @@ export function openConnections({ config, size, silenceMs }: ConnectionsOptions)
   }
 
   async function run<Row>(client: Client, sql: string, params?: readonly unknown[]): Promise<Answer<Row>> {
-    const answered = silenceMs > 0 ? lookAfter(client) : () => {};
-    try {
+    return await lookedAfter(client, async () => {
       const result: unknown = await client.query(sql, params as unknown[]);
       const { rows, rowCount, command } = (Array.isArray(result) ? result.at(-1) : result) as pg.QueryResult;
       return { rows: rows as Row[], rowCount: rowCount ?? 0, command };
+    });
+  }
+
+  /** What waits for the server; when that is gone, the connection is marked as lost. */
+  async function lookedAfter<T>(client: Client, wait: () => Promise<T>): Promise<T> {
+    const answered = silenceMs > 0 ? lookAfter(client) : () => {};
+    try {
+      return await wait();
     } catch (error) {
       if (isLoss(error as Error)) client.lost = error as Error;
       throw error;

@@ -35,6 +35,7 @@ import { setTimeout as delay } from "node:timers/promises";
 // @ts-types="@types/pg"
 import pg from "pg";
 import { type Act, type Connections, Loss, NO_FILES, openConnections, type Run } from "./connections.ts";
+import type { Copy } from "./copy.ts";
 import { DatabaseError } from "./database_error.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./database_url.ts";
 import { openServer, type Server, type ServerOptions } from "./server.ts";
@@ -57,6 +58,8 @@ export interface Queryable {
 export interface Session extends Queryable {
   /** Resolves when the connection ends, or the database is closed: a statement would fail. */
   readonly gone: Promise<unknown>;
+  /** Whole tables as streams, for `copy` statements. */
+  readonly copy: Copy;
 }
 
 /** An open database. */
@@ -277,13 +280,13 @@ async function connect(reached: Reached, options: DatabaseOptions): Promise<Data
     description,
     query: (sql, params) => persist((run) => queryable(run).query(sql, params)),
     session: (fn) =>
-      persist(async (run, gone) => {
+      persist(async (run, gone, copy) => {
         await run(beginSession);
         const open: Run = (sql, params) => {
           requireOpen();
           return run(sql, params);
         };
-        return await fn({ ...queryable(open), gone: Promise.race([gone, closed.promise]) });
+        return await fn({ ...queryable(open), gone: Promise.race([gone, closed.promise]), copy });
       }, { own: true }),
     transaction: (fn) =>
       persist(async (run) => {

@@ -56,7 +56,8 @@ interface File {
   readonly sha256: string;
 }
 
-interface Applied {
+/** A migration that was applied. */
+export interface Applied {
   readonly number: number;
   readonly name: string;
   readonly sha256: string;
@@ -101,6 +102,12 @@ export async function migrate(
   return done;
 }
 
+/** Keeps others from migrating as long as the session lasts; waits for who does. */
+export async function keepSchema(session: Queryable): Promise<void> {
+  await session.query("set statement_timeout = 0; set lock_timeout = 0");
+  await session.query("select pg_advisory_lock_shared($1)", [LOCK]);
+}
+
 /** What `migrate` would find: a row for each file and each applied migration. Changes nothing. */
 export async function status(db: Queryable, folder: string): Promise<MigrationStatus[]> {
   const files = await read(folder);
@@ -117,6 +124,33 @@ export async function fingerprint(folder: string): Promise<string> {
   return chain;
 }
 
+/** Writes the skeleton of the next migration, and gives its path. Throws RangeError when the name is no name_like_this. */
+export async function draftMigration(folder: string, name: string): Promise<string> {
+  if (!/^[a-z][a-z0-9_]*$/.test(name)) {
+    throw new RangeError(`Cannot create a migration as its name must be like add_mood: got ${name}`);
+  }
+  const last = (await read(folder)).at(-1)!.number;
+  const path = `${folder}/${String(last + 1).padStart(4, "0")}_${name}.sql`;
+  await Deno.writeTextFile(path, SKELETON, { createNew: true });
+  return path;
+}
+
+const SKELETON = `\
+-- What this changes, and why. The file is one transaction, so there is no begin or commit in it; once applied anywhere it is
+-- never edited: what is to be otherwise is the next file. Lower-case SQL; comments say why.
+--
+-- create table notes (
+--   id            uuid primary key default gen_random_uuid(),
+--   experiment_id uuid not null references experiments on delete cascade,
+--   text          text not null check (text <> ''),
+--   created_at    timestamptz not null default now()
+-- );
+--
+-- A column that is added has a default, or may be null: a backup of an older version is restored without it.
+--
+-- alter table prompts add column mood text;
+`;
+
 const LOCK = 7_313_482_991; // any number, the same for ever
 
 const TABLE = `
@@ -128,7 +162,8 @@ const TABLE = `
     applied_at timestamptz not null default now()
   )`;
 
-async function readApplied(db: Queryable): Promise<Applied[]> {
+/** What was applied, in order. Throws a DatabaseError when a row of it was changed by hand. */
+export async function readApplied(db: Queryable): Promise<Applied[]> {
   const { rows } = await db.query<Applied>(
     "select number, name, sha256, chain, applied_at from quintet_migrations order by number",
   );

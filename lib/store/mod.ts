@@ -16,6 +16,7 @@
  *
  * @module
  */
+export { type Backup, backup, BackupError, restore, type TableCopy } from "./backup.ts";
 export { forgive, journal, picodollars, usd } from "./calls.ts";
 export { DatabaseError } from "./database_error.ts";
 export { loadDataset, saveDataset } from "./datasets.ts";
@@ -52,7 +53,7 @@ export {
   type ScoredPrompt,
   scoredPrompts,
 } from "./learning.ts";
-export { migrate, type MigrationStatus, status } from "./migrate.ts";
+export { draftMigration, migrate, type MigrationStatus, status } from "./migrate.ts";
 export {
   type AnswerRow,
   type BillRow,
@@ -65,6 +66,7 @@ export {
   type TrialRow,
 } from "./overview.ts";
 export { COLUMNS, exported, type Row, type Table, TABLES } from "./export.ts";
+export { type Probe, probe } from "./probe.ts";
 export { openServer, type Server, type ServerOptions } from "./server.ts";
 export { HeldError, type Hold, holdExperiment } from "./hold.ts";
 export {
