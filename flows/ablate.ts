@@ -28,11 +28,19 @@ import {
 } from "../lib/store/mod.ts";
 import { json as document } from "../lib/text.ts";
 import { type Learned, learned, type Learning, LIMITS, openLearning, slots } from "./learning.ts";
-import { common, database, databaseOption, main, type Models, models, type Setting } from "./setting.ts";
+import {
+  common,
+  database,
+  databaseOption,
+  kept,
+  main,
+  type Models,
+  models,
+  type Setting,
+} from "./setting.ts";
 import {
   askingOptions,
   DATASET,
-  kept,
   optimizerOptions,
   requireAskable,
   scoringOptions,

@@ -10,7 +10,7 @@ import { readExperiment } from "../lib/store/mod.ts";
 import { json } from "../lib/text.ts";
 import { common, database, databaseOption, found, main, type Setting, writeFile } from "./setting.ts";
 
-const schema = z.strictObject({
+export const schema = z.strictObject({
   experiment: z.string().default("latest").describe("its id, the beginning of it, or latest")
     .meta({ placeholder: "ID", positional: true }),
   output: z.string().optional().describe("file to write; QUINTET_HOME/reports/ID.html unless given")
@@ -23,9 +23,15 @@ async function run(options: z.output<typeof schema>, setting: Setting): Promise<
   await using db = await database(options, setting);
   const { id } = await found(db, options.experiment);
   const path = options.output ?? `${setting.home}/reports/${id}.html`;
-  await writeFile(path, htmlReport(await readExperiment(db, id)));
+  await setting.run.task(
+    "write_report",
+    "1",
+    async () => await writeFile(path, htmlReport(await readExperiment(db, id))),
+  );
   setting.print(options.json ? json({ experiment_id: id, report: path }) : path);
   return EXIT.done;
 }
 
-if (import.meta.main) await main({ name: "report", summary: "an experiment as an HTML page", schema, run });
+if (import.meta.main) {
+  await main({ name: "report", flow: "report", summary: "an experiment as an HTML page", schema, run });
+}

@@ -45,6 +45,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "types:native",
   ],
   report: ["types:store"],
+  prefect: ["text"],
 };
 
 /** What only some rooms may name in their code: a package, an interface of the runtime, the clock. */
@@ -56,6 +57,7 @@ const ALONE: readonly {
   { what: "PostgreSQL's driver", pattern: /from "pg"/, rooms: ["store"] },
   { what: "Plot and the DOM", pattern: /from "(?:@observablehq\/plot|linkedom)"/, rooms: ["report"] },
   { what: "Hono", pattern: /from "hono/, rooms: ["report", "api"] },
+  { what: "Prefect's API", pattern: /from "openapi-fetch"/, rooms: ["prefect"] },
   { what: "native libraries", pattern: /Deno\.dlopen|Deno\.Unsafe/, rooms: ["native"] },
   // OpenMP reads how its threads wait from there, as its library is loaded.
   { what: "the environment", pattern: /Deno\.env/, rooms: ["native"] },

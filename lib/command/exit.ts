@@ -29,6 +29,7 @@ const EXPECTED: Readonly<Record<string, number>> = {
   HeldError: EXIT.usage,
   SetupError: EXIT.usage,
   ProviderError: EXIT.provider,
+  PrefectError: EXIT.provider,
   DatabaseError: EXIT.database,
 };
 

@@ -61,6 +61,16 @@ export {
   readExperiment,
   type TrialRow,
 } from "./overview.ts";
+export {
+  addToOutbox,
+  type Fence,
+  type OpenOutbox,
+  openOutboxRun,
+  type OutboxMessage,
+  type OutboxRun,
+  waitingRuns,
+  withOutbox,
+} from "./outbox.ts";
 export { openServer, type Server, type ServerOptions } from "./server.ts";
 export { HeldError, type Hold, holdExperiment } from "./hold.ts";
 export {
