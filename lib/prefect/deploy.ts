@@ -131,6 +131,9 @@ async function deployFlow({ api, call }: PrefectClient, pool: string, flow: Depl
 const OVER = ["Completed", "Failed", "Cancelled", "Crashed"].map((state) => `prefect.flow-run.${state}`);
 const HEARTBEAT = "prefect.flow-run.heartbeat";
 
+/** Prefect's description wants a duration as text here, and its check of a duration as text throws. */
+const seconds = (value: number) => value as unknown as string;
+
 /** Of our own runs alone: they have our tag, and so have the events about them. */
 const OURS = { "prefect.resource.id": [`prefect.tag.${TAG}`], "prefect.resource.role": "tag" };
 
@@ -141,7 +144,7 @@ function automationsOf(
   const train = (name: string, deployment: string, threshold: number, description: string) => ({
     ...{ name: `${TAG}: ${name}`, description },
     trigger: {
-      ...{ type: "event" as const, posture: "Reactive" as const, threshold, within: "P30D" },
+      ...{ type: "event" as const, posture: "Reactive" as const, threshold, within: seconds(30 * 86_400) },
       expect: ["quintet.experiment.finished"],
       match: { "prefect.resource.id": ["quintet.experiment.*"] },
     },
