@@ -170,7 +170,7 @@ function automationsOf(
           type: "event" as const,
           posture: "Proactive" as const,
           threshold: 1,
-          within: `PT${zombieSeconds}S`,
+          within: seconds(zombieSeconds),
         },
         after: [HEARTBEAT],
         expect: [HEARTBEAT, ...OVER],
