@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { EXIT, jsonSchemaOf, UsageError } from "../lib/command/mod.ts";
-import { deploy, type Deployed, type PrefectClient } from "../lib/prefect/mod.ts";
+import { deploy, type Deployed, type PrefectClient, PrefectError } from "../lib/prefect/mod.ts";
 import { schema as evaluate } from "./evaluate.ts";
 import { schema as optimize } from "./optimize.ts";
 import { clientOf } from "./registration.ts";
@@ -70,16 +70,31 @@ type Options = z.output<typeof schema>;
 
 async function run(options: Options, { env, print }: Setting): Promise<number> {
   const { pool, pool_limit: poolLimit, retrain_after, policy_after, zombie_seconds } = options;
-  const made = await deploy(configured(env), {
-    ...{ pool, poolLimit, flows: NAMES.map((name) => deployed(name, options)) },
-    rules: { retrainAfter: retrain_after, policyAfter: policy_after, zombieSeconds: zombie_seconds },
-  });
+  const client = configured(env);
+  const made = await patiently(() =>
+    deploy(client, {
+      ...{ pool, poolLimit, flows: NAMES.map((name) => deployed(name, options)) },
+      rules: { retrainAfter: retrain_after, policyAfter: policy_after, zombieSeconds: zombie_seconds },
+    })
+  );
   print(
     options.json
       ? JSON.stringify(made)
       : Object.keys(made.deployments).map((name) => `${name}/${name}`).join("\n"),
   );
   return EXIT.done;
+}
+
+/** Again, a few times, while Prefect is busy: on SQLite it answers 503 when two want to write. */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof PrefectError && error.status >= 500) || tries === 5) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500 * tries));
+    }
+  }
 }
 
 /** The client; throws UsageError when no server is configured. */
