@@ -114,20 +114,24 @@ export async function withOutbox<Registration, Message>(
       [runId],
     );
     if (!run) return true;
-    await work({
-      ...run,
-      idempotencyKey: `quintet-${runId}`,
-      registered: async (flowRunId) => {
-        await db.query("update outbox_runs set flow_run_id = $2 where id = $1", [runId, flowRunId]);
-      },
-      next: () => take(session, runId),
-      delivered: async (ids) => {
-        if (ids.length > 0) await db.query("delete from outbox where id = any($1::uuid[])", [ids]);
-      },
-      refused: async (id, why) => {
-        await db.query("update outbox set refused = $2 where id = $1", [id, why]);
-      },
-    });
+    try {
+      await work({
+        ...run,
+        idempotencyKey: `quintet-${runId}`,
+        registered: async (flowRunId) => {
+          await db.query("update outbox_runs set flow_run_id = $2 where id = $1", [runId, flowRunId]);
+        },
+        next: () => take(session, runId),
+        delivered: async (ids) => {
+          if (ids.length > 0) await db.query("delete from outbox where id = any($1::uuid[])", [ids]);
+        },
+        refused: async (id, why) => {
+          await db.query("update outbox set refused = $2 where id = $1", [id, why]);
+        },
+      });
+    } finally { // a connection that is closed may have its locks for a moment yet
+      await session.query("select pg_advisory_unlock(hashtextextended($1, 1))", [runId]).catch(() => {});
+    }
     return true;
   });
 }
