@@ -38,6 +38,7 @@ import {
   common,
   database,
   databaseOption,
+  kept,
   main,
   type Models,
   models,
@@ -47,7 +48,6 @@ import {
 import {
   askingOptions,
   DATASET,
-  kept,
   optimizerOptions,
   requireAskable,
   scoringOptions,

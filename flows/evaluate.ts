@@ -21,6 +21,7 @@ import {
   database,
   databaseOption,
   jsonFile,
+  kept as keptOptions,
   main,
   models,
   type Setting,
@@ -33,7 +34,6 @@ import {
   failures,
   grading,
   keepQuestions,
-  kept as keptOptions,
   questionsIn,
   requireAskable,
   scoringOptions,
@@ -41,8 +41,9 @@ import {
   settled,
   surroundings,
 } from "./wiring.ts";
+import { fenced } from "./artifacts.ts";
 
-const schema = z.strictObject({
+export const schema = z.strictObject({
   dataset: z.string().default(DATASET).describe("questions and answers, .jsonl or .csv").meta({
     placeholder: "F",
   }),
@@ -102,27 +103,30 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   await beginExperiment(db, { id, kind: "evaluate", datasetId, seed: options.seed, config });
   const wanted = dataset[options.split].length;
   const most = Math.min(wanted, Math.floor(options.max_calls / (settings.metric === "judge" ? 2 : 1)));
+  const { run } = setting;
   await setting.stage("Questions", (say) => {
     const left = pace(() => performance.now());
-    return runMeasurement({
-      id,
-      datasetId,
-      dataset,
-      seed: options.seed,
-      split: options.split,
-      prompt,
-      metric: grading(settings, roles.optimizer),
-      primary: roles.primary,
-      caps: caps(options),
-      temperature: options.temperature,
-      answerTokens: settings.answer_tokens,
-    }, {
-      ...surroundings(db, options, setting, say),
-      onProgress(asked) {
-        const seconds = left(asked, most);
-        say(`${asked} of ${most}`, seconds === undefined ? "" : `< ${estimate(seconds)} left`);
-      },
-    });
+    const measured = () =>
+      runMeasurement({
+        id,
+        datasetId,
+        dataset,
+        seed: options.seed,
+        split: options.split,
+        prompt,
+        metric: grading(settings, roles.optimizer),
+        primary: roles.primary,
+        caps: caps(options),
+        temperature: options.temperature,
+        answerTokens: settings.answer_tokens,
+      }, {
+        ...surroundings(db, options, setting, say),
+        onProgress(asked) {
+          const seconds = left(asked, most);
+          say(`${asked} of ${most}`, seconds === undefined ? "" : `< ${estimate(seconds)} left`);
+        },
+      });
+    return run.task("evaluation", "1", measured);
   });
   const record = await readExperiment(db, id);
   const result = measurementOf(record);
@@ -130,6 +134,8 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
     ? `Interrupted before there was a score. Experiment ${id}`
     : measurementText(record);
   setting.print(options.json ? json(result) : text);
+  run.progress(100 * result.n / Math.max(1, wanted), `${result.n} of ${wanted} questions`);
+  run.artifact({ key: "result", type: "markdown", data: fenced(text), description: "What came of it" });
   const failed = failures(record, roles.failure());
   if (failed) setting.tell(failed.text);
   if (result.status === "interrupted") {
@@ -204,5 +210,11 @@ const promptSchema = z.object({
 });
 
 if (import.meta.main) {
-  await main({ name: "evaluate", summary: "score a prompt, or texts", schema, run: evaluate });
+  await main({
+    name: "evaluate",
+    flow: "evaluate",
+    summary: "score a prompt, or texts",
+    schema,
+    run: evaluate,
+  });
 }

@@ -8,11 +8,12 @@ import { z } from "zod";
 import { estimate, EXIT, pace, UsageError } from "../lib/command/mod.ts";
 import { point } from "../lib/cut.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
-import { callsToSearch, type Progress, runExperiment } from "../lib/experiment/mod.ts";
+import { callsToSearch, type ExperimentStep, type Progress, runExperiment } from "../lib/experiment/mod.ts";
 import type { StopReason } from "../lib/optimize/mod.ts";
 import { resultOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
 import { resultText } from "../lib/report/terminal.ts";
 import { dollars, percent } from "../lib/report/text.ts";
+import { artifactsOf } from "./artifacts.ts";
 import {
   beginExperiment,
   type Database,
@@ -31,9 +32,11 @@ import {
   database,
   databaseOption,
   found,
+  kept,
   main,
   type Models,
   models,
+  OWN,
   requireWritable,
   type Setting,
   VERSIONS,
@@ -53,9 +56,7 @@ import {
   DATASET,
   failures,
   keepQuestions,
-  kept,
   optimizerOptions,
-  OWN,
   questionsIn,
   requireAskable,
   scoringOptions,
@@ -67,7 +68,7 @@ import {
   surroundings,
 } from "./wiring.ts";
 
-const schema = z.strictObject({
+export const schema = z.strictObject({
   dataset: z.string().default(DATASET).describe("questions and answers, .jsonl or .csv").meta({
     placeholder: "F",
   }),
@@ -114,15 +115,24 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
       "Cannot use --retry-errors without --resume: a new experiment has given nothing up yet",
     );
   }
+  const { run } = setting;
+  const { flowRunId } = run;
   const fresh = options.resume === undefined ? await planned(options, setting) : undefined;
   await using db = await database(options, setting);
-  const id = fresh ? crypto.randomUUID() : (await found(db, options.resume!)).id;
+  // A flow run's experiment has its id: when the run is started again, the experiment goes on
+  const again = flowRunId && await found(db, flowRunId).catch(() => undefined);
+  const id = again
+    ? again.id
+    : fresh
+    ? flowRunId ?? crypto.randomUUID()
+    : (await found(db, options.resume!)).id;
   await using hold = await holdExperiment(db, id);
+  run.fence({ experimentId: id, holder: hold.holder });
   point("experiment: held");
-  const plan = fresh ?? await resumed(db, id, options, setting);
+  const plan = again || !fresh ? await resumed(db, id, options, setting) : fresh;
   await using roles = await models(plan.config, setting);
   await using learning = openLearning(setting);
-  const begun = await begin(db, id, plan, { hold, learning, setting });
+  const begun = await run.task("load_state", "1", () => begin(db, id, plan, { hold, learning, setting }));
   const { config } = begun;
 
   const page = pageModule();
@@ -146,6 +156,9 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
   }
   const record = await readExperiment(db, id);
   await show(record, begun, setting, page);
+  artifactsOf(record, reportOf(config, id, setting)).forEach(run.artifact);
+  if (stopReason !== "interrupted") run.progress(100, `ended: ${stopReason}`);
+  if (stopReason !== "interrupted") run.event("quintet.experiment.finished", `quintet.experiment.${id}`);
   const failed = failures(record, roles.failure());
   if (failed) setting.tell(failed.text);
   if (failed?.givenUp) {
@@ -242,17 +255,50 @@ const search = async (
   await using learned = await slots(db, begun, roles.learning);
   return await setting.stage("Search", (say) => {
     const left = pace(() => performance.now());
+    const heard = onceAPhase(({ asked }, line) => {
+      setting.run.log(line);
+      setting.run.progress(Math.min(100, 100 * asked / config.max_calls), line);
+    });
     return runExperiment(setupOf(begun, roles, learned.search), {
       ...surroundings(db, config, setting, say),
       holder,
       secondsBefore: seconds,
+      step: told(setting.run),
       onProgress(progress) {
         if (progress.phase === "test") onClaim();
-        say(...progressLine(progress, config, left));
+        const line = progressLine(progress, config, left);
+        say(...line);
+        if (progress.phase === "compare_and_log" || progress.phase === "test") {
+          heard(progress, line[0]);
+        }
       },
     });
   });
 };
+
+/** Tells of each step of the loop as a task run; a race asks several times in an iteration. */
+function told(run: Setting["run"]): ExperimentStep {
+  const times = new Map<string, number>();
+  return (phase, iteration, work) => {
+    const name = `${phase} ${iteration}`, nth = (times.get(name) ?? 0) + 1;
+    times.set(name, nth);
+    return run.task(
+      phase === "test" ? "locked_test" : phase,
+      nth === 1 ? `${iteration}` : `${iteration}.${nth}`,
+      async () => await work(),
+    );
+  };
+}
+
+/** Tells `hear` of the first progress of a phase alone. */
+function onceAPhase(hear: (progress: Progress, line: string) => void) {
+  let last = "";
+  return (progress: Progress, line: string) => {
+    const now = `${progress.phase} ${progress.iteration}`;
+    if (now !== last) hear(progress, line);
+    last = now;
+  };
+}
 
 /**
  * The module that writes reports. It takes a while to load, which is done while the claim waits for answers; when that fails,
@@ -329,5 +375,11 @@ function progressLine(
 }
 
 if (import.meta.main) {
-  await main({ name: "optimize", summary: "search for a better prompt", schema, run: optimize });
+  await main({
+    name: "optimize",
+    flow: "prompt-optimizer",
+    summary: "search for a better prompt",
+    schema,
+    run: optimize,
+  });
 }

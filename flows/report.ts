@@ -11,7 +11,7 @@ import { type Database, readExperiment } from "../lib/store/mod.ts";
 import { json } from "../lib/text.ts";
 import { common, database, databaseOption, found, main, type Setting, writeFile } from "./setting.ts";
 
-const schema = z.strictObject({
+export const schema = z.strictObject({
   experiment: z.string().default("latest").describe("its id, the beginning of it, or latest")
     .meta({ placeholder: "ID", positional: true }),
   compare: z.string().optional().describe("puts this one beside the other: --compare A B").meta({
@@ -29,7 +29,7 @@ async function run(options: Options, setting: Setting): Promise<number> {
   const { ids, page } =
     await (options.compare === undefined ? one(db, options) : two(db, options.compare, options));
   const path = options.output ?? `${setting.home}/reports/${ids.join("_")}.html`;
-  await writeFile(path, page);
+  await setting.run.task("write_report", "1", () => writeFile(path, page));
   const [id, other] = ids;
   const document = other === undefined ? { experiment_id: id } : { experiment_ids: ids };
   setting.print(options.json ? json({ ...document, report: path }) : path);
@@ -53,5 +53,11 @@ async function two(db: Database, first: string, { experiment }: Options) {
 }
 
 if (import.meta.main) {
-  await main({ name: "report", summary: "an experiment, or two side by side, as an HTML page", schema, run });
+  await main({
+    name: "report",
+    flow: "report",
+    summary: "an experiment, or two side by side, as an HTML page",
+    schema,
+    run,
+  });
 }

@@ -12,8 +12,10 @@ import project from "../deno.json" with { type: "json" };
 import { EXIT, helpOf, outcome, readOptions, type Stage, stages, UsageError } from "../lib/command/mod.ts";
 import { cutAt, point, POINTS } from "../lib/cut.ts";
 import { type LanguageModel, openModel, parseModel, ProviderError } from "../lib/llm/mod.ts";
+import { PrefectError } from "../lib/prefect/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
 import { type Database, type Experiment, findExperiment, migrate, openDatabase } from "../lib/store/mod.ts";
+import { clientOf, openRun, type Run, untold } from "./registration.ts";
 
 /** What a run is made by: kept with each experiment, so that its report can say so. */
 export const VERSIONS = { quintet: project.version, deno: Deno.version.deno };
@@ -39,6 +41,10 @@ export interface Setting {
    * asked twice, the process just ends.
    */
   readonly stop: AbortSignal;
+  /** What Prefect is told of this flow, where it is configured. */
+  readonly run: Run;
+  /** Leaves closing the database to who ends the process. */
+  keep(db: Database): void;
 }
 
 /** Options that every flow has. */
@@ -64,9 +70,11 @@ Exit codes: 0 done, 1 a fault of Quintet, 2 usage or configuration, 3 a cap was 
 
 /** Reads a flow's options, runs it, and ends the process with its exit code. */
 export async function main<Schema extends z.ZodObject>(
-  { name, summary, schema, run, args = Deno.args }: {
+  { name, flow, summary, schema, run, args = Deno.args }: {
     /** As in `deno task NAME`. */
     name: string;
+    /** What Prefect calls it; it is not told of a flow without. */
+    flow?: string;
     summary: string;
     schema: Schema;
     run: (options: z.output<Schema>, setting: Setting) => Promise<number>;
@@ -74,6 +82,7 @@ export async function main<Schema extends z.ZodObject>(
   },
 ): Promise<void> {
   console.debug = () => {}; // what libraries say there, Google's SDK among them, would be in the result
+  let told: Run = untold, last = "", opened: Database | undefined;
   const code = await outcome(async () => {
     if (args.includes("--help") || args.includes("-h")) {
       print(`deno task ${name}: ${summary}\n\n${helpOf(schema)}\n\n${HELP}`);
@@ -81,10 +90,56 @@ export async function main<Schema extends z.ZodObject>(
     }
     const env = Deno.env.toObject();
     cut(env);
-    const { options, given } = readOptions(schema, { args, env, ...await configFile(args, env) });
-    return await run(options, setting(env, given));
-  }, tell);
+    const registered = (parameters: Readonly<Record<string, unknown>>) =>
+      flow === undefined ? untold : openRun({
+        ...{ flow, parameters, env, tell },
+        now: () => new Date(),
+        newId: () => crypto.randomUUID(),
+      });
+    const child = flow === undefined ? undefined : await flowRun(env);
+    if (child) told = registered(child.parameters); // also of options that cannot be read
+    const { options, given } = readOptions(schema, child ?? { args, env, ...await configFile(args, env) });
+    if (!child) told = registered(kept(options));
+    return await run(options, setting(env, given, told, (db) => opened = db));
+  }, (text) => tell(last = text));
+  await told.end(code, last);
+  await opened?.close();
   Deno.exit(code);
+}
+
+/** Options of one process: they are not kept with an experiment, also as a database's URL may hold a password. */
+export const OWN: readonly string[] = ["database", "json", "config", "resume", "retry_errors"];
+
+/** The options that are kept with an experiment, without `others`. */
+export const kept = (options: object, others: readonly string[] = []): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(options).filter(([name]) => !OWN.includes(name) && !others.includes(name)),
+  );
+
+/**
+ * Where the options of a flow run come from that Prefect's worker started this process for: its parameters, which win over
+ * the worker's environment. Undefined when nobody did.
+ */
+async function flowRun(env: Setting["env"]) {
+  const [client, id] = [clientOf(env), env.PREFECT__FLOW_RUN_ID];
+  if (!client || !id) return undefined;
+  const { api, call } = client;
+  for (let tries = 0;; tries++) {
+    try {
+      const { parameters = {} } = await call(api.GET("/flow_runs/{id}", { params: { path: { id } } }));
+      const values = Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== null));
+      const shadowed = Object.keys(values).map((name) => `QUINTET_${name.toUpperCase()}`);
+      return {
+        args: [],
+        env: Object.fromEntries(Object.entries(env).filter(([name]) => !shadowed.includes(name))),
+        file: { name: `the parameters of flow run ${id}`, values },
+        parameters: values,
+      };
+    } catch (error) {
+      if (tries === 30 || !(error instanceof PrefectError && error.retryable)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
 }
 
 /** For tests: `QUINTET_CUT="trial: committed#3"` ends the process by SIGKILL when it comes by that point for the third time. */
@@ -103,7 +158,7 @@ function cut({ QUINTET_CUT: where }: Setting["env"]): void {
 /** Opens the database and brings its schema up to date. */
 export async function database(
   { database: url }: { database?: string | undefined },
-  { home, stage }: Setting,
+  { home, stage, keep, run }: Setting,
 ): Promise<Database> {
   if (!url) {
     await requireWritable(home, "set QUINTET_HOME to a folder that is, or DATABASE_URL");
@@ -119,7 +174,11 @@ export async function database(
     }
     point("schema: up to date");
     say(db.description);
-    return db;
+    if (run === untold) return db;
+    run.attach(db);
+    keep(db);
+    const open = () => Promise.resolve(); // until Prefect has been told of the end
+    return { ...db, close: open, [Symbol.asyncDispose]: open };
   });
 }
 
@@ -289,7 +348,7 @@ export async function jsonFile(path: string, what: string): Promise<unknown> {
 const why = (error: unknown): string =>
   (error as Error).message.replace(/ \(os error[^]*$/, "").replace(/^./, (letter) => letter.toLowerCase());
 
-function setting(env: Setting["env"], given: Setting["given"]): Setting {
+function setting(env: Setting["env"], given: Setting["given"], run: Run, keep: Setting["keep"]): Setting {
   const live = Deno.stderr.isTerminal() && !env.CI && env.TERM !== "dumb";
   const stop = new AbortController();
   let heeded = false; // a flow that reads `stop` ends in good order
@@ -315,7 +374,12 @@ function setting(env: Setting["env"], given: Setting["given"]): Setting {
       elapsed: () => performance.now(),
     }),
     print,
-    tell,
+    tell(text) {
+      tell(text);
+      run.log(text);
+    },
+    run,
+    keep,
     get stop() {
       heeded = true;
       return stop.signal;

@@ -6,13 +6,14 @@
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { DEFAULTS } from "../lib/gbdt/mod.ts";
-import { beatsTheMean, FEWEST_PROMPTS, trainMetaModel } from "../lib/learning/mod.ts";
+import { beatsTheMean, FEWEST_PROMPTS, observations, trainMetaModel } from "../lib/learning/mod.ts";
 import type { Accuracy, MetaModelRow } from "../lib/store/mod.ts";
 import { json as document } from "../lib/text.ts";
+import { metaModelArtifact } from "./artifacts.ts";
 import { openLearning } from "./learning.ts";
 import { common, database, databaseOption, main, type Setting } from "./setting.ts";
 
-const schema = z.strictObject({
+export const schema = z.strictObject({
   boosting: z.enum(["gbdt", "random_forest"]).default(DEFAULTS.boosting)
     .describe("each tree mends what those before it leave, or the mean of trees on different rows"),
   learning_rate: z.number().gt(0).max(1).default(DEFAULTS.learningRate).describe(
@@ -43,34 +44,54 @@ const schema = z.strictObject({
 });
 
 async function run(options: z.output<typeof schema>, setting: Setting): Promise<number> {
-  const { stage, print, tell } = setting;
+  const { stage, print, tell, run: told } = setting;
   await using db = await database(options, setting);
   await using learning = openLearning(setting);
-  const { trained, prompts } = await stage("Meta-model", async (say) =>
-    await trainMetaModel({
-      db,
-      embed: learning.embed,
-      lightgbm: await learning.lightgbm(),
-      newId: () => crypto.randomUUID(),
-      elapsed: () => performance.now(),
-      folds: options.folds,
-      params: {
-        boosting: options.boosting,
-        learningRate: options.learning_rate,
-        numLeaves: options.num_leaves,
-        featureFraction: options.feature_fraction,
-        baggingFraction: options.bagging_fraction,
-        baggingFreq: options.bagging_freq,
-        rounds: options.rounds,
-        earlyStopping: options.early_stopping,
-        seed: options.seed,
-        threads: options.threads,
-        ...options.min_data_in_leaf === undefined ? {} : { minDataInLeaf: options.min_data_in_leaf },
-      },
-      onFeatures: (made, of) => say(`features of ${made} of ${of} prompts`),
-      onRound: (round, loss) =>
-        say(`round ${round} of ${options.rounds}${loss === undefined ? "" : `, rmse ${loss.toFixed(4)}`}`),
-    }));
+  const seen = (say: (status: string) => void) => (made: number, of: number) =>
+    say(`features of ${made} of ${of} prompts`);
+  await stage(
+    "Features",
+    (say) => told.task("extract-prompt-features", "1", () => observations(db, learning.embed, seen(say))),
+  );
+  told.progress(30, "features are made");
+  const { trained, prompts } = await stage(
+    "Meta-model",
+    (say) =>
+      told.task("train-meta-model", "1", async () =>
+        await trainMetaModel({
+          db,
+          embed: learning.embed,
+          lightgbm: await learning.lightgbm(),
+          newId: () => crypto.randomUUID(),
+          elapsed: () => performance.now(),
+          folds: options.folds,
+          params: {
+            boosting: options.boosting,
+            learningRate: options.learning_rate,
+            numLeaves: options.num_leaves,
+            featureFraction: options.feature_fraction,
+            baggingFraction: options.bagging_fraction,
+            baggingFreq: options.bagging_freq,
+            rounds: options.rounds,
+            earlyStopping: options.early_stopping,
+            seed: options.seed,
+            threads: options.threads,
+            ...options.min_data_in_leaf === undefined ? {} : { minDataInLeaf: options.min_data_in_leaf },
+          },
+          onFeatures: seen(say),
+          onRound: (round, loss) =>
+            say(
+              `round ${round} of ${options.rounds}${loss === undefined ? "" : `, rmse ${loss.toFixed(4)}`}`,
+            ),
+        }), { retries: 2 }),
+  );
+  told.progress(100, trained ? "trained" : "skipped");
+  if (trained) {
+    told.artifact(metaModelArtifact(trained, beatsTheMean(trained)));
+    told.event("quintet.meta-model.trained", `quintet.meta-model.${trained.id}`, {
+      used: beatsTheMean(trained),
+    });
+  }
   if (!trained) {
     tell(
       `Skipped: a meta-model wants ${FEWEST_PROMPTS} scored prompts or more, there are ${prompts}: ` +
@@ -151,6 +172,7 @@ function text(row: MetaModelRow): string {
 if (import.meta.main) {
   await main({
     name: "train-meta-model",
+    flow: "train-meta-model",
     summary: "learn to predict the score of a prompt from those that were scored",
     schema,
     run,

@@ -10,11 +10,12 @@ import { beatsChance, trainPolicy } from "../lib/learning/mod.ts";
 import { random } from "../lib/random.ts";
 import type { PolicyRow } from "../lib/store/mod.ts";
 import { json as document } from "../lib/text.ts";
+import { fenced } from "./artifacts.ts";
 import { LIMITS, openLearning } from "./learning.ts";
 import { common, database, databaseOption, main, type Setting } from "./setting.ts";
 import { DATASET, seedPrompt, settled } from "./wiring.ts";
 
-const schema = z.strictObject({
+export const schema = z.strictObject({
   dataset: z.string().default(DATASET).describe("whose train questions may become worked examples")
     .meta({ placeholder: "F" }),
   algorithm: z.enum(["ppo", "dqn"]).default("ppo").describe("by which it learns"),
@@ -30,32 +31,40 @@ const schema = z.strictObject({
 type Options = z.output<typeof schema>;
 
 async function run(options: Options, setting: Setting): Promise<number> {
-  const { stage, print } = setting;
+  const { stage, print, run: told } = setting;
   const dataset = await readDataset(options.dataset, { seed: options.seed });
   await using db = await database(options, setting);
   await using learning = openLearning(setting);
-  const row = await stage("Policy", async (say) =>
-    await trainPolicy({
-      ...{ db, embed: learning.embed, lightgbm: learning.lightgbm, blas: await learning.blas() },
-      ...{ train: dataset.train, limits: LIMITS },
-      seedPrompt: seedPrompt(settled({ ...options, primary: "local" }, dataset)),
-      random: random(options.seed),
-      newId: () => crypto.randomUUID(),
-      elapsed: () => performance.now(),
-      algorithm: options.algorithm,
-      timesteps: options.timesteps,
-      environments: options.environments,
-      edits: options.edits,
-      options: {
-        gamma: options.gamma,
-        ...options.learning_rate === undefined ? {} : { learningRate: options.learning_rate },
-      },
-      onProgress: ({ timesteps, totalTimesteps }, mean) =>
-        say(
-          `${timesteps} of ${totalTimesteps} edits` +
-            (mean === null ? "" : `, mean return ${mean.toFixed(3)}`),
-        ),
-    }));
+  const row = await stage("Policy", (say) =>
+    told.task("rl-agent-step", "1", async () =>
+      await trainPolicy({
+        ...{ db, embed: learning.embed, lightgbm: learning.lightgbm, blas: await learning.blas() },
+        ...{ train: dataset.train, limits: LIMITS },
+        seedPrompt: seedPrompt(settled({ ...options, primary: "local" }, dataset)),
+        random: random(options.seed),
+        newId: () => crypto.randomUUID(),
+        elapsed: () => performance.now(),
+        algorithm: options.algorithm,
+        timesteps: options.timesteps,
+        environments: options.environments,
+        edits: options.edits,
+        options: {
+          gamma: options.gamma,
+          ...options.learning_rate === undefined ? {} : { learningRate: options.learning_rate },
+        },
+        onProgress: ({ timesteps, totalTimesteps }, mean) =>
+          say(
+            `${timesteps} of ${totalTimesteps} edits` +
+              (mean === null ? "" : `, mean return ${mean.toFixed(3)}`),
+          ),
+      }), { retries: 1 }));
+  told.progress(100, `${row.timesteps} edits`);
+  told.artifact({
+    key: "policy",
+    type: "markdown",
+    data: fenced(text(row)),
+    description: "What the policy is worth",
+  });
   print(options.json ? document(resultOf(row)) : text(row));
   return EXIT.done;
 }
@@ -108,5 +117,5 @@ function text(row: PolicyRow): string {
 }
 
 if (import.meta.main) {
-  await main({ name: "train-policy", summary: "learn to edit prompts", schema, run });
+  await main({ name: "train-policy", flow: "train-policy", summary: "learn to edit prompts", schema, run });
 }

@@ -202,15 +202,6 @@ export async function requireAskable(
 
 const NOBODY = { name: "", identity: {}, promptTokensAtMost: () => 0, complete: () => Promise.reject() };
 
-/** Options of one process: they are not kept with an experiment, also as a database's URL may hold a password. */
-export const OWN: readonly string[] = ["database", "json", "config", "resume", "retry_errors"];
-
-/** The options that are kept with an experiment, without `others`. */
-export const kept = (options: object, others: readonly string[] = []): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(options).filter(([name]) => !OWN.includes(name) && !others.includes(name)),
-  );
-
 /**
  * What to say of calls that failed, when some did in this process or were given up in any; `all` where not one call was
  * ever answered.

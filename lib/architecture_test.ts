@@ -46,6 +46,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   report: ["random", "statistics", "text", "types:store"],
   notebook: ["features", "llm", "native", "python", "report", "store"],
+  prefect: ["text"],
 };
 
 /** What only some rooms may name in their code: a package, an interface of the runtime, the clock. */
@@ -57,6 +58,7 @@ const ALONE: readonly {
   { what: "PostgreSQL's driver", pattern: /from "pg"/, rooms: ["store"] },
   { what: "Plot and the DOM", pattern: /from "(?:@observablehq\/plot|linkedom)"/, rooms: ["report"] },
   { what: "Hono", pattern: /from "hono/, rooms: ["report", "api"] },
+  { what: "Prefect's API", pattern: /from "openapi-fetch"/, rooms: ["prefect"] },
   { what: "native libraries", pattern: /Deno\.dlopen|Deno\.Unsafe/, rooms: ["native"] },
   // OpenMP reads how its threads wait from there, as its library is loaded; a notebook is given nothing else.
   { what: "the environment", pattern: /Deno\.env/, rooms: ["native", "notebook"] },

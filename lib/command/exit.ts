@@ -31,6 +31,7 @@ const EXPECTED: Readonly<Record<string, number>> = {
   SetupError: EXIT.usage,
   UnusableModelError: EXIT.usage,
   ProviderError: EXIT.provider,
+  PrefectError: EXIT.provider,
   DatabaseError: EXIT.database,
 };
 

@@ -48,4 +48,4 @@
 export type { Surroundings } from "./life.ts";
 export { type MeasurementSetup, runMeasurement } from "./measure.ts";
 export type { Grading } from "./roles.ts";
-export { callsToSearch, type Progress, runExperiment, type Setup } from "./run.ts";
+export { callsToSearch, type ExperimentStep, type Progress, runExperiment, type Setup } from "./run.ts";

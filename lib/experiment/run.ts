@@ -114,10 +114,19 @@ export function callsToSearch(
   }
 }
 
+/** What runs around each call of the loop, and around the claim: it must run `work` and return its result. */
+export type ExperimentStep = <T>(
+  phase: Progress["phase"],
+  iteration: number,
+  work: () => T | Promise<T>,
+) => Promise<T>;
+
 /** Runs an experiment to its end and keeps it. Throws what cannot be mended, after the experiment was marked as failed. */
 export async function runExperiment(
   setup: Setup,
-  { onProgress = () => {}, ...surroundings }: Surroundings & { onProgress?: (progress: Progress) => void },
+  { onProgress = () => {}, step = async (_phase, _iteration, work) => await work(), ...surroundings }:
+    & Surroundings
+    & { onProgress?: (progress: Progress) => void; step?: ExperimentStep },
 ): Promise<StopReason> {
   const { id, datasetId, dataset, seed, seedPrompt, primary, optimizer, metric, caps } = setup;
   const { db } = surroundings;
@@ -157,7 +166,7 @@ export async function runExperiment(
       ...forSearch.calls === undefined ? {} : { maxCalls: forSearch.calls },
       step: async (phase, iteration, work) => {
         tell({ phase, iteration });
-        return await work();
+        return await step(phase, iteration, work);
       },
     });
     const kept = await readKept(db, id);
@@ -174,14 +183,15 @@ export async function runExperiment(
       await searching.close(); // what the search left under way must not spend what is the claim's
       tell({ phase: "test" });
       ledger.limit(caps);
-      const claimed = await claim(outcome, {
-        setup,
-        db,
-        kept,
-        ask: leniently(ask),
-        test,
-        random: draws.fork("claim"),
-      });
+      const claimed = await step("test", now.iteration, () =>
+        claim(outcome, {
+          setup,
+          db,
+          kept,
+          ask: leniently(ask),
+          test,
+          random: draws.fork("claim"),
+        }));
       await forgetOthers(db, id, { ...found, ...claimed, results: [...found.results, ...claimed.results] });
     }
     return outcome.stopReason;

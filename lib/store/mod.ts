@@ -67,6 +67,16 @@ export {
 } from "./overview.ts";
 export { COLUMNS, exported, type Row, type Table, TABLES } from "./export.ts";
 export { type Probe, probe } from "./probe.ts";
+export {
+  addToOutbox,
+  type Fence,
+  type OpenOutbox,
+  openOutboxRun,
+  type OutboxMessage,
+  type OutboxRun,
+  waitingRuns,
+  withOutbox,
+} from "./outbox.ts";
 export { openServer, type Server, type ServerOptions } from "./server.ts";
 export { HeldError, type Hold, holdExperiment } from "./hold.ts";
 export {

@@ -1,0 +1,316 @@
+/**
+ * What Prefect is told of a flow: its run, its tasks, how it ended. Everything goes through the outbox, beside the work and
+ * never in its way: that Prefect is down, slow or broken changes nothing in what a flow does.
+ *
+ * @module
+ */
+import { EXIT } from "../lib/command/mod.ts";
+import {
+  deliver,
+  type Message,
+  type Outbox,
+  type PrefectClient,
+  prefectClient,
+  PrefectError,
+  type Registration,
+  sendHeartbeat,
+  type State,
+  TAG,
+  taskRunId,
+} from "../lib/prefect/mod.ts";
+import {
+  addToOutbox,
+  type Database,
+  type Fence,
+  openOutboxRun,
+  waitingRuns,
+  withOutbox,
+} from "../lib/store/mod.ts";
+
+/** The part of a message that is not its id. */
+type Told = Extract<Message, { kind: "artifact" }>;
+
+/** A flow as it is told of. */
+export interface Run {
+  /** Prefect's id of the flow run that a worker started this process for. */
+  readonly flowRunId?: string | undefined;
+  /** Runs `work` as a task run that follows on the one before. Tried again `retries` times when it throws what is no `Stop`. */
+  task<T>(
+    key: string,
+    dynamicKey: string,
+    work: () => Promise<T>,
+    options?: { retries?: number },
+  ): Promise<T>;
+  log(text: string, level?: number): void;
+  /** How far it is, in percent. */
+  progress(percent: number, description: string): void;
+  artifact(artifact: Omit<Told, "kind">): void;
+  /** Something happened that automations may wait for. */
+  event(event: string, resource: string, payload?: Readonly<Record<string, unknown>>): void;
+  /** From now on messages are kept, and sent. */
+  attach(db: Database): void;
+  /** Nothing is kept any more once another process runs the experiment. */
+  fence(fence: Fence): void;
+  /** How it ended, by its exit code; resolves when that is told or kept, and the database is not needed any more. */
+  end(code: number, last: string): Promise<void>;
+}
+
+/** A flow that nobody is told of. */
+export const untold: Run = {
+  task: (_key, _dynamicKey, work) => work(),
+  log() {},
+  progress() {},
+  artifact() {},
+  event() {},
+  attach() {},
+  fence() {},
+  end: () => Promise.resolve(),
+};
+
+/** Milliseconds between two heartbeats. */
+export const BEAT_MS = 8_000;
+/** How long the end of a flow waits for Prefect: a run that a worker started is lost without it, any other is told later. */
+const PATIENCE_MS = { child: 60_000, own: 5_000 };
+/** Milliseconds after which an unreachable Prefect is tried again, at first and at most. */
+const AGAIN_MS = [250, 15_000] as const;
+
+/** Tells Prefect at `env.PREFECT_API_URL` of a flow; nobody when that is not set. */
+export function openRun(
+  { flow, parameters, env, now, tell, newId }: {
+    readonly flow: string;
+    readonly parameters: Readonly<Record<string, unknown>>;
+    readonly env: Readonly<Record<string, string | undefined>>;
+    readonly now: () => Date;
+    readonly tell: (text: string) => void;
+    readonly newId: () => string;
+  },
+): Run {
+  const client = clientOf(env);
+  if (!client) return untold;
+  const flowRunId = env.PREFECT__FLOW_RUN_ID || undefined;
+  const id = flowRunId ?? newId();
+  const registration: Registration = {
+    ...{ flow, parameters, tags: [TAG] },
+    name: `${flow} ${now().toISOString().slice(0, 19).replace("T", " ")}`,
+  };
+  const post = postOffice({ client, id, registration, flowRunId, newId, tell, now });
+  let last: string | undefined; // the task run that the next one follows on
+  const state = (state: State) => post.add({ kind: "flow run state", id: newId(), state });
+  state({ type: "RUNNING" });
+
+  return {
+    flowRunId,
+    async task(key, dynamicKey, work, { retries = 0 } = {}) {
+      const taskRun = taskRunId(id, key, dynamicKey);
+      post.add({ kind: "task run", id: taskRun, key, dynamicKey, after: last ? [last] : [], retries });
+      last = taskRun;
+      const state = (state: State) => post.add({ kind: "task run state", id: newId(), taskRun, state });
+      for (let tries = 0;; tries++) {
+        try {
+          const result = await work();
+          state({ type: "COMPLETED" });
+          return result;
+        } catch (error) {
+          const { name, message } = error as Error;
+          if (name === "Stop") state({ type: "CANCELLED", message });
+          else if (tries < retries && !LASTING.includes(name)) {
+            state({ type: "SCHEDULED", name: "AwaitingRetry", message });
+            state({ type: "RUNNING", name: "Retrying" });
+            continue;
+          } else state({ type: "FAILED", message: `${name}: ${message}`.slice(0, 2000) });
+          throw error;
+        }
+      }
+    },
+    log: (text, level = 20) =>
+      post.add({ kind: "log", level, text: text.slice(0, 20_000), at: now().toISOString() }),
+    progress: (percent, description) => post.add({ kind: "progress", key: "progress", percent, description }),
+    artifact: (artifact) => post.add({ kind: "artifact", ...artifact }),
+    event: (event, resource, payload = {}) =>
+      post.add({ kind: "event", id: newId(), event, resource, payload, at: now().toISOString() }),
+    attach: post.attach,
+    fence: post.fence,
+    async end(code, last) {
+      state(
+        ending(code, {
+          last,
+          child: flowRunId !== undefined,
+          cancelled: await cancelling(client, flowRunId, code),
+        }),
+      );
+      await post.close(flowRunId === undefined ? PATIENCE_MS.own : PATIENCE_MS.child);
+    },
+  };
+}
+
+/** Errors that a second try would meet again. */
+const LASTING = ["UsageError", "DatasetError", "HeldError", "SetupError", "DatabaseError"];
+
+/** The client of the server that is configured, if one is. */
+export const clientOf = (env: Readonly<Record<string, string | undefined>>): PrefectClient | undefined =>
+  env.PREFECT_API_URL
+    ? prefectClient({ url: env.PREFECT_API_URL, auth: env.PREFECT_API_AUTH_STRING || undefined })
+    : undefined;
+
+/** Whether somebody asked Prefect to cancel a run that was interrupted. */
+async function cancelling(client: PrefectClient, id: string | undefined, code: number): Promise<boolean> {
+  if (code !== EXIT.interrupted || id === undefined) return false;
+  const { api, call } = client;
+  const run = await call(api.GET("/flow_runs/{id}", { params: { path: { id } } })).catch(() => undefined);
+  return run === undefined || run.state_type === "CANCELLING" || run.state_type === "CANCELLED";
+}
+
+/** The state that an exit code stands for. */
+function ending(
+  code: number,
+  { last, child, cancelled }: { last: string; child: boolean; cancelled: boolean },
+): State {
+  const message = last.slice(0, 2000);
+  switch (code) {
+    case EXIT.done:
+      return { type: "COMPLETED" };
+    case EXIT.budget:
+      return { type: "COMPLETED", message: "A cap was met before the target." };
+    case EXIT.target:
+      return { type: "FAILED", message: "The target was not reached." };
+    case EXIT.interrupted: // a worker's machine that goes down ends its children, too
+      return child && !cancelled
+        ? { type: "CRASHED", message: "Ended by a signal; started again, it goes on from here." }
+        : { type: "CANCELLED", message };
+    default:
+      return { type: "FAILED", message: message || `Exit code ${code}` };
+  }
+}
+
+/** Keeps messages, delivers them, and beats; all beside the flow. */
+function postOffice(
+  { client, id, registration, flowRunId, newId, tell, now }: {
+    readonly client: PrefectClient;
+    readonly id: string;
+    readonly registration: Registration;
+    readonly flowRunId: string | undefined;
+    readonly newId: () => string;
+    readonly tell: (text: string) => void;
+    readonly now: () => Date;
+  },
+) {
+  const queue: { id: string; message: Message }[] = []; // not in the database yet
+  let db: Database | undefined, fence: Fence | undefined;
+  let keeping: Promise<void> | undefined, delivering: Promise<void> | undefined;
+  let known = flowRunId, wanted = false, told = false, lost = false;
+  let wait: { timer: ReturnType<typeof setTimeout>; over: () => void } | undefined;
+
+  const beat = () => {
+    if (known === undefined) return;
+    void sendHeartbeat(client, { id: newId(), flowRunId: known, at: now().toISOString() }).catch(() => {});
+  };
+  beat();
+  const beats = setInterval(beat, BEAT_MS);
+  const know = (id: string) => {
+    if (known !== undefined) return;
+    known = id;
+    beat();
+  };
+
+  /** Writes the queue to the outbox, in its order. */
+  const keep = async (db: Database) => {
+    try {
+      await openOutboxRun(db, { id, server: client.url, registration: { ...registration }, flowRunId });
+      while (queue.length > 0) {
+        const some = queue.splice(0, 500);
+        await addToOutbox(db, id, some, fence);
+      }
+    } catch { // the flow itself will meet what the database has
+      lost = true;
+    } finally {
+      keeping = undefined;
+    }
+    wanted = true;
+    delivering ??= (async () => {
+      while (wanted) {
+        wanted = false;
+        await deliverAll(db);
+      }
+      delivering = undefined;
+    })();
+  };
+
+  const one = async (db: Database, run: string): Promise<boolean> =>
+    await withOutbox<Registration, Message>(db, run, (outbox: Outbox) =>
+      deliver(client, outbox, {
+        ...run === id ? { onRegistered: know } : {},
+        onRefused: (why) => tell(`Prefect refused something: ${why}`),
+      }));
+
+  /** Until nothing is left: own messages first, then those of runs that ended while Prefect was away. */
+  const deliverAll = async (db: Database) => {
+    for (let pause: number = AGAIN_MS[0];; pause = Math.min(AGAIN_MS[1], 2 * pause)) {
+      try {
+        await one(db, id);
+        for (const run of await waitingRuns(db, client.url)) {
+          if (!await one(db, run) && run === id) {
+            throw new PrefectError("Another process delivers this run", 0);
+          }
+        }
+        if (told) tell("Prefect is back.");
+        told = false;
+        return;
+      } catch (error) {
+        if (!(error instanceof PrefectError)) return; // the database's affair
+        if (!told) tell(`Prefect will be told later: ${error.message}`);
+        told = true;
+      }
+      await new Promise<void>((resolve) => {
+        wait = { over: resolve, timer: setTimeout(resolve, pause) };
+      });
+    }
+  };
+
+  const pump = () => {
+    if (db && !lost && queue.length > 0) keeping ??= keep(db);
+  };
+  return {
+    add(message: Message) {
+      queue.push({ id: newId(), message });
+      if (!keeping) queueMicrotask(pump);
+    },
+    attach(opened: Database) {
+      db = opened;
+      pump();
+    },
+    fence(given: Fence) {
+      fence = given;
+    },
+    /** Keeps what is left, and waits for its delivery, for `ms` milliseconds at most. */
+    async close(ms: number) {
+      let timer;
+      const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+      if (db) {
+        for (pump(); keeping; pump()) await keeping;
+        clearTimeout(wait?.timer);
+        wait?.over();
+        await Promise.race([delivering, late]);
+      } else if (flowRunId !== undefined) await Promise.race([direct(), late]);
+      clearTimeout(timer);
+      clearInterval(beats);
+    },
+  };
+
+  /** A worker's run that failed before it had a database: Prefect would take it for pending, for ever. */
+  async function direct(): Promise<void> {
+    const entries = queue.splice(0).map(({ id, message }) => ({ id, message, again: true }));
+    const outbox: Outbox = {
+      ...{ registration, idempotencyKey: id, flowRunId: flowRunId! },
+      registered: () => Promise.resolve(),
+      next: () => Promise.resolve(entries.slice()),
+      delivered: (ids) => {
+        for (const id of ids) entries.splice(entries.findIndex((entry) => entry.id === id), 1);
+        return Promise.resolve();
+      },
+      refused: (id) => outbox.delivered([id]),
+    };
+    for (let tries = 0; tries < 20 && entries.length > 0; tries++) {
+      await deliver(client, outbox).catch(() => new Promise((resolve) => setTimeout(resolve, 1000)));
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * `deno task worker`: runs what Prefect schedules, on this machine.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { EXIT } from "../lib/command/mod.ts";
+import { configured, poolOption } from "./deploy.ts";
+import { prefectProcess, prefectPython, sleep } from "./prefect.ts";
+import { common, main, type Setting } from "./setting.ts";
+
+const schema = z.strictObject({
+  ...poolOption,
+  limit: z.int().min(1).default(2).describe("runs at once at most, on this machine"),
+  name: z.string().optional().describe("of the worker, as Prefect's pages show it"),
+  seconds: z.number().gt(0).optional().describe("after which it ends by itself"),
+  ...common,
+});
+
+async function run(
+  { pool, limit, name, seconds, json }: z.output<typeof schema>,
+  setting: Setting,
+): Promise<number> {
+  const { env, home, print, tell, stop } = setting;
+  const client = configured(env);
+  await client.version(); // a worker would wait for a server for ever, and say so in its log alone
+  const python = await prefectPython(setting);
+  const log = `${home}/prefect/worker.log`;
+  await using worker = await prefectProcess([
+    ...["worker", "start", "--pool", pool, "--type", "process", "--limit", `${limit}`],
+    ...name === undefined ? [] : ["--name", name],
+  ], { python, setting, log, env: { PREFECT_API_URL: client.url } });
+  print(json ? JSON.stringify({ pool, pid: worker.pid, log }) : `Worker of pool ${pool}`);
+  tell(`Its log: ${log}. Ctrl-C ends it; what it runs may end by itself.`);
+  await Promise.race([worker.status, sleep(seconds === undefined ? undefined : seconds * 1000, stop)]);
+  if (worker.ended() && !stop.aborted) throw new Error(`Cannot go on as Prefect's worker ended: see ${log}`);
+  return EXIT.done;
+}
+
+if (import.meta.main) await main({ name: "worker", summary: "run what Prefect schedules", schema, run });

@@ -1,0 +1,111 @@
+/**
+ * Prefect's REST API, typed by its own description of itself (`api.d.ts`).
+ *
+ * ```ts
+ * import { prefectClient } from "./client.ts";
+ * import { equal } from "node:assert/strict";
+ *
+ * const { api, call } = prefectClient({
+ *   url: "http://127.0.0.1:4200/api",
+ *   fetch: (request) => Promise.resolve(Response.json({ url: request.url })),
+ * });
+ * deepUrl(await call(api.POST("/flows/", { body: { name: "prompt-optimizer" } })));
+ * function deepUrl(answer: unknown) {
+ *   equal((answer as { url: string }).url, "http://127.0.0.1:4200/api/flows/");
+ * }
+ * ```
+ *
+ * @module
+ */
+import createClient, { type Client } from "openapi-fetch";
+import { visible } from "../text.ts";
+import type { components, paths } from "./api.d.ts";
+
+/** A shape that Prefect takes or gives, by the name it has there. */
+export type Schema<Name extends keyof components["schemas"]> = components["schemas"][Name];
+
+/** Prefect was not reached, or refused. */
+export class PrefectError extends Error {
+  override name = "PrefectError";
+  /** Of the answer; 0 when there was none. */
+  readonly status: number;
+  /** Whether the same may be answered later: it was not reached, was busy, or does not know us yet. */
+  readonly retryable: boolean;
+  constructor(message: string, status: number, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+    this.retryable = status === 0 || status >= 500 || [401, 403, 408, 423, 425, 429].includes(status);
+  }
+}
+
+/** Where Prefect is. */
+export interface ClientOptions {
+  /** `PREFECT_API_URL`, which ends in `/api`. */
+  readonly url: string;
+  /** `PREFECT_API_AUTH_STRING`: `user:password`. */
+  readonly auth?: string | undefined;
+  /** Time for one request, in milliseconds. @default {10_000} */
+  readonly timeoutMs?: number;
+  /** @default {fetch} */
+  readonly fetch?: (request: Request) => Promise<Response>;
+}
+
+/** A client. */
+export interface PrefectClient {
+  /** Without a slash at its end. */
+  readonly url: string;
+  /** By paths; what it gives goes through `call`. */
+  readonly api: Client<paths>;
+  /** The answer's data; throws PrefectError. */
+  call<Data>(answer: Promise<{ data?: Data; error?: unknown; response: Response }>): Promise<Data>;
+  /** Such as `3.8.8`. */
+  version(): Promise<string>;
+}
+
+/** Makes a client; nothing is asked yet. */
+export function prefectClient(
+  { url, auth, timeoutMs = 10_000, fetch = globalThis.fetch }: ClientOptions,
+): PrefectClient {
+  const base = url.replace(/\/+$/, "");
+  const api = createClient<paths>({
+    baseUrl: base,
+    ...auth ? { headers: { authorization: `Basic ${btoa(auth)}` } } : {},
+    async fetch(request) {
+      try {
+        const answer = await fetch(new Request(request, { signal: AbortSignal.timeout(timeoutMs) }));
+        const body = await answer.arrayBuffer(); // within the same time
+        const { status, statusText, headers } = answer;
+        return new Response([204, 205, 304].includes(status) ? null : body, { status, statusText, headers });
+      } catch (error) {
+        const { pathname } = new URL(request.url);
+        throw new PrefectError(
+          `Cannot reach Prefect at ${base} (${pathname}): ${(error as Error).message}`,
+          0,
+          {
+            cause: error,
+          },
+        );
+      }
+    },
+  });
+  const call: PrefectClient["call"] = async (answer) => {
+    const { data, error, response } = await answer.catch((error) => {
+      if (error instanceof PrefectError) throw error;
+      throw new PrefectError(`Cannot read what ${base} answered: ${error.message}`, 502, { cause: error });
+    });
+    if (response.ok) return data!;
+    const mend = response.status === 401 ? ": set PREFECT_API_AUTH_STRING" : "";
+    throw new PrefectError(
+      `Cannot go on with Prefect as it answered ${response.status}: ${
+        visible(JSON.stringify(error) ?? "", 300)
+      }${mend}`,
+      response.status,
+    );
+  };
+  return {
+    url: base,
+    api,
+    call,
+    version: async () => String(await call(api.GET("/admin/version"))),
+  };
+}
