@@ -6,20 +6,23 @@
 import { z } from "zod";
 import { UsageError } from "../lib/command/mod.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
-import { type Embed, features, layOutModel, openEmbedder } from "../lib/features/mod.ts";
-import {
-  chooseMetaModel,
-  choosePolicy,
-  openPolicy,
-  openSurrogate,
-  requireSoundMetaModel,
-  requireSoundPolicy,
-} from "../lib/learning/mod.ts";
-import { type Blas, findLibrary, Lightgbm, openBlas } from "../lib/native/mod.ts";
+import type { Embed } from "../lib/features/mod.ts";
+import type { Blas, Lightgbm } from "../lib/native/mod.ts";
 import type { Options as SearchOptions, Prompt } from "../lib/optimize/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
-import { contextOf, type Database, findMetaModel, findPolicy } from "../lib/store/mod.ts";
+import { contextOf, type Database, findMetaModel, findPolicy, hasLearned } from "../lib/store/mod.ts";
 import { ROOT, type Setting } from "./setting.ts";
+
+/**
+ * The rooms that learn, which most runs never need: they are read when they are first asked for. Deno reads at the start what
+ * it finds named in an import, so they are not named there.
+ */
+const room = {
+  features: (): Promise<typeof import("../lib/features/mod.ts")> => import(at("features")),
+  learning: (): Promise<typeof import("../lib/learning/mod.ts")> => import(at("learning")),
+  native: (): Promise<typeof import("../lib/native/mod.ts")> => import(at("native")),
+};
+const at = (name: string): string => new URL(`../lib/${name}/mod.ts`, import.meta.url).href;
 
 /** The tools of learning, each opened when it is first asked for. */
 export interface Learning extends AsyncDisposable {
@@ -39,15 +42,18 @@ export function openLearning({ home, stage }: Setting): Learning {
     stage("Python packages", (say) => ensurePython({ root: ROOT, group: "learn", log: say }))
   );
   const embedder = once(() =>
-    stage(
-      "Sentence model",
-      async () => opened.use(await openEmbedder(await layOutModel(await python(), `${home}/models`))),
-    )
+    stage("Sentence model", async () => {
+      const { layOutModel, openEmbedder } = await room.features();
+      return opened.use(await openEmbedder(await layOutModel(await python(), `${home}/models`)));
+    })
   );
   return {
     embed: async (texts) => await (await embedder()).embed(texts),
-    lightgbm: once(async () => opened.use(new Lightgbm(await findLibrary("lightgbm", await python())))),
-    blas: once(async () => opened.use(await openBlas(await python()))),
+    lightgbm: once(async () => {
+      const { findLibrary, Lightgbm } = await room.native();
+      return opened.use(new Lightgbm(await findLibrary("lightgbm", await python())));
+    }),
+    blas: once(async () => opened.use(await (await room.native()).openBlas(await python()))),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
@@ -103,7 +109,13 @@ export async function choose(
   { tell }: Setting,
 ): Promise<Learned> {
   const { meta_model, policy_model } = config;
+  const kept = await hasLearned(db);
   const metaModel = async () => {
+    if (!meta_model && !kept.metaModel) {
+      tell("No surrogate: no meta-model was trained yet (`deno task train-meta-model`).");
+      return null;
+    }
+    const { chooseMetaModel, requireSoundMetaModel } = await room.learning();
     if (meta_model) {
       const model = await named(() => findMetaModel(db, meta_model));
       requireSoundMetaModel(model);
@@ -112,7 +124,7 @@ export async function choose(
     const context = await contextOf(db, datasetId, { ...config });
     const { model, because } = await chooseMetaModel(db, {
       context,
-      seed: () => features(seedPrompt, embed),
+      seed: async () => (await room.features()).features(seedPrompt, embed),
     });
     tell(
       model ? `Surrogate: meta-model ${model.id.slice(0, 8)}, as ${because}.` : `No surrogate: ${because}.`,
@@ -121,6 +133,11 @@ export async function choose(
     return model?.id;
   };
   const policy = async () => {
+    if (!policy_model && !kept.policy) {
+      tell("No policy: none was trained yet (`deno task train-policy`).");
+      return null;
+    }
+    const { choosePolicy, requireSoundPolicy } = await room.learning();
     if (policy_model) {
       const policy = await named(() => findPolicy(db, policy_model));
       requireSoundPolicy(policy);
@@ -165,6 +182,7 @@ export async function slots(
   const search: { -readonly [slot in keyof Slots["search"]]: Slots["search"][slot] } = {};
   const { meta_model, policy_model } = config;
   if (meta_model) {
+    const { openSurrogate } = await room.learning();
     const row = await named(() => findMetaModel(db, meta_model));
     const context = await contextOf(db, datasetId, { ...config });
     const { surrogate, advice } = opened.use(
@@ -173,6 +191,7 @@ export async function slots(
     Object.assign(search, { surrogate, advice });
   }
   if (policy_model) {
+    const { openPolicy } = await room.learning();
     const row = await named(() => findPolicy(db, policy_model));
     const { policy } = opened.use(
       await openPolicy(row, { db, embed, lightgbm, train: dataset.train, limits: LIMITS }),

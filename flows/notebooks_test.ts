@@ -49,6 +49,24 @@ Deno.test("the kernel's deno.json and lock file say what the project's say, and 
   for (const name of shared) equal(other[name]!.integrity, own[name]!.integrity, name);
 });
 
+Deno.test("notebooks are formatted", async () => { // `deno fmt --check` of 2.9.6 says of every notebook that it is not
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const name of NAMES) await Deno.copyFile(`${NOTEBOOKS}/${name}.ipynb`, `${folder}/${name}.ipynb`);
+    await Deno.copyFile(`${NOTEBOOKS}/deno.json`, `${folder}/deno.json`);
+    const args = ["fmt", "--quiet", "--ext", "ipynb", ...NAMES.map((name) => `${name}.ipynb`)];
+    equal((await new Deno.Command(Deno.execPath(), { args, cwd: folder, stderr: "null" }).output()).code, 0);
+    for (const name of NAMES) {
+      const [ours, formatted] = await Promise.all(
+        [NOTEBOOKS, folder].map((where) => Deno.readTextFile(`${where}/${name}.ipynb`)),
+      );
+      equal(ours, formatted, `format it with \`deno fmt notebooks/${name}.ipynb\``);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 /** What each must show: forms of outputs, and the figure of its claim. */
 const CLAIMS: Readonly<Record<string, { tables: number; pictures: number; texts: readonly RegExp[] }>> = {
   "01_explore_data": {

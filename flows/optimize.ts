@@ -118,6 +118,8 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
   const { run } = setting;
   const { flowRunId } = run;
   const fresh = options.resume === undefined ? await planned(options, setting) : undefined;
+  const page = import("../lib/report/page.ts"); // read now, as there may be no file to be had once calls are under way
+  page.catch(() => {}); // told when the report is to be written
   await using db = await database(options, setting);
   // A flow run's experiment has its id: when the run is started again, the experiment goes on
   const again = flowRunId && await found(db, flowRunId).catch(() => undefined);
@@ -135,17 +137,9 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
   const begun = await run.task("load_state", "1", () => begin(db, id, plan, { hold, learning, setting }));
   const { config } = begun;
 
-  const page = pageModule();
-  let early: Promise<unknown> | undefined;
   let stopReason: StopReason;
   try {
-    stopReason = await search(
-      db,
-      begun,
-      { ...roles, learning },
-      setting,
-      () => early ??= page().catch(() => {}),
-    );
+    stopReason = await search(db, begun, { ...roles, learning }, setting);
   } catch (error) {
     if (["DatabaseError", "HeldError"].includes((error as Error).name)) throw error;
     const record = await readExperiment(db, id); // what was found and paid for is not lost with the rest
@@ -249,7 +243,6 @@ const search = async (
   begun: Begun,
   roles: Models & { readonly learning: Learning },
   setting: Setting,
-  onClaim: () => void,
 ): Promise<StopReason> => {
   const { config, holder, seconds } = begun;
   await using learned = await slots(db, begun, roles.learning);
@@ -265,7 +258,6 @@ const search = async (
       secondsBefore: seconds,
       step: told(setting.run),
       onProgress(progress) {
-        if (progress.phase === "test") onClaim();
         const line = progressLine(progress, config, left);
         say(...line);
         if (progress.phase === "compare_and_log" || progress.phase === "test") {
@@ -300,39 +292,25 @@ function onceAPhase(hear: (progress: Progress, line: string) => void) {
   };
 }
 
-/**
- * The module that writes reports. It takes a while to load, which is done while the claim waits for answers; when that fails,
- * it is tried again.
- */
-function pageModule(): () => Promise<typeof import("../lib/report/page.ts")> {
-  let loading: Promise<typeof import("../lib/report/page.ts")> | undefined;
-  return () =>
-    loading ??= import("../lib/report/page.ts").catch((error) => {
-      loading = undefined;
-      throw error;
-    });
-}
-
 /** Prints how an experiment went, then writes its report: what cannot be written is not lost. */
 async function show(
   record: ExperimentRecord,
   { id, config }: Begun,
   setting: Setting,
-  page: ReturnType<typeof pageModule>,
+  page: Promise<typeof import("../lib/report/page.ts")>,
 ): Promise<void> {
   setting.print(config.json ? json(resultOf(record)) : resultText(record));
   point("result: printed");
   if (config.json && record.experiment.status !== "finished") setting.tell(goOn(id)); // the text says it by itself
   const report = reportOf(config, id, setting);
-  const { htmlReport } = await page().catch((cause) => { // no file is to be had, for one
-    throw new UsageError(
-      `Cannot write ${report}: ${cause.message.split("\n")[0]}: write it with \`deno task report ${id}\``,
-      {
-        cause,
-      },
-    );
-  });
-  await writeFile(report, htmlReport(record));
+  try {
+    await writeFile(report, (await page).htmlReport(record));
+  } catch (cause) { // there was no file to be had, for one
+    const [why] = (cause as Error).message.replace(`Cannot write ${report}: `, "").split("\n");
+    throw new UsageError(`Cannot write ${report}: ${why}: write it with \`deno task report ${id}\``, {
+      cause,
+    });
+  }
   setting.tell(`Report: ${report}`);
 }
 

@@ -210,6 +210,16 @@ async function one<Row>(db: Queryable, select: string, id: string, what: string)
   );
 }
 
+/** Whether anything was learned yet. */
+export async function hasLearned(
+  db: Queryable,
+): Promise<{ readonly metaModel: boolean; readonly policy: boolean }> {
+  const { rows: [row] } = await db.query<{ metaModel: boolean; policy: boolean }>(
+    `select exists (select from meta_models) as "metaModel", exists (select from rl_models) as policy`,
+  );
+  return row!;
+}
+
 /** A policy as it is kept. */
 export interface PolicyRow {
   readonly id: string;

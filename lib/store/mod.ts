@@ -40,6 +40,7 @@ export {
   editsOf,
   findMetaModel,
   findPolicy,
+  hasLearned,
   learnedBy,
   type LearnedRecord,
   measureEdits,
