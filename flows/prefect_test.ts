@@ -3,7 +3,7 @@
  */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
-import { type PrefectClient, prefectClient, type Schema } from "../lib/prefect/mod.ts";
+import { type PrefectClient, prefectClient, PrefectError, type Schema } from "../lib/prefect/mod.ts";
 import {
   type Asked,
   essence,
@@ -61,7 +61,10 @@ async function until<T>(
 ): Promise<T> {
   const began = performance.now();
   for (;;) {
-    const found = await wanted();
+    const found = await wanted().catch((error) => {
+      if (error instanceof PrefectError && error.retryable) return undefined;
+      throw error;
+    });
     if (found) return found;
     ok(performance.now() - began < seconds * 1000, `no ${what} for ${seconds} s`);
     await pause(300);
