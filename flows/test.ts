@@ -48,10 +48,13 @@ async function run(
     }
   }
   const chosen = filter === undefined ? [] : ["--filter", filter];
-  const tests = check
-    ? [["--doc", ...SOURCES.slice(0, 1), "--ignore=**/*_test.ts"]]
-    : whole
-    ? [["--doc", "--parallel", `--ignore=${ALONE.join()}`, ...SOURCES.slice(0, 2)], ALONE]
+  const tests = check ? [["--doc", ...SOURCES.slice(0, 1), "--ignore=**/*_test.ts"]] : whole
+    ? [[
+      "--doc",
+      "--parallel",
+      `--ignore=${ALONE.map((path) => `**/${path}`).join()}`,
+      ...SOURCES.slice(0, 2),
+    ], ALONE]
     : [["--doc", "--parallel", ...chosen, ...paths]];
   for (const some of tests) {
     const args = ["test", "-A", "--no-check", ...some];
