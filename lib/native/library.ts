@@ -10,7 +10,7 @@
  * @module
  */
 import { dirname, join } from "node:path";
-import { SetupError } from "../python/mod.ts";
+import { SetupError, sitePackages } from "../python/mod.ts";
 
 const OS = Deno.build.os === "windows" || Deno.build.os === "darwin" ? Deno.build.os : "linux";
 
@@ -46,19 +46,6 @@ export async function findLibrary(name: keyof typeof LIBRARIES, python: string):
     `Cannot find ${file[OS]} in ${venv}`,
     `Install its wheel: ${python} -m pip install --force-reinstall --require-hashes --no-deps -r requirements/${group}.txt`,
   );
-}
-
-async function sitePackages(venv: string): Promise<string[]> {
-  if (OS === "windows") return [join(venv, "Lib", "site-packages")];
-  const folders: string[] = [];
-  try {
-    for await (const { name } of Deno.readDir(join(venv, "lib"))) {
-      if (/^python3\.\d+$/.test(name)) folders.push(join(venv, "lib", name, "site-packages"));
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return folders;
 }
 
 /** What the system must bring, by the name that its loader reports, and the line that installs it. */

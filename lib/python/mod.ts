@@ -18,3 +18,4 @@ export {
   type PythonOptions,
   SetupError,
 } from "./ensure.ts";
+export { sitePackages } from "./site_packages.ts";
