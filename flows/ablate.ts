@@ -20,6 +20,7 @@ import {
   trainMetaModel,
   trainPolicy,
 } from "../lib/learning/mod.ts";
+import { LIMITS } from "../lib/optimize/mod.ts";
 import { random } from "../lib/random.ts";
 import { percent } from "../lib/report/text.ts";
 import { type Comparison, paired } from "../lib/statistics/mod.ts";
@@ -33,7 +34,7 @@ import {
   saveDataset,
 } from "../lib/store/mod.ts";
 import { json as document } from "../lib/text.ts";
-import { type Learned, learned, type Learning, LIMITS, openLearning, slots } from "./learning.ts";
+import { type Learned, learned, type Learning, openLearning, slots } from "./learning.ts";
 import {
   common,
   database,

@@ -8,7 +8,7 @@ import { UsageError } from "../lib/command/mod.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
 import type { Embed } from "../lib/features/mod.ts";
 import type { Blas, Lightgbm } from "../lib/native/mod.ts";
-import type { Options as SearchOptions, Prompt } from "../lib/optimize/mod.ts";
+import { LIMITS, type Options as SearchOptions, type Prompt } from "../lib/optimize/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
 import { contextOf, type Database, findMetaModel, findPolicy, hasLearned } from "../lib/store/mod.ts";
 import { ROOT, type Setting } from "./setting.ts";
@@ -67,9 +67,6 @@ export const learnedOptions = {
   policy_model: z.string().optional().describe("id of the policy; the newest that beats chance unless given")
     .meta({ placeholder: "ID" }),
 };
-
-/** What a prompt may grow to: the loop's own limits. */
-export const LIMITS = { demos: 16, characters: 12_000 } as const;
 
 /** Before and after something was chosen. */
 export interface LearnedOptions {

@@ -7,11 +7,12 @@ import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { readDataset } from "../lib/dataset/mod.ts";
 import { beatsChance, trainPolicy } from "../lib/learning/mod.ts";
+import { LIMITS } from "../lib/optimize/mod.ts";
 import { random } from "../lib/random.ts";
 import type { PolicyRow } from "../lib/store/mod.ts";
 import { json as document } from "../lib/text.ts";
 import { fenced } from "./artifacts.ts";
-import { LIMITS, openLearning } from "./learning.ts";
+import { openLearning } from "./learning.ts";
 import { common, database, databaseOption, main, type Setting } from "./setting.ts";
 import { DATASET, seedPrompt, settled } from "./wiring.ts";
 

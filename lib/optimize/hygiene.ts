@@ -19,6 +19,9 @@ export interface Limits {
   readonly characters: number;
 }
 
+/** Those of a search unless it is given others. */
+export const LIMITS: Limits = { demos: 16, characters: 12_000 };
+
 /** What the rules need to know. */
 export interface Surroundings {
   readonly limits: Limits;

@@ -18,6 +18,7 @@ import { shuffle } from "../random.ts";
 import { answerSpace } from "./answer_space.ts";
 import { reward } from "./bandit.ts";
 import { type Candidate, mean, meanScore, paired } from "./candidate.ts";
+import { LIMITS } from "./hygiene.ts";
 import { constrainOutput } from "./operators/constrain_output.ts";
 import { demonstrate } from "./operators/demonstrate.ts";
 import { edit } from "./operators/edit.ts";
@@ -209,7 +210,7 @@ function begin(options: Options): Search {
       patience: 3,
       breadth: 6,
       course: COURSE,
-      limits: { demos: 16, characters: 12_000 },
+      limits: LIMITS,
       step: async (_name, _iteration, work) => await work(),
       ...options,
     },

@@ -27,7 +27,7 @@
  */
 export { type AnswerSpace, answerSpace } from "./answer_space.ts";
 export { type Candidate, type Demo, meanScore, messages, type Prompt, type Result } from "./candidate.ts";
-export { type Limits, placeholders, refusal } from "./hygiene.ts";
+export { LIMITS, type Limits, placeholders, refusal } from "./hygiene.ts";
 export { optimize } from "./loop.ts";
 export type { Policy } from "./operators/edit.ts";
 export type { Context, Operator, Proposal, Situation } from "./operators/operator.ts";
