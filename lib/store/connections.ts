@@ -54,7 +54,7 @@ export interface Connections {
   close(): Promise<void>;
 }
 
-/** Behind a pooler it cannot be seen whether a statement is worked at; it gets so many milliseconds. */
+/** Where it cannot be seen whether a statement is worked at, as behind a pooler, it gets so many milliseconds. */
 const POOLER_SILENCE = 60_000;
 /** How many milliseconds the other end gets to close a connection that is not needed any more. */
 const GOODBYE = 1000;
@@ -185,6 +185,8 @@ export function openConnections({ config, size, silenceMs }: ConnectionsOptions)
       if (seen.me !== second.backend) return silent < POOLER_SILENCE ? "active" : "away";
       return seen.state === "active" ? "active" : "idle";
     } catch (error) {
+      const { code } = error as { code?: string };
+      if (UNSEEN.includes(code ?? "")) return silent < POOLER_SILENCE ? "active" : "away";
       return isLoss(error as Error) ? "away" : "active"; // a refusal is an answer too
     } finally {
       void second.end();
@@ -212,6 +214,8 @@ const LOST =
   /^(Connection terminated|timeout expired|Client has encountered a connection error|Client was closed)/;
 /** This process, or this machine, has as many files open as it may: one is to be had when another is closed. */
 export const NO_FILES: readonly string[] = ["EMFILE", "ENFILE"];
+/** A second connection is not to be had, which says nothing of the first: the server is full, or this process is. */
+const UNSEEN = ["53300", ...NO_FILES];
 const LOSSES = new Set([
   ...["57P01", "57P02", "57P03", "53300"], // shut down, crashed, starting, too many connections
   ...["57P05", "25P03"], // idle for too long, outside and inside a transaction

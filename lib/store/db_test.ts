@@ -330,6 +330,25 @@ Deno.test("a slow statement is not taken for a lost one", async () => {
   deepEqual((await direct.query("select last_value from runs")).rows, [{ last_value: 1 }]);
 });
 
+Deno.test("a slow statement on a full server is not taken for a lost one", async () => {
+  await using direct = await testDatabase();
+  const role = `full_${crypto.randomUUID().replaceAll("-", "")}`;
+  await direct.query("create sequence runs");
+  await direct.query(`create role ${role} login password '${role}' connection limit 1`);
+  try {
+    await direct.query(`grant usage on sequence runs to ${role}`);
+    const url = direct.url.replace("//quintet@", `//${role}:${role}@`);
+    await using db = await openDatabase({ url, silenceMs: 200 });
+    await db.query("select nextval('runs'), pg_sleep(1)");
+    const other = { url, openWaitMs: 100 };
+    await rejects(openDatabase(other), DatabaseError); // it was full all the time
+    deepEqual((await direct.query("select last_value from runs")).rows, [{ last_value: 1 }]);
+  } finally {
+    await direct.query(`drop owned by ${role}`);
+    await direct.query(`drop role ${role}`);
+  }
+});
+
 // ---- the URL ----
 
 Deno.test("openDatabase() does what a URL asks for", async () => {
