@@ -8,8 +8,8 @@
 import { html, raw } from "hono/html";
 import { createHash } from "node:crypto";
 import { PALETTE } from "./palette.ts";
-import css from "./page.css" with { type: "text" };
-import script from "./page.js" with { type: "text" };
+import css from "./frame.css" with { type: "text" };
+import script from "./frame.js" with { type: "text" };
 import type { Html } from "./sections/parts.ts";
 import { moment } from "./text.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type * as Plot from "@observablehq/plot";
+import * as Plot from "@observablehq/plot";
 import type { TrialRow } from "../../store/overview.ts";
 import { colour } from "../palette.ts";
 import { percent, plural, term } from "../text.ts";
@@ -43,7 +43,7 @@ const story = (trial: TrialRow): string => {
 };
 
 /** Where a label may stand about its point. */
-export const PLACES = [
+const PLACES = [
   { textAnchor: "end", dx: -9, dy: -11 },
   { textAnchor: "start", dx: 9, dy: -11 },
   { textAnchor: "start", dx: 9, dy: 13 },
@@ -73,3 +73,22 @@ export function placed<Label extends { readonly x: number; readonly y: number; r
     return [];
   });
 }
+
+/** Draws labels at the places they were given. */
+export const named = (
+  labels: readonly {
+    readonly text: string;
+    readonly at: { readonly x: number; readonly y: number };
+    readonly place: typeof PLACES[number];
+  }[],
+): Plot.Markish[] =>
+  PLACES.map((place) =>
+    Plot.text(labels.filter((label) => label.place === place), {
+      x: ({ at }) => at.x,
+      y: ({ at }) => at.y,
+      text: "text",
+      ...place,
+      fontWeight: 600,
+      ...HALO,
+    })
+  );

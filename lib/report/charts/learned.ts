@@ -14,10 +14,10 @@ import {
   type ChartOptions,
   frame,
   HALO,
+  named,
   narrow,
   pixels,
   placed,
-  PLACES,
   pointed,
   WIDTH,
 } from "./frame.ts";
@@ -107,16 +107,7 @@ export function predictedAgainstMeasured(
         strokeWidth: 1.5,
         ...pointed(width),
       }),
-      ...PLACES.map((place) =>
-        Plot.text(labels.filter((label) => label.place === place), {
-          x: ({ at }) => at.x,
-          y: ({ at }) => at.y,
-          text: "text",
-          ...place,
-          fontWeight: 600,
-          ...HALO,
-        })
-      ),
+      ...named(labels),
     ],
   };
 }

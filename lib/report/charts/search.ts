@@ -13,10 +13,10 @@ import {
   type ChartOptions,
   frame,
   HALO,
+  named,
   narrow,
   pixels,
   placed,
-  PLACES,
   pointed,
   WIDTH,
 } from "./frame.ts";
@@ -119,16 +119,7 @@ export function scoreAgainstCalls(
         strokeWidth: 1.5,
         ...pointed(width),
       }),
-      ...PLACES.map((place) =>
-        Plot.text(labels.filter((label) => label.place === place), {
-          x: ({ at }) => at.x,
-          y: ({ at }) => at.y,
-          text: "text",
-          ...place,
-          fontWeight: 600,
-          ...HALO,
-        })
-      ),
+      ...named(labels),
     ],
   };
 }
