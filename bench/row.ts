@@ -23,10 +23,17 @@ export interface Row {
 
 /** What a benchmark is given: it opens nothing of its own. */
 export interface Tools {
-  /** The Python interpreter of `.venv` with the wheels of `requirements/GROUP.txt` in it, installed when they are missing. */
-  python(group: string): Promise<string>;
+  /**
+   * The Python interpreter of `.venv`, or another environment, with the wheels of `requirements/GROUP.txt` in it, installed
+   * when they are missing.
+   */
+  python(group: string, environment?: string): Promise<string>;
   /** An empty folder of this run, removed afterwards. */
   readonly folder: string;
+  /** A folder that stays, for what takes hours and is gone on with; made by whoever writes into it. */
+  readonly kept: string;
+  /** What the user asked of this benchmark's own options, by name. */
+  readonly options: Readonly<Record<string, string>>;
   /** Whether the small form will do: it shows that the benchmark runs, not what it measures. */
   readonly quick: boolean;
   /** Progress, on stderr. */
@@ -41,4 +48,6 @@ export interface Benchmark {
   readonly bench: Bench;
   /** What it fetches first, and how much, where that is gigabytes: `PyTorch, 5 GB`. */
   readonly needs?: string;
+  /** Options of its own. */
+  readonly options?: Readonly<Record<string, { readonly default: string; readonly about: string }>>;
 }

@@ -13,13 +13,19 @@ const schema = z.strictObject({
   names: z.array(z.string()).default([])
     .describe("which; unless given, all that need no gigabytes of packages first")
     .meta({ placeholder: "NAME …", positional: true }),
+  tasks: z.string().optional().describe("search: question sets").meta({ placeholder: "A,B" }),
+  systems: z.string().optional().describe("search: who competes").meta({ placeholder: "A,B" }),
+  seeds: z.string().optional().describe("search: runs of each system on each task").meta({
+    placeholder: "N",
+  }),
+  calls: z.string().optional().describe("search: budgets").meta({ placeholder: "N,M" }),
   quick: z.boolean().default(false).describe("a small form: shows that it runs, not what it measures"),
   ...common,
 });
 
 async function run(
-  { names, quick, json }: z.output<typeof schema>,
-  { print, stage, tell }: Setting,
+  { names, quick, json, ...asked }: z.output<typeof schema>,
+  { home, print, stage, tell }: Setting,
 ): Promise<number> {
   const known = await available();
   const unknown = names.find((name) => !known.includes(name));
@@ -40,8 +46,11 @@ async function run(
       rows.push(
         ...await stage(`Bench ${name}`, (say) =>
           bench({
-            python: (group) => ensurePython({ root: ROOT, group, log: say }),
+            python: (group, environment = ".venv") =>
+              ensurePython({ root: ROOT, group, environment, log: say }),
             folder,
+            kept: `${home}/bench/${name}`,
+            options: asked,
             quick,
             log: say,
           })),

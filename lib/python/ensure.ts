@@ -26,6 +26,8 @@ export interface PythonOptions {
   readonly root: string;
   /** Which `requirements/GROUP.txt`. */
   readonly group: string;
+  /** The environment's folder in `root`: wheels that others are pinned against need one of their own. @default {".venv"} */
+  readonly environment?: string;
   /** Told what takes long. */
   readonly log?: (line: string) => void;
   /** Where to look for Python, as PATH is written. @default {the process's PATH} */
@@ -45,7 +47,7 @@ export async function ensurePython(options: PythonOptions): Promise<string> {
   const { root, group, log = () => {} } = options;
   const ready = await installedPython(options);
   if (ready) return ready;
-  const venv = `${root}/.venv`;
+  const venv = environmentOf(options);
   await Deno.stat(`${root}/requirements/${group}.txt`);
   try {
     await Deno.mkdir(venv, { recursive: true });
@@ -57,16 +59,20 @@ export async function ensurePython(options: PythonOptions): Promise<string> {
     const meanwhile = await installedPython(options);
     if (meanwhile) return meanwhile;
 
-    const interpreter = interpreterOf(root);
+    const interpreter = interpreterOf(venv);
     if (!await usable(venv, interpreter)) {
       const base = await findPython(options.path);
       await clear(venv);
       await create(base, venv);
     }
     await Deno.writeTextFile(`${venv}/.installing`, group);
-    log(`Installing the Python packages of requirements/${group}.txt into .venv (once)`);
+    log(
+      `Installing the Python packages of requirements/${group}.txt into ${
+        options.environment ?? ".venv"
+      } (once)`,
+    );
     await install(interpreter, options);
-    await Deno.writeTextFile(stampOf(root, group), await stamp(root, group, interpreter));
+    await Deno.writeTextFile(stampOf(venv, group), await stamp(root, group, interpreter));
     await Deno.remove(`${venv}/.installing`);
     return interpreter;
   } catch (error) {
@@ -80,18 +86,23 @@ export async function ensurePython(options: PythonOptions): Promise<string> {
 
 /** The interpreter, when nothing needs to be done: nothing is run and nothing is written. */
 export async function installedPython(
-  { root, group }: Pick<PythonOptions, "root" | "group">,
+  options: Pick<PythonOptions, "root" | "group" | "environment">,
 ): Promise<string | undefined> {
-  const interpreter = interpreterOf(root);
+  const { root, group } = options;
+  const interpreter = interpreterOf(environmentOf(options));
   const wanted = await stamp(root, group, interpreter).catch(unlessFound);
-  const found = await Deno.readTextFile(stampOf(root, group)).catch(unlessFound);
+  const found = await Deno.readTextFile(stampOf(environmentOf(options), group)).catch(unlessFound);
   return wanted !== undefined && wanted === found ? interpreter : undefined;
 }
 
-const interpreterOf = (root: string): string =>
-  WINDOWS ? `${root}\\.venv\\Scripts\\python.exe` : `${root}/.venv/bin/python`;
+const environmentOf = (
+  { root, environment = ".venv" }: Pick<PythonOptions, "root" | "environment">,
+): string => `${root}/${environment}`;
 
-const stampOf = (root: string, group: string): string => `${root}/.venv/.installed-${group}`;
+const interpreterOf = (venv: string): string =>
+  WINDOWS ? `${venv}\\Scripts\\python.exe` : `${venv}/bin/python`;
+
+const stampOf = (venv: string, group: string): string => `${venv}/.installed-${group}`;
 
 /** What an installation depends on: the pinned wheels, and the Python behind the environment. */
 async function stamp(root: string, group: string, interpreter: string): Promise<string> {
@@ -229,10 +240,8 @@ const UNSET = [
   "PIP_LOG",
 ];
 
-async function install(
-  interpreter: string,
-  { root, group, pipArguments = [] }: PythonOptions,
-): Promise<void> {
+async function install(interpreter: string, options: PythonOptions): Promise<void> {
+  const { root, group, pipArguments = [] } = options;
   const done = await run(
     interpreter,
     [
@@ -253,7 +262,7 @@ async function install(
     ],
     Object.fromEntries(UNSET.map((name) => [name, ""])),
   );
-  if (done?.code !== 0) throw installProblem(done?.output ?? "", `${root}/.venv`, group);
+  if (done?.code !== 0) throw installProblem(done?.output ?? "", environmentOf(options), group);
 }
 
 const OFFLINE =

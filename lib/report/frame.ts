@@ -34,10 +34,14 @@ export interface Content {
   readonly sections: readonly (readonly [id: string, name: string, section: Html | string])[];
   /** Printed when given. */
   readonly generatedAt?: Date | undefined;
+  /** Where all of it comes from. @default {"the experiment's rows in the database"} */
+  readonly source?: string;
 }
 
 /** The page as text. */
-export function framed({ title, about, first, sections, generatedAt }: Content): string {
+export function framed(
+  { title, about, first, sections, generatedAt, source = "the experiment's rows in the database" }: Content,
+): string {
   const shown = sections.filter(([, , section]) => section !== "");
   const page = html`
     <!doctype html>
@@ -69,7 +73,7 @@ export function framed({ title, about, first, sections, generatedAt }: Content):
         <footer>
           <p>${generatedAt
             ? `Written ${moment(generatedAt)}. `
-            : ""}Everything here comes from the experiment's rows in the database; the page loads nothing and sends nothing.</p>
+            : ""}Everything here comes from ${source}; the page loads nothing and sends nothing.</p>
         </footer>
         <script>${raw(script)}</script>
       </body>

@@ -1,0 +1,226 @@
+/**
+ * `deno task bench search`: Quintet against DSPy's and GEPA's optimizers, and against random search, at equal calls.
+ *
+ * The same tasks, splits, seed prompt and server for everybody; the embedded model answers and, where a system asks one,
+ * rewrites. Calls and tokens are counted by the one server that all of them ask. Each cell, a system on a task with one
+ * seed, is kept as it is finished and skipped when it is there, so the table is built over hours and resumed.
+ *
+ * The bench sets (data/bench) are locked: nothing of Quintet was tuned on them. The tuning sets (data/tasks) are what its
+ * figures were chosen by, and are run only when they are named.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
+import { openLocal } from "../lib/llm/mod.ts";
+import { metric } from "../lib/metrics/mod.ts";
+import { type Cell, NAMES, runCell, type System, SYSTEMS } from "./search/cell.ts";
+import { page } from "./search/page.ts";
+import { callsTo, type Contest, contest, overhead, scoreAt } from "./search/table.ts";
+import type { Bench, Row, Tools } from "./row.ts";
+
+export const needs = "DSPy and GEPA, 0.5 GB";
+
+/** Sets that nothing was tuned on, and those that things were. */
+const BENCH = ["requests", "animals", "reviews", "languages", "past_tense", "opposites"];
+const TUNING = ["question_types", "topics", "extraction", "capitals"];
+
+/** Seconds a system may take for a cell. */
+const SECONDS = 900;
+
+export const options = {
+  tasks: {
+    default: BENCH.join(","),
+    about: `of the bench sets ${BENCH.join(", ")} and the tuning sets ${TUNING.join(", ")}`,
+  },
+  systems: { default: SYSTEMS.join(","), about: "who competes" },
+  seeds: { default: "3", about: "runs of each system on each task" },
+  calls: {
+    default: "500,1000,2000",
+    about: "budgets at which scores are compared; systems end at the largest",
+  },
+};
+
+export const bench: Bench = async (tools) => {
+  const { quick, log } = tools;
+  const asked = (name: keyof typeof options) => tools.options[name] ?? options[name].default;
+  const tasks = quick ? BENCH.slice(0, 2) : asked("tasks").split(",");
+  const systems = asked("systems").split(",") as System[];
+  const seeds = quick ? 1 : Number(asked("seeds"));
+  const budgets = quick ? [250, 500] : asked("calls").split(",").map(Number);
+  const cells = await run({ tasks, systems, seeds, budgets }, tools);
+
+  const contests = tasks.map((task) => contest(task, cells, budgets));
+  const file = `${tools.kept}/search.html`;
+  await Deno.writeTextFile(file, page({ contests, cells, budgets, tuning: TUNING }));
+  log(`Curves: ${file}; cells: ${tools.kept}`);
+  return contests.flatMap((contest) => rows(contest, budgets)).concat(summary(contests, cells, budgets));
+};
+
+/** Runs the cells that are not there yet, seed by seed, so that a table that is not finished has something of every task. */
+async function run(
+  { tasks, systems, seeds, budgets }: {
+    tasks: string[];
+    systems: System[];
+    seeds: number;
+    budgets: number[];
+  },
+  { kept, folder, python, log, quick }: Tools,
+): Promise<Cell[]> {
+  const most = Math.max(...budgets);
+  await Deno.mkdir(kept, { recursive: true });
+  await using model = await openLocal({ python: await python("local") });
+  const datasets = new Map<string, Dataset>();
+  for (const task of tasks) datasets.set(task, await read(task));
+  const cells: Cell[] = [];
+  for (let seed = 1; seed <= seeds; seed++) {
+    for (const [task, dataset] of datasets) {
+      for (const system of systems) {
+        const path = `${kept}/${task}.${system}.${seed}.${most}.json`;
+        const known: Cell | null = await Deno.readTextFile(path).then(JSON.parse, () => null);
+        if (known?.questions === dataset.sha256) {
+          cells.push(known);
+          continue;
+        }
+        const place = `${folder}/${task}.${system}.${seed}`;
+        await Deno.mkdir(place);
+        const cell = await runCell({ system, seed }, {
+          ...{ dataset, model, most, folder: place, log },
+          metric: metric(dataset.card.metric!, dataset.card.metricOptions),
+          budgets: curve(budgets),
+          seconds: quick ? 240 : SECONDS,
+          python: () => python("search", ".venv-search"),
+        });
+        await Deno.writeTextFile(`${path}.draft`, JSON.stringify(cell));
+        await Deno.rename(`${path}.draft`, path);
+        cells.push(cell);
+        const score = scoreAt([cell], most);
+        log(
+          `${task}, ${NAMES[system]}, seed ${seed}: ${
+            score === null ? "no prompt" : (100 * score).toFixed(1)
+          } after ` +
+            `${cell.count.calls} calls, ${cell.seconds.toFixed(0)} s${
+              cell.failure ? `; failed: ${cell.failure}` : ""
+            }`,
+        );
+      }
+    }
+  }
+  return cells;
+}
+
+/** The budgets and some between: what a curve is drawn through. */
+const curve = (budgets: readonly number[]): number[] =>
+  [
+    ...new Set([
+      ...budgets,
+      ...[125, 250, 500, 750, 1000, 1500].filter((calls) => calls < Math.max(...budgets)),
+    ]),
+  ]
+    .sort((a, b) => a - b);
+
+async function read(task: string): Promise<Dataset> {
+  const folder = TUNING.includes(task) ? "tasks" : "bench";
+  return await readDataset(fileURLToPath(new URL(`../data/${folder}/${task}.jsonl`, import.meta.url)), {
+    seed: 1,
+  });
+}
+
+/** One row a task: Quintet's score at the budget in question beside that of the best peer. */
+function rows(
+  { task, kind, standings, against }: Contest & { kind?: string },
+  budgets: readonly number[],
+): Row[] {
+  return budgets.map((budget) => {
+    const own = standings.find(({ system, calls }) => system === "quintet" && calls === budget)!;
+    const peers = standings.filter(({ system, calls, score }) =>
+      system !== "quintet" && calls === budget && score !== null
+    );
+    const best = peers.toSorted((a, b) => b.score! - a.score!)[0];
+    const losses = against.filter(({ calls, comparison }) =>
+      calls === budget && comparison.significant && comparison.mean < 0
+    );
+    return {
+      name: `search, ${task}, ${budget} calls`,
+      value: 100 * (own.score ?? 0),
+      unit: `points of 100 on test (${TUNING.includes(task) ? "tuning" : "bench"} set)`,
+      peer: best ? NAMES[best.system] : null,
+      peer_value: best ? 100 * best.score! : null,
+      ratio: best?.score ? (own.score ?? 0) / best.score : null,
+      bar: "no peer significantly better",
+      holds: own.score !== null && losses.length === 0,
+    };
+  });
+}
+
+/** What holds over all tasks. */
+function summary(contests: readonly Contest[], cells: readonly Cell[], budgets: readonly number[]): Row[] {
+  const budget = budgets.includes(1000) ? 1000 : Math.max(...budgets);
+  const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Infinity;
+  const wins = contests.filter(({ against }) => {
+    const now = against.filter(({ calls, system }) => calls === budget && system !== "random");
+    return now.length > 0 && now.every(({ comparison }) => comparison.mean > 0 && comparison.significant);
+  }).length;
+  const mean = (system: System) => {
+    const scores = contests.map(({ task }) =>
+      scoreAt(cells.filter((cell) => cell.task === task && cell.system === system), budget)
+    );
+    return scores.every((score) => score !== null)
+      ? scores.reduce((sum, score) => sum + score!, 0) / scores.length
+      : null;
+  };
+  const peers = SYSTEMS.filter((system) => system !== "quintet").map((system) => ({
+    system,
+    mean: mean(system),
+  }))
+    .filter(({ mean }) => mean !== null).toSorted((a, b) => b.mean! - a.mean!);
+  const own = mean("quintet") ?? 0;
+  const shares = contests.map(({ task }) => callsTo(task, cells)).filter((share) => share !== null);
+  const [ours, dspy] = [overhead(cells, ["quintet"]), overhead(cells, ["bootstrap", "mipro"])];
+  const figure = (
+    name: string,
+    value: number,
+    unit: string,
+    bar: string,
+    holds: boolean,
+    peer?: [string, number],
+  ): Row => ({
+    name: `search, ${name}`,
+    ...{ value, unit, bar, holds },
+    peer: peer?.[0] ?? null,
+    peer_value: peer?.[1] ?? null,
+    ratio: peer ? value / peer[1] : null,
+  });
+  return [
+    figure(
+      `mean of ${contests.length} tasks, ${budget} calls`,
+      100 * own,
+      "points of 100 on test",
+      "above every peer",
+      peers.length > 0 && own > peers[0]!.mean!,
+      peers[0] && [NAMES[peers[0].system], 100 * peers[0].mean!],
+    ),
+    figure(
+      `tasks won, ${budget} calls`,
+      wins,
+      `of ${contests.length}, significantly against each of DSPy and GEPA`,
+      ">= 3",
+      wins >= 3,
+    ),
+    figure(
+      "calls to the best peer's final score",
+      median(shares),
+      "of that peer's calls, median over tasks",
+      "<= 0.5",
+      median(shares) <= 0.5,
+    ),
+    ...ours !== null && dspy !== null
+      ? [
+        figure("engine overhead", 1000 * ours, "ms a call", "ratio <= 0.1", ours / dspy <= 0.1, [
+          "DSPy",
+          1000 * dspy,
+        ]),
+      ]
+      : [],
+  ];
+}

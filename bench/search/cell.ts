@@ -1,0 +1,189 @@
+/**
+ * One cell of `bench search`: a system on a task with one seed, run to its end, its best prompts measured on the test
+ * split, which the system has never seen.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import type { Dataset, Example } from "../../lib/dataset/mod.ts";
+import type { LanguageModel } from "../../lib/llm/mod.ts";
+import type { Metric } from "../../lib/metrics/mod.ts";
+import { messages } from "../../lib/optimize/mod.ts";
+import { type Count, countingServer } from "./server.ts";
+import { type Incumbent, prompt, type Row, type Task } from "./task.ts";
+
+/** Who competes: ours in TypeScript, the others in Python. */
+export const SYSTEMS = ["quintet", "random", "bootstrap", "mipro", "gepa"] as const;
+export type System = typeof SYSTEMS[number];
+
+/** What they are called in full. */
+export const NAMES: Readonly<Record<System, string>> = {
+  quintet: "Quintet",
+  random: "random search over Quintet's operators",
+  bootstrap: "DSPy BootstrapFewShotWithRandomSearch",
+  mipro: "DSPy MIPROv2, auto light",
+  gepa: "GEPA",
+};
+
+/** An incumbent, measured. */
+export interface Measured extends Incumbent {
+  /** Score of each test question, in the order of the split; absent where no budget of the bench ends with it. */
+  readonly test?: readonly number[];
+}
+
+/** A finished cell, as it is kept. */
+export interface Cell {
+  readonly task: string;
+  readonly system: System;
+  readonly seed: number;
+  /** Model calls it might make. */
+  readonly most: number;
+  /** SHA-256 of the questions. */
+  readonly questions: string;
+  readonly incumbents: readonly Measured[];
+  readonly count: Count;
+  /** From its start to its end. */
+  readonly seconds: number;
+  /** How it failed, if it did, with the last it said. */
+  readonly failure: string | null;
+}
+
+/** Tokens of an instruction that an optimizer model writes at most. */
+const OPTIMIZER_TOKENS = 256;
+/** Test questions asked at once. */
+const AT_ONCE = 8;
+
+/** What a cell is run with. */
+export interface CellOptions {
+  readonly dataset: Dataset;
+  readonly metric: Metric;
+  readonly model: LanguageModel;
+  readonly most: number;
+  /** Budgets at which the best prompt so far is measured. */
+  readonly budgets: readonly number[];
+  /** Seconds a system may take. */
+  readonly seconds: number;
+  readonly folder: string;
+  /** Interpreter with the peers' packages. */
+  readonly python: () => Promise<string>;
+  readonly log: (line: string) => void;
+}
+
+/** Runs a system on a task. A system that fails or takes too long keeps what it told until then. */
+export async function runCell(
+  { system, seed }: { system: System; seed: number },
+  options: CellOptions,
+): Promise<Cell> {
+  const { dataset, model, most, folder } = options;
+  await using server = countingServer(model, { most });
+  const task: Task = {
+    train: dataset.train.map(row),
+    validation: dataset.validation.map(row),
+    metric_options: dataset.card.metricOptions ?? {},
+    system: dataset.card.systemPrompt ?? "You are a helpful assistant.",
+    ...{ seed, calls: most, url: server.url, folder },
+    answer_tokens: answerTokens(dataset),
+    optimizer_tokens: OPTIMIZER_TOKENS,
+  };
+  const began = performance.now();
+  const { incumbents, failure } = await run(system, task, options);
+  const seconds = (performance.now() - began) / 1000, count = server.count();
+  return {
+    ...{ task: dataset.name, system, seed, most, questions: dataset.sha256, count, seconds, failure },
+    incumbents: await measured(incumbents, options),
+  };
+}
+
+const row = ({ id, question, references }: Example): Row => ({ id, question, references });
+
+/** Room for the longest reference. */
+const answerTokens = ({ train, validation }: Dataset): number =>
+  8 +
+  Math.ceil(
+    Math.max(...[...train, ...validation].flatMap((row) => row.references.map((text) => text.length))) / 2,
+  );
+
+async function run(
+  system: System,
+  task: Task,
+  { seconds, python }: CellOptions,
+): Promise<{ incumbents: Incumbent[]; failure: string | null }> {
+  const ours = system === "quintet" || system === "random";
+  const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+  const child = new Deno.Command(ours ? Deno.execPath() : await python(), {
+    args: ours ? ["run", "-A", file("ours.ts"), system] : [file("peers.py"), system],
+    cwd: ours ? fileURLToPath(new URL("../..", import.meta.url)) : task.folder,
+    env: { DSPY_CACHEDIR: task.folder, LITELLM_LOCAL_MODEL_COST_MAP: "True" },
+    ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+  }).spawn();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    child.kill("SIGKILL");
+  }, 1000 * seconds);
+  const stderr = new Response(child.stderr).text();
+  const stdin = child.stdin.getWriter();
+  await stdin.write(new TextEncoder().encode(JSON.stringify(task)));
+  await stdin.close();
+  const stdout = await new Response(child.stdout).text();
+  const { success, code } = await child.status;
+  clearTimeout(timer);
+  const last = (await stderr).trim().split("\n").at(-1) ?? "";
+  const spent = /All of the \d+ calls were made/.test(await stderr);
+  return {
+    incumbents: stdout.split("\n").filter((line) => line.endsWith("}")).map((line) => JSON.parse(line)),
+    failure: late
+      ? `no end after ${seconds} s`
+      : success
+      ? null
+      : spent
+      ? "its calls were spent"
+      : `exit code ${code}: ${last.slice(0, 300)}`,
+  };
+}
+
+/** The incumbent of each budget, and the last one. */
+function reached(incumbents: readonly Incumbent[], budgets: readonly number[]): Set<Incumbent> {
+  return new Set([...budgets, Infinity].flatMap((budget) => at(incumbents, budget) ?? []));
+}
+
+/** The best prompt that was known after `budget` calls. */
+export const at = <T extends { readonly calls: number }>(
+  incumbents: readonly T[],
+  budget: number,
+): T | undefined => incumbents.findLast(({ calls }) => calls <= budget);
+
+async function measured(incumbents: readonly Incumbent[], options: CellOptions): Promise<Measured[]> {
+  const { dataset, budgets } = options;
+  const wanted = reached(incumbents, budgets);
+  const all: Measured[] = [];
+  for (const incumbent of incumbents) {
+    all.push(
+      wanted.has(incumbent)
+        ? { ...incumbent, test: await scores(incumbent, dataset.test, options) }
+        : incumbent,
+    );
+  }
+  return all;
+}
+
+async function scores(
+  { prompt: told }: Incumbent,
+  questions: readonly Example[],
+  { model, metric, dataset }: CellOptions,
+): Promise<number[]> {
+  const values: number[] = Array(questions.length).fill(0);
+  let next = 0;
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    while (next < questions.length) {
+      const i = next++, { question, references } = questions[i]!;
+      const { text } = await model.complete({
+        messages: messages(prompt(told), question),
+        temperature: 0,
+        maxTokens: answerTokens(dataset),
+      });
+      values[i] = metric.score(text.trim(), references);
+    }
+  }));
+  return values;
+}

@@ -1,0 +1,163 @@
+/**
+ * The page of `bench search`: for each task the score on test against calls, system by system, and the table behind it.
+ *
+ * @module
+ */
+import * as Plot from "@observablehq/plot";
+import { html } from "hono/html";
+import { AXIS, type ChartOptions, frame, HALO, narrow, WIDTH } from "../../lib/report/charts/frame.ts";
+import { framed } from "../../lib/report/frame.ts";
+import { colour } from "../../lib/report/palette.ts";
+import { figure, table } from "../../lib/report/sections/parts.ts";
+import { count, percent, points } from "../../lib/report/text.ts";
+import { at, type Cell, NAMES, type System } from "./cell.ts";
+import { type Contest, scoreAt } from "./table.ts";
+
+const STROKES: Readonly<Record<System, string>> = {
+  quintet: colour("accent"),
+  random: colour("rest"),
+  bootstrap: colour("loss"),
+  mipro: colour("ink"),
+  gepa: colour("muted"),
+};
+const SHORT: Readonly<Record<System, string>> = {
+  quintet: "Quintet",
+  random: "random",
+  bootstrap: "BootstrapRS",
+  mipro: "MIPROv2",
+  gepa: "GEPA",
+};
+
+/** Mean test score of each system's best prompt so far against its calls, at the points where it was measured. */
+export function curves(cells: readonly Cell[], { width = WIDTH }: ChartOptions = {}): Plot.PlotOptions {
+  const systems = [...new Set(cells.map(({ system }) => system))];
+  const lines = systems.map((system) => {
+    const own = cells.filter((cell) => cell.system === system);
+    const steps = [
+      ...new Set(
+        own.flatMap(({ incumbents }) => incumbents.flatMap(({ test, calls }) => test ? [calls] : [])),
+      ),
+    ];
+    const end = Math.max(...own.map((cell) => cell.count.calls));
+    const dots = [...steps, end].sort((a, b) => a - b).flatMap((calls) => {
+      const score = own.every(({ incumbents }) => at(incumbents, calls)?.test) ? scoreAt(own, calls) : null;
+      return score === null ? [] : [{ x: calls, y: 100 * score, system }];
+    });
+    return { system, dots };
+  });
+  const all = lines.flatMap(({ dots }) => dots);
+  return {
+    ...frame(width),
+    height: 300,
+    ...{ marginLeft: 40, marginRight: narrow(width) ? 70 : 96, marginTop: 30, marginBottom: 44 },
+    ariaLabel: `Test score against calls: ${
+      lines.map(({ system, dots }) => `${SHORT[system]} ${dots.at(-1)?.y.toFixed(1) ?? "none"}`).join(", ")
+    }`,
+    x: {
+      label: "model calls",
+      ...AXIS,
+      tickFormat: count,
+      ticks: narrow(width) ? 4 : 8,
+      domain: [0, Math.max(1, ...all.map(({ x }) => x))],
+    },
+    y: {
+      label: "test score (points of 100)",
+      labelArrow: "none",
+      grid: true,
+      domain: [0, Math.max(10, ...all.map(({ y }) => y))],
+      nice: true,
+      ticks: 5,
+    },
+    marks: [
+      Plot.ruleY([0], { stroke: colour("muted") }),
+      ...lines.flatMap(({ system, dots }) => [
+        Plot.line(dots, {
+          x: "x",
+          y: "y",
+          curve: "step-after",
+          stroke: STROKES[system],
+          strokeWidth: system === "quintet" ? 3 : 1.5,
+        }),
+        Plot.dot(dots, { x: "x", y: "y", r: 3, fill: STROKES[system] }),
+        Plot.text(dots.slice(-1), {
+          x: "x",
+          y: "y",
+          text: () => SHORT[system],
+          textAnchor: "start",
+          dx: 8,
+          fontWeight: 600,
+          ...HALO,
+          fill: STROKES[system],
+        }),
+      ]),
+    ],
+  };
+}
+
+/** The whole page. */
+export function page({ contests, cells, budgets, tuning }: {
+  readonly contests: readonly Contest[];
+  readonly cells: readonly Cell[];
+  readonly budgets: readonly number[];
+  readonly tuning: readonly string[];
+}): string {
+  const section = ({ task, standings, against }: Contest) => {
+    const own = cells.filter((cell) => cell.task === task);
+    const rows = [...new Set(standings.map(({ system }) => system))].map((system) => {
+      const cell = own.filter((cell) => cell.system === system);
+      const failures = cell.flatMap(({ failure, seed }) => failure ? [`seed ${seed}: ${failure}`] : []);
+      const mean = (value: (cell: Cell) => number) =>
+        cell.reduce((sum, each) => sum + value(each), 0) / cell.length;
+      return html`
+        <tr>
+          <td>${NAMES[system]}</td>
+          ${budgets.map((budget) => {
+            const standing = standings.find((row) => row.system === system && row.calls === budget);
+            const versus = against.find((row) => row.system === system && row.calls === budget)?.comparison;
+            if (!standing?.interval) return html`<td>none</td>`;
+            const [low, high] = standing.interval;
+            return html`<td>${percent(standing.score!)} [${percent(low)}, ${percent(high)}]${
+              versus
+                ? html`<br>Quintet ${points(versus.mean)}${versus.significant ? "" : ", not significant"}`
+                : ""
+            }</td>`;
+          })}
+          <td>${count(Math.round(mean(({ count }) => count.calls)))}</td>
+          <td>${count(Math.round(mean(({ count: { tokens } }) => tokens.prompt + tokens.completion)))}</td>
+          <td>${count(Math.round(mean(({ seconds }) => seconds)))}</td>
+          <td>${failures.join("; ")}</td>
+        </tr>
+      `;
+    });
+    return html`
+      <section id="${task}">
+        <h2>${task}${tuning.includes(task) ? " (a tuning set)" : ""}</h2>
+        ${figure((options) => curves(own, options), "Mean test score of the best prompt so far, over seeds.")}
+        ${table({
+          ...{ id: `table-${task}`, label: `Scores of ${task}`, rows },
+          columns: [
+            "system",
+            ...budgets.map((budget) => `${count(budget)} calls`),
+            "calls",
+            "tokens",
+            "seconds",
+            "failures",
+          ],
+        })}
+      </section>
+    `;
+  };
+  return framed({
+    title: "Searches at equal calls",
+    about: "searches at equal calls",
+    first: html`
+      <section id="result">
+        <h1>Searches at equal calls</h1>
+        <p>Points of 100 on the locked test split, with 95 % intervals over questions; the embedded model answers and
+        rewrites; calls and tokens as the one server counted them.</p>
+      </section>
+    `,
+    sections: contests.map((contest) => [contest.task, contest.task, section(contest)] as const),
+    source: "the cells of the benchmark",
+  });
+}

@@ -1,0 +1,75 @@
+/**
+ * The one server that every system of `bench search` asks: the embedded model behind OpenAI's API, with a count.
+ *
+ * It orders what waits by common prefix, for everybody alike, and knows how long it was busy: what is left of a system's
+ * time is the system's own.
+ *
+ * @module
+ */
+import type { LanguageModel, Message } from "../../lib/llm/mod.ts";
+
+/** What a server counted since it was opened. */
+export interface Count {
+  readonly calls: number;
+  readonly tokens: { readonly prompt: number; readonly completion: number };
+  /** Seconds in which a request waited for the model. */
+  readonly busy: number;
+  /** Requests that the model refused, such as prompts that are too long. */
+  readonly refused: number;
+}
+
+/** A server that counts, on a port of its own. */
+export interface CountingServer extends AsyncDisposable {
+  readonly url: string;
+  count(): Count;
+}
+
+/** Serves `model` at `URL/v1/chat/completions`; what is asked beyond `most` calls is refused. */
+export function countingServer(
+  model: LanguageModel,
+  { most = Infinity }: { most?: number } = {},
+): CountingServer {
+  let calls = 0, refused = 0, waiting = 0, since = 0, busy = 0;
+  const tokens = { prompt: 0, completion: 0 };
+  const count = (): Count => ({ calls, refused, busy: busy / 1000, tokens: { ...tokens } });
+  const error = (status: number, message: string) =>
+    Response.json({ error: { message, type: "invalid_request_error", code: null } }, { status });
+
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/count") return Response.json(count());
+    if (pathname !== "/v1/chat/completions") return error(404, `Nothing is at ${pathname}`);
+    const { messages, max_tokens, max_completion_tokens, temperature = 0 } = await request.json();
+    if (calls >= most) return error(400, `All of the ${most} calls were made`);
+    calls++;
+    if (waiting++ === 0) since = performance.now();
+    try {
+      const { text, finish, usage } = await model.complete({
+        messages: messages as Message[],
+        temperature,
+        maxTokens: max_completion_tokens ?? max_tokens ?? 256,
+      });
+      tokens.prompt += usage?.promptTokens ?? 0;
+      tokens.completion += usage?.completionTokens ?? 0;
+      return Response.json({
+        ...{ id: "chatcmpl", object: "chat.completion", created: 0, model: "local" },
+        choices: [{ index: 0, message: { role: "assistant", content: text.trim() }, finish_reason: finish }],
+        usage: {
+          prompt_tokens: usage?.promptTokens ?? 0,
+          completion_tokens: usage?.completionTokens ?? 0,
+          total_tokens: (usage?.promptTokens ?? 0) + (usage?.completionTokens ?? 0),
+        },
+      });
+    } catch (thrown) {
+      refused++;
+      return error(400, (thrown as Error).message);
+    } finally {
+      if (--waiting === 0) busy += performance.now() - since;
+    }
+  });
+  return {
+    url: `http://127.0.0.1:${server.addr.port}`,
+    count,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}

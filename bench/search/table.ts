@@ -1,0 +1,102 @@
+/**
+ * What the cells of `bench search` say: standings, contests question by question, calls to a score, overhead.
+ *
+ * @module
+ */
+import { random } from "../../lib/random.ts";
+import { bootstrap, type Comparison, type Interval, paired } from "../../lib/statistics/mod.ts";
+import { at, type Cell, type System } from "./cell.ts";
+
+/** A system on a task at a budget, over its seeds. */
+export interface Standing {
+  readonly system: System;
+  readonly calls: number;
+  /** Mean test score, null where a seed had no prompt by then. */
+  readonly score: number | null;
+  readonly interval: Interval | null;
+  readonly seeds: number;
+}
+
+/** A task: who stands where, and how Quintet does against each other system, question by question. */
+export interface Contest {
+  readonly task: string;
+  readonly standings: readonly Standing[];
+  readonly against: readonly {
+    readonly system: System;
+    readonly calls: number;
+    readonly comparison: Comparison;
+  }[];
+}
+
+/** Score of each test question at a budget, averaged over seeds; null where one of the seeds has none. */
+function questions(cells: readonly Cell[], calls: number): number[] | null {
+  const tests = cells.map(({ incumbents }) => at(incumbents, calls)?.test);
+  if (tests.length === 0 || tests.some((test) => test === undefined)) return null;
+  return tests[0]!.map((_, i) => tests.reduce((sum, test) => sum + test![i]!, 0) / tests.length);
+}
+
+/** Mean test score at a budget. */
+export function scoreAt(cells: readonly Cell[], calls: number): number | null {
+  const values = questions(cells, calls);
+  return values && values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Compares the systems of a task at each budget. */
+export function contest(task: string, all: readonly Cell[], budgets: readonly number[]): Contest {
+  const of = (system: System) => all.filter((cell) => cell.task === task && cell.system === system);
+  const systems = [...new Set(all.map(({ system }) => system))];
+  const draw = (name: string) => random(`${task} ${name}`);
+  const standings = systems.flatMap((system) =>
+    budgets.map((calls): Standing => {
+      const values = questions(of(system), calls);
+      return {
+        ...{ system, calls, seeds: of(system).length },
+        score: scoreAt(of(system), calls),
+        interval: values && bootstrap(values, { random: draw(`${system} ${calls}`) }),
+      };
+    })
+  );
+  const against = systems.filter((system) => system !== "quintet").flatMap((system) =>
+    budgets.flatMap((calls) => {
+      const [theirs, own] = [questions(of(system), calls), questions(of("quintet"), calls)];
+      if (!theirs || !own) return [];
+      return [{
+        system,
+        calls,
+        comparison: paired(theirs, own, { random: draw(`${system} ${calls} paired`) }),
+      }];
+    })
+  );
+  return { task, standings, against };
+}
+
+/**
+ * The calls after which Quintet's mean test score reaches the final one of the best peer, as a share of that peer's calls;
+ * infinite where it never does, null where no peer has a score.
+ */
+export function callsTo(task: string, all: readonly Cell[]): number | null {
+  const of = (system: System) => all.filter((cell) => cell.task === task && cell.system === system);
+  const peers = (["bootstrap", "mipro", "gepa"] as const).flatMap((system) => {
+    const score = scoreAt(of(system), Infinity);
+    if (score === null) return [];
+    const calls = of(system).map(({ incumbents }) => incumbents.at(-1)!.calls);
+    return [{ score, calls: calls.reduce((sum, n) => sum + n, 0) / calls.length }];
+  }).toSorted((a, b) => b.score - a.score);
+  const best = peers[0];
+  if (!best) return null;
+  const own = of("quintet");
+  const steps = [...new Set(own.flatMap(({ incumbents }) => incumbents.map(({ calls }) => calls)))].sort((
+    a,
+    b,
+  ) => a - b);
+  const calls = steps.find((calls) => (scoreAt(own, calls) ?? -1) >= best.score) ?? Infinity;
+  return calls / best.calls;
+}
+
+/** Seconds a call in which a system was busy with itself, and not with waiting for the model. */
+export function overhead(all: readonly Cell[], systems: readonly System[]): number | null {
+  const cells = all.filter(({ system }) => systems.includes(system));
+  if (cells.length === 0) return null;
+  const own = cells.reduce((sum, { seconds, count }) => sum + Math.max(0, seconds - count.busy), 0);
+  return own / cells.reduce((sum, { count }) => sum + count.calls, 0);
+}
