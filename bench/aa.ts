@@ -12,7 +12,7 @@ import { chanceOfClaim, falseClaims } from "../lib/evaluate/testing.ts";
 import { runMeasurement } from "../lib/experiment/mod.ts";
 import { begun, fruitless, questionTypes } from "../lib/experiment/testing.ts";
 import { openLocal } from "../lib/llm/mod.ts";
-import { random } from "../lib/random.ts";
+import { random, sample } from "../lib/random.ts";
 import { type Database, migrate, openDatabase } from "../lib/store/mod.ts";
 import type { Bench, Row, Tools } from "./row.ts";
 
@@ -44,13 +44,29 @@ export const bench: Bench = async (tools) => {
   log(`${claims} claims of ${runs} experiments, of which ${moved} kept another prompt than the first`);
   rows.push(row("whole experiments, nothing to find", claims, runs));
 
-  const pairs = quick ? 1 : 50;
-  rows.push(row(`embedded model, temperature ${TEMPERATURE}`, await alike(db, pairs, tools), pairs));
-  return rows;
+  const pairs = quick ? 1 : 200;
+  const same = await alike(db, pairs, tools);
+  rows.push(row(`embedded model, temperature ${TEMPERATURE}`, same.claims, pairs));
+  return [...rows, {
+    name: `A/A, embedded model, temperature ${TEMPERATURE}, sum on three examples`,
+    value: 100 * same.gated / pairs,
+    unit: `% of ${pairs} taken for better, as GEPA gates`,
+    ...{ peer: null, peer_value: null, ratio: null, bar: "none: to compare with", holds: true },
+  }];
 };
 
-/** Measures one prompt twice on the same questions, with other draws, and compares: how many of `pairs` end in a claim. */
-async function alike(db: Database, pairs: number, { python, quick, log }: Tools): Promise<number> {
+/** Questions of the minibatch on which GEPA compares sums (gepa 0.1.4, `reflection_minibatch_size`, `strict_improvement`). */
+const GATE = 3;
+
+/**
+ * Measures one prompt twice on the same questions, with other draws, and compares: how many of `pairs` end in a claim, and how
+ * many would have by the sum of scores on three questions.
+ */
+async function alike(
+  db: Database,
+  pairs: number,
+  { python, quick, log }: Tools,
+): Promise<{ claims: number; gated: number }> {
   await using primary = await openLocal({ python: await python("local"), context: 2048 });
   const dataset = await questionTypes({ train: DEMOS, validation: 1, test: quick ? 5 : 30 });
   const demos = dataset.train.map(({ question, references }) => ({ question, answer: references[0]! }));
@@ -63,16 +79,20 @@ async function alike(db: Database, pairs: number, { python, quick, log }: Tools)
     );
     return measurement!;
   };
-  let [claims, differing, score] = [0, 0, 0];
+  const sum = ({ results }: Awaited<ReturnType<typeof measured>>, questions: ReadonlySet<string>) =>
+    results.reduce((sum, { example, score }) => sum + (questions.has(example.id) ? score : 0), 0);
+  let [claims, gated, differing, score] = [0, 0, 0, 0];
   for (let pair = 0; pair < pairs; pair++) {
     const [a, b] = [await measured(2 * pair + 1), await measured(2 * pair + 2)];
     if (compare(a, b, random(pair)).significant) claims++;
+    const three = new Set(sample(dataset.test, GATE, random(`gate ${pair}`)).map(({ id }) => id));
+    if (sum(b, three) > sum(a, three)) gated++;
     differing += a.results.filter(({ answer }, i) => answer !== b.results[i]!.answer).length / a.n / pairs;
     score += (a.value + b.value) / 2 / pairs;
     log(`${claims} claims of ${pair + 1} pairs`);
   }
   log(`mean score ${score.toFixed(2)}, ${(100 * differing).toFixed(0)} % of answers differ within a pair`);
-  return claims;
+  return { claims, gated };
 }
 
 /** Beside the exact chance of a claim, where it can be counted out. */
