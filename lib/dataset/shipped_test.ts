@@ -1,5 +1,5 @@
 /**
- * The question sets of data/tasks: what each promises, and that no question is nearly another one.
+ * The question sets of data/tasks and data/bench: what each promises, and that no question is nearly another one.
  *
  * Two texts are compared by the 5-grams of their characters, lower-cased, punctuation aside: the Jaccard index, the
  * n-grams they share over the n-grams they have together, exactly and for every pair of rows. Capitals share their
@@ -33,13 +33,13 @@ const sentences = (text: string): number => text.match(/[.!?]["”]?(\s|$)/g)?.l
 const between = (low: number, value: number, high: number): boolean => low <= value && value <= high;
 
 const SETS: Readonly<Record<string, Promised>> = {
-  capitals: {
+  "tasks/capitals": {
     rows: [100, 100, 200],
     limit: 0.65,
     sharesTemplate: true,
     each: ({ question }) => /\bcapital\b.* [\p{Lu}]/u.test(question),
   },
-  extraction: {
+  "tasks/extraction": {
     rows: [100, 100, 200],
     limit: 0.5,
     each: ({ question, references }) => {
@@ -47,32 +47,45 @@ const SETS: Readonly<Record<string, Promised>> = {
       return ask !== undefined && more.length === 0 && references.every((answer) => text!.includes(answer));
     },
   },
-  headlines: {
+  "tasks/headlines": {
     rows: [100, 100, 150],
     limit: 0.5,
     each: ({ question, references }) =>
       references.length === 1 && between(4, references[0]!.split(" ").length, 9) &&
       between(2, sentences(question), 4),
   },
-  question_types: {
+  "tasks/question_types": {
     rows: [102, 102, 204],
     limit: 0.6,
     each: oneOf("abbreviation", "description", "entity", "number", "person", "place"),
   },
-  topics: {
+  "tasks/topics": {
     rows: [100, 100, 200],
     limit: 0.5,
     each: oneOf("animals", "food", "health", "money", "music", "sport", "travel", "weather"),
   },
+  "bench/animals": {
+    rows: [102, 102, 300],
+    limit: 0.5,
+    each: oneOf("amphibian", "bird", "fish", "insect", "mammal", "reptile"),
+  },
+  "bench/requests": {
+    rows: [102, 102, 300],
+    limit: 0.5,
+    each: oneOf("alarm", "calendar", "lights", "music", "shopping", "weather"),
+  },
 };
 
+const FOLDERS = ["tasks", "bench"];
+
+/** The set of a key of `SETS`, its folder included. */
 const read = (name: string): Promise<Dataset> =>
-  readDataset(fileURLToPath(new URL(`tasks/${name}.jsonl`, DATA)), { seed: 1 });
+  readDataset(fileURLToPath(new URL(`${name}.jsonl`, DATA)), { seed: 1 });
 
 const all = ({ train, validation, test }: Dataset): Example[] => [...train, ...validation, ...test];
 
 for (const [name, { rows, each }] of Object.entries(SETS)) {
-  Deno.test(`data/tasks/${name} holds what it promises`, async () => {
+  Deno.test(`data/${name} holds what it promises`, async () => {
     const dataset = await read(name);
     deepEqual([dataset.train.length, dataset.validation.length, dataset.test.length], rows);
     deepEqual(all(dataset).filter((example) => !each(example)), []);
@@ -85,8 +98,8 @@ for (const [name, { rows, each }] of Object.entries(SETS)) {
   });
 }
 
-Deno.test("data/tasks balances the answers where there are few", async () => {
-  for (const name of ["question_types", "topics"]) {
+Deno.test("A set with few answers balances them", async () => {
+  for (const name of ["tasks/question_types", "tasks/topics", "bench/animals", "bench/requests"]) {
     const { train, validation, test } = await read(name);
     for (const split of [train, validation, test]) {
       const counts = Object.values(Object.groupBy(split, ({ references }) => references[0]!)).map((of) =>
@@ -97,37 +110,41 @@ Deno.test("data/tasks balances the answers where there are few", async () => {
   }
 });
 
-Deno.test("data/tasks is what data/README.md says", async () => {
+Deno.test("The question sets are what data/README.md says", async () => {
   const lines = (await Deno.readTextFile(new URL("README.md", DATA))).split("\n");
-  const told = lines.filter((line) => line.startsWith("| `tasks/"));
+  const told = lines.filter((line) => FOLDERS.some((folder) => line.startsWith(`| \`${folder}/`)));
   const wanted = await Promise.all(
     Object.keys(SETS).map(async (name) => {
       const { train, validation, test, card } = await read(name);
-      const bytes = await Deno.readFile(new URL(`tasks/${name}.jsonl`, DATA));
+      const bytes = await Deno.readFile(new URL(`${name}.jsonl`, DATA));
       const sha256 = createHash("sha256").update(bytes).digest("hex");
-      return `| \`tasks/${name}.jsonl\` | ${card.metric} | ${train.length} / ${validation.length} / ${test.length} ` +
+      return `| \`${name}.jsonl\` | ${card.metric} | ${train.length} / ${validation.length} / ${test.length} ` +
         `| ${card.licence} | \`${sha256}\` |`;
     }),
   );
   deepEqual(told, wanted);
 });
 
-Deno.test("data/tasks stays under 1 MB and holds nothing else", async () => {
-  const files = await Array.fromAsync(Deno.readDir(new URL("tasks/", DATA)), ({ name }) => name);
-  const names = Object.keys(SETS).flatMap((name) => [`${name}.card.json`, `${name}.jsonl`]);
-  deepEqual(files.toSorted(), names.toSorted());
-  const sizes = await Promise.all(
-    files.map(async (file) => (await Deno.stat(new URL(`tasks/${file}`, DATA))).size),
-  );
-  ok(sizes.reduce((a, b) => a + b) < 1e6);
-});
+for (const folder of FOLDERS) {
+  Deno.test(`data/${folder} stays under 1 MB and holds nothing else`, async () => {
+    const within = new URL(`${folder}/`, DATA);
+    const files = await Array.fromAsync(Deno.readDir(within), ({ name }) => `${folder}/${name}`);
+    const names = Object.keys(SETS).filter((name) => name.startsWith(`${folder}/`))
+      .flatMap((name) => [`${name}.card.json`, `${name}.jsonl`]);
+    deepEqual(files.toSorted(), names.toSorted());
+    const sizes = await Promise.all(
+      files.map(async (file) => (await Deno.stat(new URL(file, DATA))).size),
+    );
+    ok(sizes.reduce((a, b) => a + b) < 1e6);
+  });
+}
 
 for (const [name, { limit, sharesTemplate }] of Object.entries(SETS)) {
-  Deno.test(`data/tasks/${name} has no near-duplicates`, async () => {
+  Deno.test(`data/${name} has no near-duplicates`, async () => {
     const examples = all(await read(name));
     const questions = examples.map(({ question }) => words(question));
     deepEqual(nearPairs(sharesTemplate ? withoutTemplate(questions) : questions, limit), []);
-    if (name === "headlines") {
+    if (name === "tasks/headlines") {
       deepEqual(nearPairs(examples.map(({ references }) => words(references[0]!)), limit), []);
     }
   });
