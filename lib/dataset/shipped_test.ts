@@ -64,12 +64,22 @@ const SETS: Readonly<Record<string, Promised>> = {
     limit: 0.5,
     each: oneOf("animals", "food", "health", "money", "music", "sport", "travel", "weather"),
   },
+  "bench/animals": {
+    rows: [102, 102, 300],
+    limit: 0.5,
+    each: oneOf("amphibian", "bird", "fish", "insect", "mammal", "reptile"),
+  },
   "bench/languages": {
     rows: [102, 102, 300],
     limit: 0.5,
     each: (example) =>
       oneOf("Dutch", "French", "German", "Italian", "Polish", "Spanish")(example) &&
       between(4, words(example.question.replace(/['’-]/g, "")).length, 12),
+  },
+  "bench/requests": {
+    rows: [102, 102, 300],
+    limit: 0.5,
+    each: oneOf("alarm", "calendar", "lights", "music", "shopping", "weather"),
   },
   "bench/reviews": {
     rows: [100, 100, 300],
@@ -101,7 +111,16 @@ for (const [name, { rows, each }] of Object.entries(SETS)) {
 }
 
 Deno.test("A set with few answers balances them", async () => {
-  for (const name of ["tasks/question_types", "tasks/topics", "bench/languages", "bench/reviews"]) {
+  for (
+    const name of [
+      "tasks/question_types",
+      "tasks/topics",
+      "bench/animals",
+      "bench/languages",
+      "bench/requests",
+      "bench/reviews",
+    ]
+  ) {
     const { train, validation, test } = await read(name);
     for (const split of [train, validation, test]) {
       const counts = Object.values(Object.groupBy(split, ({ references }) => references[0]!)).map((of) =>

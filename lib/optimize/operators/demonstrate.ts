@@ -51,6 +51,11 @@ const diverseSet: Way = ({ train, limits, random }) => {
   return { demos: demos.map(toDemo), note: `${demos.length} demos unlike one another` };
 };
 
+const coveringSet: Way = ({ train, limits, random }) => {
+  const demos = shuffle(covering(train, size(train, limits.demos, random), random), random);
+  return { demos: demos.map(toDemo), note: `${demos.length} demos that have a like for most questions` };
+};
+
 /** Half from questions the parent gets wrong, half from those it gets right: what it does not know, and what it does. */
 const difficultSet: Way = ({ parent, train, limits, random }) => {
   const answered = train.filter(({ id }) => parent.practice.has(id));
@@ -156,6 +161,46 @@ export function spread(all: readonly Example[], k: number, random: Random): Exam
     chosen.push(next.reduce((best, example) => closeness(example) < closeness(best) ? example : best));
   }
   return chosen;
+}
+
+/** Questions that a covering set is chosen from, and for: each is compared with each. */
+const COVERED = 300;
+
+/**
+ * `k` examples such that most questions of train have a like one with their answer among them, and none with another answer
+ * as near: what a model needs that answers as the nearest demo does. Greedy, answers balanced; facility location (Lin and
+ * Bilmes, 2011) on the similarity of trigrams. Another half of train is covered each time, so that sets differ.
+ */
+export function covering(all: readonly Example[], k: number, random: Random): Example[] {
+  const examples = sample(all, Math.min(COVERED, Math.max(k, Math.ceil(all.length * 0.7))), random);
+  const grams = examples.map(({ question }) => trigrams(question));
+  const answers = examples.map(({ references }) => references[0]!);
+  const closed = new Set(answers).size <= examples.length / 2;
+  const near = Array.from(examples, () => 0), against = Array.from(examples, () => 0);
+  const chosen: number[] = [];
+  const shown = new Map<string, number>();
+  while (chosen.length < Math.min(k, examples.length)) {
+    const rest = examples.flatMap((_, i) => chosen.includes(i) ? [] : [i]);
+    const least = closed ? Math.min(...rest.map((i) => shown.get(answers[i]!) ?? 0)) : 0;
+    const next = rest.filter((i) => !closed || (shown.get(answers[i]!) ?? 0) === least);
+    const gain = (i: number) =>
+      examples.reduce((sum, _, q) => {
+        const likeness = q === i ? 1 : jaccard(grams[q]!, grams[i]!);
+        return sum + (closed && answers[q] !== answers[i]
+          ? -Math.max(0, Math.min(likeness, 1) - Math.max(against[q]!, near[q]!))
+          : Math.max(0, likeness - near[q]!));
+      }, 0);
+    const gains = new Map(next.map((i) => [i, gain(i)]));
+    const best = next.reduce((a, b) => gains.get(b)! > gains.get(a)! ? b : a);
+    chosen.push(best);
+    shown.set(answers[best]!, (shown.get(answers[best]!) ?? 0) + 1);
+    examples.forEach((_, q) => {
+      const likeness = jaccard(grams[q]!, grams[best]!);
+      const side = !closed || answers[q] === answers[best] ? near : against;
+      side[q] = Math.max(side[q]!, likeness);
+    });
+  }
+  return chosen.map((i) => examples[i]!);
 }
 
 const toDemo = ({ question, references }: Example): Demo => ({ question, answer: references[0]! });
