@@ -1,12 +1,13 @@
 /**
- * The question sets of data/tasks: what each promises, and that no question is nearly another one.
+ * The question sets of data/tasks and data/bench: what each promises, and that no question is nearly another one.
  *
  * Two texts are compared by the 5-grams of their characters, lower-cased, punctuation aside: the Jaccard index, the
  * n-grams they share over the n-grams they have together, exactly and for every pair of rows. Capitals share their
  * template by nature, so there the words that more than 2 % of the questions have are dropped first and what is left,
  * the name of the country or region, is compared; a name inside another ("California", "Baja California") sets the
- * limit. Answers are compared too where they are texts of their own, as headlines are. Equal answers are the point
- * of a set with few of them; elsewhere (two regions with a capital of the same name) the questions differ.
+ * limit. So it is with opposites, where the word and its sentence, if it has one, are left. Answers are compared too
+ * where they are texts of their own, as headlines are. Equal answers are the point of a set with few of them;
+ * elsewhere (two regions with a capital of the same name) the questions differ.
  */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -30,16 +31,20 @@ const oneOf = (...answers: string[]) => ({ references }: Example) =>
   references.length === 1 && answers.includes(references[0]!);
 const words = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{N}\p{M}]+/gu) ?? [];
 const sentences = (text: string): number => text.match(/[.!?]["”]?(\s|$)/g)?.length ?? 0;
+const oneWord = (text: string): boolean => /^[a-z]+$/.test(text);
+/** The word of a row of opposites: in quotation marks, in capitals or at the end. */
+const wordAskedOf = ({ question }: Example): string =>
+  question.match(/(?<=")\w+(?=")|\b\p{Lu}[\p{Lu}-]+\b|\w+(?=[?.]$)/u)![0].toLowerCase();
 const between = (low: number, value: number, high: number): boolean => low <= value && value <= high;
 
 const SETS: Readonly<Record<string, Promised>> = {
-  capitals: {
+  "tasks/capitals": {
     rows: [100, 100, 200],
     limit: 0.65,
     sharesTemplate: true,
     each: ({ question }) => /\bcapital\b.* [\p{Lu}]/u.test(question),
   },
-  extraction: {
+  "tasks/extraction": {
     rows: [100, 100, 200],
     limit: 0.5,
     each: ({ question, references }) => {
@@ -47,32 +52,47 @@ const SETS: Readonly<Record<string, Promised>> = {
       return ask !== undefined && more.length === 0 && references.every((answer) => text!.includes(answer));
     },
   },
-  headlines: {
+  "tasks/headlines": {
     rows: [100, 100, 150],
     limit: 0.5,
     each: ({ question, references }) =>
       references.length === 1 && between(4, references[0]!.split(" ").length, 9) &&
       between(2, sentences(question), 4),
   },
-  question_types: {
+  "tasks/question_types": {
     rows: [102, 102, 204],
     limit: 0.6,
     each: oneOf("abbreviation", "description", "entity", "number", "person", "place"),
   },
-  topics: {
+  "tasks/topics": {
     rows: [100, 100, 200],
     limit: 0.5,
     each: oneOf("animals", "food", "health", "money", "music", "sport", "travel", "weather"),
   },
+  "bench/opposites": {
+    rows: [100, 100, 300],
+    limit: 0.65,
+    sharesTemplate: true,
+    each: (example) =>
+      example.references.every(oneWord) && !example.references.includes(wordAskedOf(example)),
+  },
+  "bench/past_tense": {
+    rows: [100, 100, 300],
+    limit: 0.5,
+    each: ({ question, references }) => references.every(oneWord) && sentences(question) === 1,
+  },
 };
 
+const FOLDERS = ["tasks", "bench"];
+
+/** The set of a key of `SETS`, its folder included. */
 const read = (name: string): Promise<Dataset> =>
-  readDataset(fileURLToPath(new URL(`tasks/${name}.jsonl`, DATA)), { seed: 1 });
+  readDataset(fileURLToPath(new URL(`${name}.jsonl`, DATA)), { seed: 1 });
 
 const all = ({ train, validation, test }: Dataset): Example[] => [...train, ...validation, ...test];
 
 for (const [name, { rows, each }] of Object.entries(SETS)) {
-  Deno.test(`data/tasks/${name} holds what it promises`, async () => {
+  Deno.test(`data/${name} holds what it promises`, async () => {
     const dataset = await read(name);
     deepEqual([dataset.train.length, dataset.validation.length, dataset.test.length], rows);
     deepEqual(all(dataset).filter((example) => !each(example)), []);
@@ -85,8 +105,8 @@ for (const [name, { rows, each }] of Object.entries(SETS)) {
   });
 }
 
-Deno.test("data/tasks balances the answers where there are few", async () => {
-  for (const name of ["question_types", "topics"]) {
+Deno.test("A set with few answers balances them", async () => {
+  for (const name of ["tasks/question_types", "tasks/topics"]) {
     const { train, validation, test } = await read(name);
     for (const split of [train, validation, test]) {
       const counts = Object.values(Object.groupBy(split, ({ references }) => references[0]!)).map((of) =>
@@ -97,37 +117,58 @@ Deno.test("data/tasks balances the answers where there are few", async () => {
   }
 });
 
-Deno.test("data/tasks is what data/README.md says", async () => {
+Deno.test("A set with open answers asks for none in two splits", async () => {
+  const opposites = await read("bench/opposites");
+  equal(new Set(all(opposites).map(wordAskedOf)).size, 500);
+  const verbs = await read("bench/past_tense");
+  ok(new Set(all(verbs).map(({ references }) => references[0]!)).size >= 350);
+  const first = ({ references }: Example) => [references[0]!];
+  for (
+    const [{ train, validation, test }, texts] of [
+      [opposites, (example: Example) => [wordAskedOf(example), ...first(example)]],
+      [verbs, first],
+    ] as const
+  ) {
+    const [a, b, c] = [train, validation, test].map((split) => new Set(split.flatMap(texts)));
+    deepEqual([...a!.intersection(b!), ...a!.intersection(c!), ...b!.intersection(c!)], []);
+  }
+});
+
+Deno.test("The question sets are what data/README.md says", async () => {
   const lines = (await Deno.readTextFile(new URL("README.md", DATA))).split("\n");
-  const told = lines.filter((line) => line.startsWith("| `tasks/"));
+  const told = lines.filter((line) => FOLDERS.some((folder) => line.startsWith(`| \`${folder}/`)));
   const wanted = await Promise.all(
     Object.keys(SETS).map(async (name) => {
       const { train, validation, test, card } = await read(name);
-      const bytes = await Deno.readFile(new URL(`tasks/${name}.jsonl`, DATA));
+      const bytes = await Deno.readFile(new URL(`${name}.jsonl`, DATA));
       const sha256 = createHash("sha256").update(bytes).digest("hex");
-      return `| \`tasks/${name}.jsonl\` | ${card.metric} | ${train.length} / ${validation.length} / ${test.length} ` +
+      return `| \`${name}.jsonl\` | ${card.metric} | ${train.length} / ${validation.length} / ${test.length} ` +
         `| ${card.licence} | \`${sha256}\` |`;
     }),
   );
   deepEqual(told, wanted);
 });
 
-Deno.test("data/tasks stays under 1 MB and holds nothing else", async () => {
-  const files = await Array.fromAsync(Deno.readDir(new URL("tasks/", DATA)), ({ name }) => name);
-  const names = Object.keys(SETS).flatMap((name) => [`${name}.card.json`, `${name}.jsonl`]);
-  deepEqual(files.toSorted(), names.toSorted());
-  const sizes = await Promise.all(
-    files.map(async (file) => (await Deno.stat(new URL(`tasks/${file}`, DATA))).size),
-  );
-  ok(sizes.reduce((a, b) => a + b) < 1e6);
-});
+for (const folder of FOLDERS) {
+  Deno.test(`data/${folder} stays under 1 MB and holds nothing else`, async () => {
+    const within = new URL(`${folder}/`, DATA);
+    const files = await Array.fromAsync(Deno.readDir(within), ({ name }) => `${folder}/${name}`);
+    const names = Object.keys(SETS).filter((name) => name.startsWith(`${folder}/`))
+      .flatMap((name) => [`${name}.card.json`, `${name}.jsonl`]);
+    deepEqual(files.toSorted(), names.toSorted());
+    const sizes = await Promise.all(
+      files.map(async (file) => (await Deno.stat(new URL(file, DATA))).size),
+    );
+    ok(sizes.reduce((a, b) => a + b) < 1e6);
+  });
+}
 
 for (const [name, { limit, sharesTemplate }] of Object.entries(SETS)) {
-  Deno.test(`data/tasks/${name} has no near-duplicates`, async () => {
+  Deno.test(`data/${name} has no near-duplicates`, async () => {
     const examples = all(await read(name));
     const questions = examples.map(({ question }) => words(question));
     deepEqual(nearPairs(sharesTemplate ? withoutTemplate(questions) : questions, limit), []);
-    if (name === "headlines") {
+    if (name === "tasks/headlines") {
       deepEqual(nearPairs(examples.map(({ references }) => words(references[0]!)), limit), []);
     }
   });
