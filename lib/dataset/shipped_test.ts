@@ -5,8 +5,9 @@
  * n-grams they share over the n-grams they have together, exactly and for every pair of rows. Capitals share their
  * template by nature, so there the words that more than 2 % of the questions have are dropped first and what is left,
  * the name of the country or region, is compared; a name inside another ("California", "Baja California") sets the
- * limit. Answers are compared too where they are texts of their own, as headlines are. Equal answers are the point
- * of a set with few of them; elsewhere (two regions with a capital of the same name) the questions differ.
+ * limit. So it is with opposites, where the word and its sentence, if it has one, are left. Answers are compared too
+ * where they are texts of their own, as headlines are. Equal answers are the point of a set with few of them;
+ * elsewhere (two regions with a capital of the same name) the questions differ.
  */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -30,6 +31,10 @@ const oneOf = (...answers: string[]) => ({ references }: Example) =>
   references.length === 1 && answers.includes(references[0]!);
 const words = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{N}\p{M}]+/gu) ?? [];
 const sentences = (text: string): number => text.match(/[.!?]["”]?(\s|$)/g)?.length ?? 0;
+const oneWord = (text: string): boolean => /^[a-z]+$/.test(text);
+/** The word of a row of opposites: in quotation marks, in capitals or at the end. */
+const wordAskedOf = ({ question }: Example): string =>
+  question.match(/(?<=")\w+(?=")|\b\p{Lu}[\p{Lu}-]+\b|\w+(?=[?.]$)/u)![0].toLowerCase();
 const between = (low: number, value: number, high: number): boolean => low <= value && value <= high;
 
 const SETS: Readonly<Record<string, Promised>> = {
@@ -75,6 +80,18 @@ const SETS: Readonly<Record<string, Promised>> = {
     each: (example) =>
       oneOf("Dutch", "French", "German", "Italian", "Polish", "Spanish")(example) &&
       between(4, words(example.question.replace(/['’-]/g, "")).length, 12),
+  },
+  "bench/opposites": {
+    rows: [100, 100, 300],
+    limit: 0.65,
+    sharesTemplate: true,
+    each: (example) =>
+      example.references.every(oneWord) && !example.references.includes(wordAskedOf(example)),
+  },
+  "bench/past_tense": {
+    rows: [100, 100, 300],
+    limit: 0.5,
+    each: ({ question, references }) => references.every(oneWord) && sentences(question) === 1,
   },
   "bench/requests": {
     rows: [102, 102, 300],
@@ -128,6 +145,23 @@ Deno.test("A set with few answers balances them", async () => {
       );
       ok(Math.max(...counts) - Math.min(...counts) <= 1, `${name}: ${counts}`);
     }
+  }
+});
+
+Deno.test("A set with open answers asks for none in two splits", async () => {
+  const opposites = await read("bench/opposites");
+  equal(new Set(all(opposites).map(wordAskedOf)).size, 500);
+  const verbs = await read("bench/past_tense");
+  ok(new Set(all(verbs).map(({ references }) => references[0]!)).size >= 350);
+  const first = ({ references }: Example) => [references[0]!];
+  for (
+    const [{ train, validation, test }, texts] of [
+      [opposites, (example: Example) => [wordAskedOf(example), ...first(example)]],
+      [verbs, first],
+    ] as const
+  ) {
+    const [a, b, c] = [train, validation, test].map((split) => new Set(split.flatMap(texts)));
+    deepEqual([...a!.intersection(b!), ...a!.intersection(c!), ...b!.intersection(c!)], []);
   }
 });
 
