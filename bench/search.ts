@@ -128,7 +128,7 @@ async function read(task: string): Promise<Dataset> {
 
 /** One row a task: Quintet's score at the budget in question beside that of the best peer. */
 function rows(
-  { task, kind, standings, against }: Contest,
+  { task, standings, against }: Contest,
   budgets: readonly number[],
 ): Row[] {
   return budgets.map((budget) => {

@@ -127,7 +127,7 @@ const calibrate: Way = ({ parent, train, space, random }) => {
   };
 };
 
-const FRESH: readonly Way[] = [balancedSet, balancedSet, diverseSet, difficultSet];
+const FRESH: readonly Way[] = [coveringSet, coveringSet, balancedSet, diverseSet, difficultSet];
 const STEPS: readonly Way[] = [swapOne, swapOne, addSome, addSome, dropOne, reorder, calibrate, calibrate];
 
 /** `k` examples with as equal a share of each answer as there can be, in random order. */
