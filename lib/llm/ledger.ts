@@ -402,7 +402,9 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     };
     try {
       const intended = await journal.intend({ id, role, model: model.name, key, attempt, reserved });
-      if (intended.kind !== "granted") throw new Elsewhere(intended.kind === "claimed" ? intended.ms : 0);
+      if (intended.kind !== "granted") {
+        throw new Elsewhere(intended.kind === "claimed" ? Math.max(1, intended.ms) : 0);
+      }
       undecided--;
       news();
     } catch (error) { // nothing was sent
