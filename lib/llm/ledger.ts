@@ -406,7 +406,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
         throw new Elsewhere(intended.kind === "claimed" ? Math.max(1, intended.ms) : 0);
       }
       undecided--;
-      news();
+      if (calls >= (caps.calls ?? Infinity)) news(); // who waits for a call to come back waits in vain
     } catch (error) { // nothing was sent
       undecided--;
       calls--;

@@ -184,7 +184,8 @@ const isLapsed = (intended: Intended) => intended.kind === "claimed" && intended
 /**
  * Writes the intents that nothing stands in the way of, and gives their number. The experiment's row is locked, so that its
  * next holder, who reads what was spent, misses no intent. Who claims the same keys as another at the same moment waits for
- * that one's commit, by the index of claims; all go by the keys' order, so that nobody waits in a circle.
+ * that one's commit, by the index of claims; all go by the keys' order, so that nobody waits in a circle. The index also
+ * has what was answered while this statement was under way, and completions have what a call without a claim brought.
  */
 async function write(
   db: Queryable,
@@ -200,6 +201,7 @@ async function write(
     reserved_tokens: reserved.tokens,
     reserved_usd: usd(reserved.cost),
   })).sort((a, b) => a.key < b.key ? -1 : 1);
+  // a subquery for each key: for a join a planner without statistics would read the whole table
   const { rowCount } = await db.query(
     `with experiment as (
        select holder is distinct from $3 as lost from experiments where id = $1 for share
@@ -210,6 +212,7 @@ async function write(
        from jsonb_to_recordset($2) as row
             (id uuid, role text, model text, key text, attempt int, reserved_tokens bigint, reserved_usd numeric)
       where not exists (select from experiment where lost)
+        and (select key from completions where completions.key = row.key) is null
      on conflict do nothing`,
     [experimentId, JSON.stringify(rows), holder, leaseMs],
   );
@@ -225,7 +228,8 @@ async function outcomes(
   const { rows } = await db.query<{ lost: boolean; granted: boolean; answered: boolean; ms: number }>(
     `select (select holder is distinct from $2 from experiments where id = $1) as lost,
             exists (select from calls where calls.id = intent.id) as granted,
-            coalesce(claim.state = 'answered', false) as answered,
+            claim.state is not distinct from 'answered'
+              or exists (select from completions where completions.key = intent.key) as answered,
             coalesce(extract(epoch from claimed_until - clock_timestamp()) * 1000, 0)::float8 as ms
        from unnest($3::uuid[], $4::text[]) with ordinality as intent (id, key, n)
        left join calls claim on claim.key = intent.key and claim.claimed_until is not null
