@@ -30,8 +30,6 @@ export function journal(
 ): Journal & Disposable {
   const ahead = new Map<string, Completion>();
   const look = grouped((keys: string[]) => find(db, keys));
-  const begin = grouped((intents: Intent[]) => intend(db, { experimentId, holder, leaseMs }, intents));
-  const end = grouped((settlements: Settlement[]) => settle(db, settlements));
   const claims = renewed((ids) => renew(db, ids, leaseMs), leaseMs / 3);
   return {
     history: () => history(db, experimentId, ahead),
@@ -41,18 +39,18 @@ export function journal(
       return completion ?? await look(key);
     },
     claimed: grouped((keys: string[]) => claimed(db, keys)),
-    async intend(intent) {
-      const intended = await begin(intent);
-      if (intended.kind === "granted") claims.add(intent.id);
+    intend: grouped(async (intents: Intent[]) => {
+      const intended = await intend(db, { experimentId, holder, leaseMs }, intents);
+      claims.add(intents.filter((_, i) => intended[i]!.kind === "granted"));
       return intended;
-    },
-    async settle(settlement) {
+    }),
+    settle: grouped(async (settlements: Settlement[]) => {
       try {
-        await end(settlement);
+        return await settle(db, settlements);
       } finally {
-        claims.delete(settlement.id);
+        claims.delete(settlements);
       }
-    },
+    }),
     [Symbol.dispose]: claims.stop,
   };
 }
@@ -299,12 +297,12 @@ function renewed(renew: (ids: string[]) => Promise<void>, ms: number) {
     timer = undefined;
   };
   return {
-    add(id: string) {
-      inFlight.add(id);
-      if (!stopped) timer ??= setInterval(beat, ms);
+    add(calls: readonly { readonly id: string }[]) {
+      for (const { id } of calls) inFlight.add(id);
+      if (inFlight.size > 0 && !stopped) timer ??= setInterval(beat, ms);
     },
-    delete(id: string) {
-      inFlight.delete(id);
+    delete(calls: readonly { readonly id: string }[]) {
+      for (const { id } of calls) inFlight.delete(id);
       if (inFlight.size === 0) halt();
     },
     stop() {
