@@ -306,7 +306,7 @@ Deno.test("the image has what it copies, what Debian gives it, and the wheels it
   const [, groups] = /^ARG GROUPS="(.*)"$/m.exec(CONTAINERFILE)!;
   for (const group of groups!.split(" ")) await Deno.stat(`${ROOT}/requirements/${group}.txt`);
   match(CONTAINERFILE, /^USER 10001:10001$/m);
-  match(CONTAINERFILE, /^ENTRYPOINT \["tini", "-g", "--", "\/quintet\/deploy\/entrypoint\.sh"\]$/m);
+  match(CONTAINERFILE, /^ENTRYPOINT \["tini", "--", "\/quintet\/deploy\/entrypoint\.sh"\]$/m);
   equal((await Deno.stat(`${ROOT}/deploy/entrypoint.sh`)).mode! & 0o111, 0o111);
 });
 
