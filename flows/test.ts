@@ -17,9 +17,11 @@ const schema = z.strictObject({
   check: z.boolean().default(false).describe("format, lint, types and documented examples alone"),
 });
 
-const SOURCES = ["lib", "flows", "bench"];
+const SOURCES = ["lib", "flows", "deploy", "bench"];
+/** Those of them that have tests. */
+const TESTED = ["lib", "flows", "deploy"];
 /** Tests of what others do within seconds, as Prefect's server: they run after the others, and have the machine to themselves. */
-const ALONE = ["flows/prefect_test.ts"];
+const ALONE = ["flows/prefect_test.ts", "flows/worker_test.ts"];
 
 async function run(
   { paths, filter, check }: z.output<typeof schema>,
@@ -53,7 +55,7 @@ async function run(
       "--doc",
       "--parallel",
       `--ignore=${ALONE.map((path) => `**/${path}`).join()}`,
-      ...SOURCES.slice(0, 2),
+      ...TESTED,
     ], ALONE]
     : [["--doc", "--parallel", ...chosen, ...paths]];
   for (const some of tests) {

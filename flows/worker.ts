@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { configured, poolOption } from "./deploy.ts";
-import { prefectProcess, prefectPython, sleep } from "./prefect.ts";
+import { type PrefectProcess, prefectProcess, prefectPython, sleep } from "./prefect.ts";
 import { common, main, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({
@@ -30,11 +30,59 @@ async function run(
     ...["worker", "start", "--pool", pool, "--type", "process", "--limit", `${limit}`],
     ...name === undefined ? [] : ["--name", name],
   ], { python, setting, log, env: { PREFECT_API_URL: client.url } });
+  await using _ = endingRuns(worker);
   print(json ? JSON.stringify({ pool, pid: worker.pid, log }) : `Worker of pool ${pool}`);
   tell(`Its log: ${log}. Ctrl-C ends it; what it runs may end by itself.`);
   await Promise.race([worker.status, sleep(seconds === undefined ? undefined : seconds * 1000, stop)]);
   if (worker.ended() && !stop.aborted) throw new Error(`Cannot go on as Prefect's worker ended: see ${log}`);
   return EXIT.done;
+}
+
+/** How long runs may take to end: 10 s for calls in flight, and some to tell Prefect. A container is given 30 s. */
+const RUNS_MS = 20_000;
+
+/**
+ * Ends what a worker runs before the worker, which would end it by force. SIGTERM comes to this process alone, and with it
+ * goes its container: so its runs are told, and waited for, that each keeps its best prompt and Prefect hears of its end.
+ * Ctrl-C comes to all that the terminal runs.
+ */
+function endingRuns(worker: PrefectProcess): AsyncDisposable {
+  let terminated = false;
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => terminated = true);
+  return {
+    async [Symbol.asyncDispose]() {
+      const told = new Set<number>(), late = performance.now() + RUNS_MS;
+      while (terminated && !worker.ended() && performance.now() < late) {
+        const runs = childrenOf(worker.pid);
+        if (runs.length === 0) break;
+        for (const run of runs) if (!told.has(run)) terminate(run); // told twice it ends at once
+        for (const run of runs) told.add(run);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    },
+  };
+}
+
+function terminate(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGTERM");
+  } catch { /* it has ended */ }
+}
+
+/** Processes that `parent` started, as /proc has them: none where there is no /proc. */
+function childrenOf(parent: number): number[] {
+  if (Deno.build.os !== "linux") return [];
+  const pids = Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name));
+  return pids.filter((pid) => pid > 0 && parentOf(pid) === parent);
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`); // 4711 (its name) S 42 …
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return undefined;
+  }
 }
 
 if (import.meta.main) await main({ name: "worker", summary: "run what Prefect schedules", schema, run });

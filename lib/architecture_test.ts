@@ -158,7 +158,7 @@ Deno.test("ARCHITECTURE.md names what is there", async () => {
   const names = [...new Set([...text.matchAll(/`([^`\s]+)`/g)].map(([, name]) => name!))];
   const code = (await sources()).map(({ code }) => code).join("\n");
   const paths: string[] = [];
-  for (const folder of ["lib", "flows", "bench", "data", "sql", "notebooks"]) {
+  for (const folder of ["lib", "flows", "bench", "data", "sql", "notebooks", "deploy"]) {
     const root = new URL(`../${folder}/`, LIB);
     paths.push(...(await filesIn(root)).map((path) => `${folder}/${path}`));
   }

@@ -25,6 +25,12 @@ const cases: [string, Partial<DatabaseTarget>][] = [
     sslMode: "disable",
     database: "p",
   }],
+  ["postgresql://ada:x@%2Fcloudsql%2Fpr%3Aeu%3Ain/p?application_name=w", {
+    host: "/cloudsql/pr:eu:in",
+    sslMode: "disable",
+    description: "postgresql://ada@/p?host=/cloudsql/pr:eu:in",
+  }],
+  ["postgresql://ada:x@/p?host=%2Fcloudsql%2Fpr%3Aeu%3Ain", { host: "/cloudsql/pr:eu:in", port: 5432 }],
   ["postgresql:///p?host=/var/run&user=ada&password=x", { host: "/var/run", user: "ada", password: "x" }],
   ["postgresql://ada:x@%2Fvar%2Frun:6543/p", {
     host: "/var/run",
