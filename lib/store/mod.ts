@@ -81,6 +81,24 @@ export {
 export { openServer, type Server, type ServerOptions } from "./server.ts";
 export { HeldError, type Hold, holdExperiment } from "./hold.ts";
 export {
+  createSweep,
+  endSweepExperiment,
+  failSweepExperiment,
+  findSweep,
+  isSweepOver,
+  readSweep,
+  releaseExperiment,
+  setSweepCaps,
+  type Sweep,
+  type SweepCaps,
+  type SweepPlan,
+  type SweepRecord,
+  type SweepRow,
+  type SweepStatus,
+  type TakenExperiment,
+  takeExperiment,
+} from "./sweeps.ts";
+export {
   findPrompt,
   forgetOthers,
   type Kept,
