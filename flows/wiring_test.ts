@@ -1,7 +1,7 @@
 /** What options and card become. */
 import { deepEqual, equal, throws } from "node:assert/strict";
 import type { Card, Dataset, Example } from "../lib/dataset/mod.ts";
-import { settled } from "./wiring.ts";
+import { pauseLine, settled } from "./wiring.ts";
 
 const example = (i: number, answer: string): Example => ({
   id: `${i}`,
@@ -47,4 +47,17 @@ Deno.test("settled() makes room for the longest answer of as many questions as a
   const train = Array.from({ length: 200_000 }, (_, i) => example(i, i === 77_777 ? "x".repeat(100) : "yes"));
   equal(settled(options, dataset({}, train)).answer_tokens, 58);
   equal(settled({ ...options, primary: "openai:x" }, dataset({}, train)).answer_tokens, 256);
+});
+
+Deno.test("pauseLine() says why, and for how long yet", () => {
+  const model = "openai:m@http://localhost:1/v1";
+  const rows: [ms: number, message: string, line: string][] = [
+    [
+      29_300,
+      "Cannot ask as another worker is asking the same",
+      "waiting 30 s for openai:m, as another worker is asking the same",
+    ],
+    [0, "Cannot ask m as it answered 503: busy", "asking openai:m again, as it answered 503: busy"],
+  ];
+  for (const [ms, message, line] of rows) equal(pauseLine({ model, ms, error: new Error(message) }), line);
 });

@@ -86,7 +86,7 @@ async function live(
       return kill.signal.aborted ? await gone : result;
     };
   const late: number[] = [];
-  const rows = journal(db, id, holder);
+  using rows = journal(db, id, holder);
   const model: LanguageModel = {
     ...{ name, identity, promptTokensAtMost },
     complete: unlessKilled(async (request, { signal } = {}) => {
@@ -107,6 +107,7 @@ async function live(
     journal: {
       history: rows.history,
       find: unlessKilled(rows.find),
+      claimed: unlessKilled(rows.claimed),
       intend: unlessKilled(rows.intend),
       settle: unlessKilled(rows.settle),
     },

@@ -74,7 +74,8 @@ export async function live(
     return reason;
   };
   try {
-    ledger = await openLedger({ ...surroundings, models, caps, journal: journal(db, id, holder) });
+    using rows = journal(db, id, holder);
+    ledger = await openLedger({ ...surroundings, models, caps, journal: rows });
     const reason = await worked(ledger, { stop, graceMs }, work);
     return await end(reason === "interrupted" ? "interrupted" : "finished", reason);
   } catch (error) {

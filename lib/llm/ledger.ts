@@ -6,6 +6,9 @@
  * anybody may use them. A cap is hard: what might overshoot is not sent. A call whose answer was lost (the process died
  * between answer and write) keeps its intent row and counts with all that was reserved for it.
  *
+ * Other workers may want the same answer at the same moment. The journal grants an intent to one of them; the others wait
+ * until that one has the answer, with nothing reserved and nothing in flight, and ask themselves when it failed or died.
+ *
  * A question that was given up (refused, or failed as often as it may be sent) is not sent again: asked once more, in this
  * process or a later one, it meets the same failure. So what became of each question is a fact like any other, and a run
  * that goes on is the run that was cut off.
@@ -26,7 +29,7 @@ import {
   type Usage,
 } from "./model.ts";
 import { costOf, type Price } from "./prices.ts";
-import { breaker, isFinal, type Pause, retry, type RetryOptions } from "./retry.ts";
+import { breaker, isFinal, retry, type RetryOptions, wait } from "./retry.ts";
 
 /** What an experiment may spend, over all roles and all resumptions. Absent means without limit. */
 export interface Caps {
@@ -110,11 +113,21 @@ export interface History {
   readonly tried: ReadonlyMap<string, Tried>;
 }
 
+/** Whether a call may be sent. Where not, nothing was written for it: its answer is there by now, or is another worker's to get. */
+export type Intended =
+  | { readonly kind: "granted" }
+  | { readonly kind: "answered" }
+  /** `ms`: milliseconds until the claim ends, unless it is renewed. */
+  | { readonly kind: "claimed"; readonly ms: number };
+
 /** Where calls and completions are durable. Each promise resolves once its row would survive a crash. */
 export interface Journal {
   history(): Promise<History>;
   find(key: string): Promise<Completion | null>;
-  intend(intent: Intent): Promise<void>;
+  /** A granted intent claims its completion until it is settled, or its process dies. */
+  intend(intent: Intent): Promise<Intended>;
+  /** Milliseconds for which a completion is claimed, unless that is renewed; 0 where it is not: answered, failed or free. */
+  claimed(key: string): Promise<number>;
   settle(settlement: Settlement): Promise<void>;
 }
 
@@ -157,6 +170,13 @@ export interface LedgerOptions {
   readonly onChange?: (ledger: Ledger) => void;
 }
 
+/** Why and for how many milliseconds a model is not asked; 0 when it is asked again right now. */
+export interface Wait {
+  readonly model: string;
+  readonly ms: number;
+  readonly error: Error;
+}
+
 /** The ledger of one experiment. */
 export interface Ledger {
   /**
@@ -171,10 +191,10 @@ export interface Ledger {
   /** Answers read back from other experiments. */
   cached(): number;
   /**
-   * Why a model is not asked for now, if that is so: its provider is down, or every call waits for its next attempt. Then it is
-   * the pause that ends first.
+   * Why a model is not asked for now, if that is so: its provider is down, or every call waits for its next attempt or, for
+   * seconds already, for another worker's answer. Then it is the pause that ends first.
    */
-  paused(): (Pause & { readonly model: string }) | undefined;
+  paused(): Wait | undefined;
   /** Begins no further call: every `ask` that is not in flight throws `reason`. `abort` ends those in flight, too. */
   stop(reason: Error, options?: { abort?: boolean }): void;
   /** Resolves when no call is in flight. */
@@ -201,13 +221,14 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   let { calls, tokens, cost } = history.spent; // reservations included
   let caps = options.caps;
   let inFlight = 0;
-  let settled = Promise.withResolvers<void>(); // resolves at the next settlement
+  let undecided = 0; // of these, calls whose intent is not granted yet
+  let settled = Promise.withResolvers<void>(); // resolves when the next one is settled or decided on
   let stopped: Error | undefined;
-  const abort = new AbortController();
+  const abort = new AbortController(), halt = new AbortController();
   const limit = pLimit(options.concurrency);
-  const { sleep } = options.retry;
+  const { sleep = wait } = options.retry;
   const breakers = new Map(
-    Object.values(models).map((model) => [model, breaker({ now: elapsed, ...sleep ? { sleep } : {} })]),
+    Object.values(models).map((model) => [model, breaker({ now: elapsed, sleep })]),
   );
   const waiting = new Map<string, Promise<Answer>>();
   const own = new Set(history.keys);
@@ -221,7 +242,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     ),
   );
   const cached = new Set<string>();
-  const waits = new Set<Pause & { readonly model: string; readonly until: number }>(); // between two attempts
+  const waits = new Set<{ readonly model: string; readonly error: Error; until: number }>();
   const begun = elapsed();
   const secondsLeft = () => (caps.seconds ?? Infinity) - secondsBefore - (elapsed() - begun) / 1000;
 
@@ -249,7 +270,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     spent: () => ({ calls, tokens, cost }),
     cached: () => cached.size,
     paused() {
-      const pauses = [...breakers].flatMap(([{ name: model }, breaker]) => {
+      const pauses = [...breakers].flatMap(([{ name: model }, breaker]): Wait[] => {
         const pause = breaker.pause();
         return pause ? [{ model, ...pause }] : [];
       });
@@ -260,6 +281,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     },
     stop(reason, { abort: now = false } = {}) {
       stopped ??= reason;
+      halt.abort(stopped);
       if (now) abort.abort(stopped);
     },
     async idle() {
@@ -274,39 +296,78 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     key: string,
     request: ModelRequest,
   ): Promise<Answer> {
-    if (stopped) throw stopped;
-    const failure = givenUp.get(key);
-    if (failure) throw failure; // also where another experiment has the answer by now: this one went on without it
-    const completion = await journal.find(key);
-    if (completion !== null) {
-      point("call: read back");
-      const origin = own.has(key) ? "replayed" : "cached";
-      if (origin === "cached") cached.add(key);
-      onChange(ledger);
-      return { completion, key, origin };
-    }
-    return await limit(async () => {
-      const left = Math.ceil(1000 * Math.max(0, secondsLeft()));
-      const deadline = left < LONGEST_TIMER ? [AbortSignal.timeout(left)] : [];
-      const signal = AbortSignal.any([abort.signal, ...deadline]);
-      try {
-        const completion = await retry((attempt) => paid(role, model, key, request, attempt, signal), {
-          ...options.retry,
-          failed: failed.get(key) ?? 0,
-          breaker: breakers.get(model)!,
-          signal,
-          onWait(pause) {
-            const wait = { ...pause, model: model.name, until: elapsed() + pause.ms };
-            waits.add(wait);
-            return { [Symbol.dispose]: () => void waits.delete(wait) };
-          },
-        });
-        own.add(key);
-        return { completion, key, origin: "paid" };
-      } catch (error) {
-        throw error === deadline[0]?.reason ? outOfTime() : error;
+    for (;;) {
+      if (stopped) throw stopped;
+      const failure = givenUp.get(key);
+      if (failure) throw failure; // also where another experiment has the answer by now: this one went on without it
+      const completion = await journal.find(key);
+      if (completion !== null) {
+        point("call: read back");
+        const origin = own.has(key) ? "replayed" : "cached";
+        if (origin === "cached") cached.add(key);
+        onChange(ledger);
+        return { completion, key, origin };
       }
+      try {
+        return await limit(() => inTime(abort.signal, (signal) => bought(role, model, key, request, signal)));
+      } catch (error) {
+        if (!(error instanceof Elsewhere)) throw error;
+        await inTime(halt.signal, (signal) => unclaimed(model, key, error.ms, signal));
+      }
+    }
+  }
+
+  async function bought(
+    role: Role,
+    model: LanguageModel,
+    key: string,
+    request: ModelRequest,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const completion = await retry((attempt) => paid(role, model, key, request, attempt, signal), {
+      ...options.retry,
+      failed: failed.get(key) ?? 0,
+      breaker: breakers.get(model)!,
+      signal,
+      onWait({ ms, error }) {
+        const wait = { error, model: model.name, until: elapsed() + ms };
+        waits.add(wait);
+        return { [Symbol.dispose]: () => void waits.delete(wait) };
+      },
     });
+    own.add(key);
+    return { completion, key, origin: "paid" };
+  }
+
+  /** Waits while another worker has the key to itself, which is looked after at growing distances. */
+  async function unclaimed(
+    { name: model }: LanguageModel,
+    key: string,
+    ms: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const wait = { model, error: CLAIMED, until: 0 };
+    try {
+      for (let pause = SHORTEST_LOOK; ms > 0; pause = Math.min(LONGEST_LOOK, 1.5 * pause)) {
+        wait.until = elapsed() + ms;
+        if (pause === LONGEST_LOOK) waits.add(wait); // it takes its time
+        await sleep(pause, signal);
+        ms = await journal.claimed(key);
+      }
+    } finally {
+      waits.delete(wait);
+    }
+  }
+
+  /** Has `work` ended by `end`, or when the seconds are spent. */
+  async function inTime<T>(end: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const left = Math.ceil(1000 * Math.max(0, secondsLeft()));
+    const deadline = left < LONGEST_TIMER ? [AbortSignal.timeout(left)] : [];
+    try {
+      return await work(AbortSignal.any([end, ...deadline]));
+    } catch (error) {
+      throw error === deadline[0]?.reason ? outOfTime() : error;
+    }
   }
 
   /** One request on the wire: reserved, announced, sent, settled. */
@@ -327,20 +388,27 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     const id = newId();
     await reserve(reserved);
     point("call: before its intent");
+    const news = () => {
+      settled.resolve();
+      settled = Promise.withResolvers();
+    };
     const release = (usage: Usage) => {
       const actual = { tokens: usage.promptTokens + usage.completionTokens, cost: costOf(usage, price) };
       tokens += actual.tokens - reserved.tokens;
       cost += actual.cost - reserved.cost;
       inFlight--;
-      settled.resolve();
-      settled = Promise.withResolvers();
+      news();
       onChange(ledger);
     };
     try {
-      await journal.intend({ id, role, model: model.name, key, attempt, reserved });
+      const intended = await journal.intend({ id, role, model: model.name, key, attempt, reserved });
+      if (intended.kind !== "granted") throw new Elsewhere(intended.kind === "claimed" ? intended.ms : 0);
+      undecided--;
+      news();
     } catch (error) { // nothing was sent
+      undecided--;
       calls--;
-      release({ promptTokens: 0, completionTokens: 0 });
+      release(NOTHING);
       throw error;
     }
     point("call: before it is sent");
@@ -382,7 +450,8 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     for (;;) {
       if (stopped) throw stopped;
       if (secondsLeft() <= 0) throw outOfTime();
-      if (calls + 1 > (caps.calls ?? Infinity)) {
+      const tooMany = calls + 1 > (caps.calls ?? Infinity);
+      if (tooMany && undecided === 0) {
         throw new BudgetError(
           "calls",
           `Cannot send another call as ${caps.calls} are allowed: ${calls} are spent`,
@@ -390,7 +459,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       }
       const tooManyTokens = tokens + wanted.tokens > (caps.tokens ?? Infinity);
       const tooDear = caps.cost !== undefined && cost + wanted.cost > caps.cost;
-      if (!tooManyTokens && !tooDear) break;
+      if (!tooMany && !tooManyTokens && !tooDear) break;
       if (inFlight > 0) {
         await settled.promise;
       } else if (tooManyTokens) {
@@ -410,6 +479,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     tokens += wanted.tokens;
     cost += wanted.cost;
     inFlight++;
+    undecided++;
     onChange(ledger);
   }
 
@@ -420,6 +490,21 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
 
 /** Milliseconds; a timer that is set for more goes off at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Milliseconds between two looks whether another worker's claim is over. */
+const SHORTEST_LOOK = 20, LONGEST_LOOK = 1_000;
+
+/** Goes through `retry`, which says nothing of the provider by it. */
+class Elsewhere extends Error {
+  /** Milliseconds to wait for at most before the next look. */
+  readonly ms: number;
+  constructor(ms: number) {
+    super("Cannot send a call as another worker sent it");
+    this.ms = ms;
+  }
+}
+
+const CLAIMED = new Error("Cannot ask as another worker is asking the same");
 
 const NOTHING: Usage = { promptTokens: 0, completionTokens: 0 };
 

@@ -192,7 +192,8 @@ export function breaker(
 
 const NOTHING = { promptTokens: 0, completionTokens: 0 };
 
-const wait: Sleep = (ms, signal) =>
+/** The runtime's timer. */
+export const wait: Sleep = (ms, signal) =>
   new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const end = () => {

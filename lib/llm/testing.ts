@@ -115,9 +115,10 @@ export function memory(): Journal & {
       return Promise.resolve({ spent, keys, tried });
     },
     find: (key) => Promise.resolve(completions.get(key) ?? null),
+    claimed: () => Promise.resolve(0), // nobody else is there
     intend(intent) {
       intents.push(intent);
-      return Promise.resolve();
+      return Promise.resolve({ kind: "granted" });
     },
     settle(settlement) {
       settlements.push(settlement);

@@ -6,18 +6,33 @@
  *
  * @module
  */
-import type { Failure, History, Intent, Journal, Settlement, Tried } from "../llm/ledger.ts";
+import type { Failure, History, Intended, Intent, Journal, Settlement, Tried } from "../llm/ledger.ts";
 import type { Completion, Finish } from "../llm/model.ts";
 import type { Queryable } from "./db.ts";
 import { HeldError } from "./hold.ts";
 
+/** How a journal claims completions. */
+export interface JournalOptions {
+  /** Milliseconds that a claim lasts unless it is renewed, which is done three times as often. @default {30_000} */
+  readonly leaseMs?: number;
+}
+
 /**
  * The journal of one experiment. To intend a call throws HeldError when another holder than this one runs it now. What it
- * answered in earlier processes is read ahead with its history, as a replay asks for just that.
+ * answered in earlier processes is read ahead with its history, as a replay asks for just that. Of all journals on a database
+ * one at a time has a call for a completion in flight: it has claimed it. Disposed of, it renews no claim any more.
  */
-export function journal(db: Queryable, experimentId: string, holder?: string): Journal {
+export function journal(
+  db: Queryable,
+  experimentId: string,
+  holder?: string,
+  { leaseMs = 30_000 }: JournalOptions = {},
+): Journal & Disposable {
   const ahead = new Map<string, Completion>();
   const look = grouped((keys: string[]) => find(db, keys));
+  const begin = grouped((intents: Intent[]) => intend(db, { experimentId, holder, leaseMs }, intents));
+  const end = grouped((settlements: Settlement[]) => settle(db, settlements));
+  const claims = renewed((ids) => renew(db, ids, leaseMs), leaseMs / 3);
   return {
     history: () => history(db, experimentId, ahead),
     async find(key) {
@@ -25,8 +40,20 @@ export function journal(db: Queryable, experimentId: string, holder?: string): J
       ahead.delete(key); // whoever asks again waits for the database, and nothing is held for him
       return completion ?? await look(key);
     },
-    intend: grouped((intents: Intent[]) => intend(db, { experimentId, holder }, intents)),
-    settle: grouped((settlements: Settlement[]) => settle(db, settlements)),
+    claimed: grouped((keys: string[]) => claimed(db, keys)),
+    async intend(intent) {
+      const intended = await begin(intent);
+      if (intended.kind === "granted") claims.add(intent.id);
+      return intended;
+    },
+    async settle(settlement) {
+      try {
+        await end(settlement);
+      } finally {
+        claims.delete(settlement.id);
+      }
+    },
+    [Symbol.dispose]: claims.stop,
   };
 }
 
@@ -133,12 +160,37 @@ function completionOf(
   };
 }
 
-/** The experiment's row is locked, so that its next holder, who reads what was spent, misses no intent. */
-async function intend(
+/** For whom a call is intended, and for how long it is claimed. */
+interface Claimer {
+  readonly experimentId: string;
+  readonly holder: string | undefined;
+  readonly leaseMs: number;
+}
+
+/** Claims and intents in one: what another worker has claimed or answered is not intended, unless its claim has lapsed. */
+async function intend(db: Queryable, claimer: Claimer, intents: readonly Intent[]): Promise<Intended[]> {
+  const granted = intents.map((): Intended => ({ kind: "granted" }));
+  if (await write(db, claimer, intents) === intents.length) return granted;
+  const first = await outcomes(db, claimer, intents);
+  const lapsed = intents.filter((_, i) => isLapsed(first[i]!));
+  if (lapsed.length === 0) return first;
+  await lapse(db, lapsed.map(({ key }) => key));
+  await write(db, claimer, lapsed);
+  return await outcomes(db, claimer, intents);
+}
+
+const isLapsed = (intended: Intended) => intended.kind === "claimed" && intended.ms <= 0;
+
+/**
+ * Writes the intents that nothing stands in the way of, and gives their number. The experiment's row is locked, so that its
+ * next holder, who reads what was spent, misses no intent. Who claims the same keys as another at the same moment waits for
+ * that one's commit, by the index of claims; all go by the keys' order, so that nobody waits in a circle.
+ */
+async function write(
   db: Queryable,
-  { experimentId, holder }: { experimentId: string; holder: string | undefined },
+  { experimentId, holder, leaseMs }: Claimer,
   intents: readonly Intent[],
-): Promise<void[]> {
+): Promise<number> {
   const rows = intents.map(({ id, role, model, key, attempt, reserved }) => ({
     id,
     role,
@@ -147,26 +199,121 @@ async function intend(
     attempt,
     reserved_tokens: reserved.tokens,
     reserved_usd: usd(reserved.cost),
-  }));
-  const { rows: [experiment] } = await db.query<{ lost: boolean }>(
+  })).sort((a, b) => a.key < b.key ? -1 : 1);
+  const { rowCount } = await db.query(
     `with experiment as (
        select holder is distinct from $3 as lost from experiments where id = $1 for share
-     ), sent as (
-       insert into calls (id, experiment_id, role, model, key, attempt, reserved_tokens, reserved_usd)
-       select id, $1, role, model, key, attempt, reserved_tokens, reserved_usd
-         from jsonb_to_recordset($2) as row
-              (id uuid, role text, model text, key text, attempt int, reserved_tokens bigint, reserved_usd numeric)
-        where not exists (select from experiment where lost)
-       on conflict (id) do nothing
      )
-     select lost from experiment`,
-    [experimentId, JSON.stringify(rows), holder],
+     insert into calls (id, experiment_id, role, model, key, attempt, reserved_tokens, reserved_usd, claimed_until)
+     select id, $1, role, model, key, attempt, reserved_tokens, reserved_usd,
+            clock_timestamp() + $4::float8 * interval '1 millisecond'
+       from jsonb_to_recordset($2) as row
+            (id uuid, role text, model text, key text, attempt int, reserved_tokens bigint, reserved_usd numeric)
+      where not exists (select from experiment where lost)
+     on conflict do nothing`,
+    [experimentId, JSON.stringify(rows), holder, leaseMs],
   );
-  if (experiment?.lost) throw new HeldError(experimentId);
-  return intents.map(() => undefined);
+  return rowCount;
 }
 
-/** Answer and bill in one statement: there is never one without the other. */
+/** What became of intents, some of which were not written, or not by this statement alone: its connection may have been lost. */
+async function outcomes(
+  db: Queryable,
+  { experimentId, holder }: Claimer,
+  intents: readonly Intent[],
+): Promise<Intended[]> {
+  const { rows } = await db.query<{ lost: boolean; granted: boolean; answered: boolean; ms: number }>(
+    `select (select holder is distinct from $2 from experiments where id = $1) as lost,
+            exists (select from calls where calls.id = intent.id) as granted,
+            coalesce(claim.state = 'answered', false) as answered,
+            coalesce(extract(epoch from claimed_until - clock_timestamp()) * 1000, 0)::float8 as ms
+       from unnest($3::uuid[], $4::text[]) with ordinality as intent (id, key, n)
+       left join calls claim on claim.key = intent.key and claim.claimed_until is not null
+      order by n`,
+    [experimentId, holder, intents.map(({ id }) => id), intents.map(({ key }) => key)],
+  );
+  if (rows.some(({ lost, granted }) => lost && !granted)) throw new HeldError(experimentId);
+  return rows.map(({ granted, answered, ms }) =>
+    granted ? { kind: "granted" } : answered ? { kind: "answered" } : { kind: "claimed", ms }
+  );
+}
+
+/** Ends claims that were not renewed in time. What somebody has at hand is passed over, so nobody waits for this. */
+async function lapse(db: Queryable, keys: readonly string[]): Promise<void> {
+  await db.query(
+    `update calls
+        set claimed_until = null
+      where id = any (array(
+            select id
+              from calls
+             where key = any ($1) and claimed_until is not null
+               and state = 'sent' and claimed_until <= clock_timestamp()
+               for update skip locked))`,
+    [keys],
+  );
+}
+
+/** A claim that lapsed and that nobody took is renewed, too. */
+async function renew(db: Queryable, ids: readonly string[], leaseMs: number): Promise<void> {
+  await db.query(
+    `update calls
+        set claimed_until = clock_timestamp() + $2::float8 * interval '1 millisecond'
+      where id = any (array(
+            select id
+              from calls
+             where id = any ($1) and state = 'sent' and claimed_until is not null
+               for update skip locked))`,
+    [ids, leaseMs],
+  );
+}
+
+/** Milliseconds for which each key is claimed. */
+async function claimed(db: Queryable, keys: readonly string[]): Promise<number[]> {
+  const { rows } = await db.query<{ key: string; ms: number }>(
+    `select key, (extract(epoch from claimed_until - clock_timestamp()) * 1000)::float8 as ms
+       from calls
+      where key = any ($1) and claimed_until is not null and state = 'sent'`,
+    [keys],
+  );
+  const left = new Map(rows.map(({ key, ms }) => [key, Math.max(0, ms)]));
+  return keys.map((key) => left.get(key) ?? 0);
+}
+
+/** What is in flight, and has `renew` called for it each `ms` milliseconds; while nothing is, there is no timer. */
+function renewed(renew: (ids: string[]) => Promise<void>, ms: number) {
+  const inFlight = new Set<string>();
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let renewing = false, stopped = false;
+  const beat = async () => {
+    if (renewing) return;
+    renewing = true;
+    await renew([...inFlight]).catch(() => {}); // the next beat is soon enough; who lost a claim is not harmed
+    renewing = false;
+  };
+  const halt = () => {
+    clearInterval(timer);
+    timer = undefined;
+  };
+  return {
+    add(id: string) {
+      inFlight.add(id);
+      if (!stopped) timer ??= setInterval(beat, ms);
+    },
+    delete(id: string) {
+      inFlight.delete(id);
+      if (inFlight.size === 0) halt();
+    },
+    stop() {
+      stopped = true;
+      halt();
+    },
+  };
+}
+
+/**
+ * Answer and bill in one statement: there is never one without the other. What failed is free for others; an answer whose
+ * claim was lost is kept all the same, as it was paid for.
+ */
 async function settle(db: Queryable, settlements: readonly Settlement[]): Promise<void[]> {
   const rows = settlements.map(({ id, usage, cost, ms, outcome }) => ({
     id,
@@ -205,7 +352,8 @@ async function settle(db: Queryable, settlements: readonly Settlement[]): Promis
      update calls
         set state = row.state, prompt_tokens = row.prompt_tokens, completion_tokens = row.completion_tokens,
             cost_usd = row.cost_usd, ms = row.ms, error = row.error, failure = row.failure, status = row.status,
-            retryable = row.retryable, completion_key = row.completion_key, ended_at = now()
+            retryable = row.retryable, completion_key = row.completion_key, ended_at = now(),
+            claimed_until = case row.state when 'answered' then claimed_until end
        from jsonb_to_recordset($1) as row
             (id uuid, state text, prompt_tokens bigint, completion_tokens bigint, cost_usd numeric, ms float8, error text,
              failure text, status int, retryable boolean, completion_key text)

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import type { Failure, Intent, Settlement } from "../llm/ledger.ts";
 import { forgive, grouped, journal, picodollars, usd } from "./calls.ts";
+import { random, shuffle } from "../random.ts";
 import { saveDataset } from "./datasets.ts";
 import type { Database } from "./db.ts";
 import { beginExperiment } from "./experiments.ts";
@@ -52,7 +53,7 @@ const answered = ({ id, key }: Intent, text = "yes"): Settlement => ({
 Deno.test("journal() gives back what was settled, and counts what was lost in full", async () => {
   await using db = await testDatabase({ folder: FOLDER });
   const id = await experiment(db);
-  const calls = journal(db, id);
+  using calls = journal(db, id);
   const intents = Array.from({ length: 300 }, (_, n) => intent(n));
   await Promise.all(intents.map(calls.intend));
   await Promise.all(intents.slice(0, 298).map((row) => calls.settle(answered(row, `answer ${row.key}`))));
@@ -94,9 +95,10 @@ Deno.test("journal() gives back what was settled, and counts what was lost in fu
 
 Deno.test("journal() may be told the same twice: rows are written once, and the first answer stays", async () => {
   await using db = await testDatabase({ folder: FOLDER });
-  const calls = journal(db, await experiment(db));
+  const calls = journal(db, await experiment(db), undefined, { leaseMs: 0 }); // a claim lapses at once
+  calls[Symbol.dispose](); // and is not renewed
   const [first, second] = [intent(1), { ...intent(1), id: crypto.randomUUID() }];
-  for (const row of [first, first, second]) await calls.intend(row);
+  for (const row of [first, first, second]) deepEqual(await calls.intend(row), { kind: "granted" });
   await calls.settle(answered(first, "the first"));
   await calls.settle(answered(first, "the first"));
   await calls.settle(answered(second, "the second"));
@@ -104,10 +106,77 @@ Deno.test("journal() may be told the same twice: rows are written once, and the 
   equal((await calls.history()).spent.calls, 2);
 });
 
+const GRANTED = { kind: "granted" };
+
+const failed = ({ id }: Intent): Settlement => ({
+  ...{ id, usage: { promptTokens: 0, completionTokens: 0 }, cost: 0n, ms: 1 },
+  outcome: { kind: "failed", error: "busy", failure: null },
+});
+
+Deno.test("intend() grants a completion to one journal until that has settled, failed, or been silent for too long", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  using mine = journal(db, await experiment(db));
+  using theirs = journal(db, await experiment(db));
+  const within = (ms: number, from: number, to: number) => ok(from <= ms && ms <= to, `${ms}`);
+  const [first, again] = [intent(1), intent(1)];
+  equal(await theirs.claimed(hex(1)), 0);
+  deepEqual(await mine.intend(first), GRANTED);
+  deepEqual(await mine.intend(first), GRANTED); // as after a lost connection
+  const refused = await theirs.intend(again);
+  equal(refused.kind, "claimed");
+  within(refused.kind === "claimed" ? refused.ms : 0, 25_000, 30_000);
+  within(await theirs.claimed(hex(1)), 25_000, 30_000);
+  await mine.settle(failed(first));
+  equal(await theirs.claimed(hex(1)), 0);
+  deepEqual(await theirs.intend(again), GRANTED);
+  await theirs.settle(answered(again));
+  equal(await mine.claimed(hex(1)), 0);
+  deepEqual(await mine.intend(intent(1)), { kind: "answered" });
+
+  const brief = journal(db, await experiment(db), undefined, { leaseMs: 1 });
+  brief[Symbol.dispose]();
+  const [lapsed, next] = [intent(2), intent(2)];
+  deepEqual(await brief.intend(lapsed), GRANTED);
+  while (await mine.claimed(hex(2)) > 0);
+  deepEqual(await Promise.all([intent(3), next].map(mine.intend)), [GRANTED, GRANTED]);
+  await brief.settle(answered(lapsed, "late")); // is kept, and the claim stays whose it is by now
+  equal((await mine.find(hex(2)))?.text, "late");
+  equal((await theirs.intend(intent(2))).kind, "claimed");
+  await mine.settle(answered(next, "later"));
+  equal((await theirs.find(hex(2)))?.text, "late");
+  equal((await db.query("select from calls")).rows.length, 5);
+});
+
+Deno.test("intend() grants each completion once to journals that claim the same in any order, without a deadlock", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  const journals = await Promise.all(
+    Array.from({ length: 6 }, async () => journal(db, await experiment(db))),
+  );
+  const draw = random(1), granted = new Map<string, number>();
+  await Promise.all(journals.map(async (calls) => {
+    for (let round = 0; round < 20; round++) {
+      await Promise.all(
+        shuffle(Array.from({ length: 40 }, (_, i) => i), draw).map(async (i) => {
+          const row = intent(100 * round + i);
+          if ((await calls.intend(row)).kind !== "granted") return;
+          granted.set(row.key, (granted.get(row.key) ?? 0) + 1);
+          await calls.settle(answered(row));
+        }),
+      );
+    }
+  }));
+  deepEqual([granted.size, Math.max(...granted.values())], [20 * 40, 1]);
+  const { rows } = await db.query(
+    "select pg_stat_force_next_flush(), deadlocks from pg_stat_database where datname = current_database()",
+  );
+  equal(rows[0]!.deadlocks, 0);
+  equal((await db.query("select from calls")).rows.length, 20 * 40);
+});
+
 Deno.test("forgive() has what was given up tried as if for the first time, and nothing else", async () => {
   await using db = await testDatabase({ folder: FOLDER });
   const id = await experiment(db), other = await experiment(db);
-  const calls = journal(db, id);
+  using calls = journal(db, id);
   const fail = async (n: number, attempts: number, failure: Failure | null, into = calls) => {
     for (let attempt = 1; attempt <= attempts; attempt++) {
       const row = { ...intent(n), attempt };
@@ -160,7 +229,11 @@ Deno.test("what failed before there was a word for it is sent again, as it was t
   }
   await migrate(db, older);
   const id = await experiment(db);
-  await journal(db, id).intend(intent(1));
+  await db.query(
+    `insert into calls (id, experiment_id, role, model, key, attempt, reserved_tokens, reserved_usd)
+     values ($1, $2, 'primary', 'test', $3, 1, 1, 0)`,
+    [crypto.randomUUID(), id, hex(1)],
+  );
   await db.query("update calls set state = 'failed', error = 'busy', cost_usd = 0, ended_at = now()");
   equal((await migrate(db, FOLDER))[0], "0007_given_up.sql");
   equal((await journal(db, id).history()).tried.size, 0);
@@ -170,7 +243,7 @@ Deno.test("what failed before there was a word for it is sent again, as it was t
 
 Deno.test("journal() keeps text of any kind", async () => {
   await using db = await testDatabase({ folder: FOLDER });
-  const calls = journal(db, await experiment(db));
+  using calls = journal(db, await experiment(db));
   const texts = [
     "",
     " ",

@@ -34,11 +34,11 @@ export interface StartOptions {
   readonly script?: string;
 }
 
-/** Starts a process on `task`. */
-export function start(task: Task, options: StartOptions = {}): Child {
+/** Starts a process on `task`, which is another than a Task where it is another script's. */
+export function start<Work = Task>(task: Work, options: StartOptions = {}): Child {
   const { program = Deno.execPath(), args = [], script = `${import.meta.dirname}/chaos_child.ts`, ...rest } =
     options;
-  const project = script.replace(/lib\/store\/[^/]*$/, "");
+  const project = script.replace(/lib\/[^/]*\/[^/]*$/, "");
   const process = new Deno.Command(program, {
     args: [...args, "run", "-A", "--quiet", "--no-check", "--config", `${project}deno.json`, script],
     cwd: project, // another user may not walk to where this process stands: the spawn would fail

@@ -60,7 +60,16 @@ export async function resumeExperiment(
 ): Promise<number> {
   point("experiment: before it is resumed");
   const { rows: [row] } = await db.query<{ seconds: number }>(
-    `update experiments
+    `with released as (
+       update calls
+          set claimed_until = null
+        where id = any (array(
+              select id
+                from calls
+               where experiment_id = $1 and state = 'sent' and claimed_until is not null
+                 for update skip locked))
+     )
+     update experiments
         set status = 'running', stop_reason = null, error = null, ended_at = null, heartbeat_at = now(), config = $2,
             holder = $3,
             seconds = seconds + case when status = 'running' and holder is distinct from $3 then $4::float8 else 0 end

@@ -83,10 +83,11 @@ Deno.test("whose place another holder took sends nothing more, and does not touc
   });
   const [before, after] = [crypto.randomUUID(), crypto.randomUUID()];
   await beginExperiment(db, { id: ID, kind: "optimize", datasetId, seed: 1, config: {}, holder: before });
-  await journal(db, ID, before).intend(intent());
+  using first = journal(db, ID, before), second = journal(db, ID, after);
+  await first.intend(intent());
   await heartbeat(db, ID, { seconds: 1, cached: 0, holder: before });
   await resumeExperiment(db, ID, {}, after);
-  await journal(db, ID, after).intend(intent());
+  deepEqual(await second.intend(intent()), { kind: "granted" }); // nobody waits for the first one's
   await heartbeat(db, ID, { seconds: 5, cached: 2, holder: after });
 
   for (const holder of [before, undefined]) {
