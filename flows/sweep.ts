@@ -11,6 +11,7 @@ import { EXIT, outcome, UsageError } from "../lib/command/mod.ts";
 import { type PrefectClient, PrefectError } from "../lib/prefect/mod.ts";
 import { sweepOf, sweepText } from "../lib/report/sweep.ts";
 import {
+  type Allowance,
   createSweep,
   type Database,
   endSweepExperiment,
@@ -25,7 +26,6 @@ import {
   releaseExperiment,
   setSweepCaps,
   type Sweep,
-  type SweepCaps,
   type SweepRecord,
   takeExperiment,
   type TakenExperiment,
@@ -168,7 +168,7 @@ async function begun(
   return sweep;
 }
 
-const capsOf = ({ sweep_max_calls, sweep_max_tokens, sweep_max_usd }: Options): SweepCaps =>
+const capsOf = ({ sweep_max_calls, sweep_max_tokens, sweep_max_usd }: Options): Allowance =>
   caps({ max_calls: sweep_max_calls, max_tokens: sweep_max_tokens, max_usd: sweep_max_usd });
 
 /** The sweep that is joined, with other caps where some are given. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { EXIT } from "../lib/command/mod.ts";
 import type { ExperimentResult } from "../lib/report/result.ts";
@@ -11,7 +11,6 @@ import type { SweepResult } from "../lib/report/sweep.ts";
 import { testDatabase } from "../lib/store/testing.ts";
 import {
   each,
-  type Ended,
   essence,
   modelServer,
   parity,
@@ -101,4 +100,71 @@ Deno.test("sweep: four workers find what each experiment finds by itself, and pa
   equal(Math.max(...at.times()), 1, "a request came twice");
   equal(sweep.budget.calls.used, at.server.asked.length);
   ok(sweep.totals.cached > 100, `only ${sweep.totals.cached} answers were shared`);
+});
+
+Deno.test("sweep: a cap of the whole is met to the call, and a larger one lets it go on", async () => {
+  await using at = await workplace();
+  const CAP = 333;
+  const caps = ["--max-calls", "800", "--sweep-max-calls"];
+  const capped = await run("sweep", [...at.args, "--workers", "4", "--json", ...caps, `${CAP}`], {
+    env: at.own.env,
+  });
+  equal(capped.code, EXIT.budget, capped.stderr);
+  const first: SweepResult = printed(capped);
+  deepEqual(first.budget.calls, { used: CAP, cap: CAP });
+  equal(at.server.asked.length, CAP);
+  ok(first.totals.statuses.capped! > 0);
+  const joined = await run("sweep", [
+    "--join",
+    "latest",
+    "--sweep-max-calls",
+    "9999",
+    "--workers",
+    "2",
+    "--json",
+  ], {
+    env: at.own.env,
+  });
+  equal(joined.code, EXIT.done, joined.stderr);
+  deepEqual(await foundBy(printed(joined), at.own.env), alone);
+  equal(Math.max(...at.times()), 1, "a request came twice");
+});
+
+Deno.test("sweep: the experiment of a worker that is killed goes on with another one", async () => {
+  await using at = await workplace();
+  const { db, env } = at.own;
+  const first = start("sweep", [...at.args, "--workers", "2", "--json"], { env });
+  while ((await db.query("select from sweeps")).rowCount === 0) await delay(20);
+  const [second, third] = [0, 1].map(() => start("sweep", ["--join", "latest", "--json"], { env }));
+  const running = async (n: number) => {
+    for (;; await delay(5)) {
+      const { rows } = await db.query<{ id: string; holder: string }>(
+        "select id, holder from experiments where status = 'running'",
+      );
+      if (rows.length === n) return rows;
+    }
+  };
+  await running(4);
+  third!.kill("SIGTERM");
+  const interrupted = await third!.ended;
+  equal(interrupted.code, EXIT.interrupted, interrupted.stderr);
+  const before = await running(3);
+  second!.kill("SIGKILL");
+  await second!.ended;
+  const ended = await first.ended;
+  equal(ended.code, EXIT.done, ended.stderr);
+  const sweep: SweepResult = printed(ended);
+  deepEqual(await foundBy(sweep, env), alone);
+  const { rows: after } = await db.query<{ id: string; holder: string }>(
+    "select id, holder from experiments",
+  );
+  equal(after.length, 12);
+  const moved = before.filter(({ id, holder }) =>
+    after.some((one) => one.id === id && one.holder !== holder)
+  );
+  equal(moved.length, 1, "the experiment of the killed worker did not change hands");
+  const { rowCount: lost } = await db.query("select from calls where state = 'sent'");
+  ok(lost <= 4);
+  const again = at.server.asked.length - at.times().length;
+  ok(again <= lost, `${again} requests came twice, ${lost} were in flight at the kill`);
 });

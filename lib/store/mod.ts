@@ -17,7 +17,8 @@
  * @module
  */
 export { type Backup, backup, BackupError, restore, type TableCopy } from "./backup.ts";
-export { forgive, journal, picodollars, usd } from "./calls.ts";
+export { forgive, journal } from "./calls.ts";
+export { picodollars, usd } from "./dollars.ts";
 export { DatabaseError } from "./database_error.ts";
 export { loadDataset, saveDataset } from "./datasets.ts";
 export { type Database, type DatabaseOptions, openDatabase, type Queryable } from "./db.ts";
@@ -79,6 +80,7 @@ export {
   withOutbox,
 } from "./outbox.ts";
 export { openServer, type Server, type ServerOptions } from "./server.ts";
+export { type Allowance, type Amount } from "./purse.ts";
 export { HeldError, type Hold, holdExperiment } from "./hold.ts";
 export {
   createSweep,
@@ -90,13 +92,12 @@ export {
   releaseExperiment,
   setSweepCaps,
   type Sweep,
-  type SweepCaps,
   type SweepPlan,
   type SweepRecord,
   type SweepRow,
   type SweepStatus,
-  type TakenExperiment,
   takeExperiment,
+  type TakenExperiment,
 } from "./sweeps.ts";
 export {
   findPrompt,

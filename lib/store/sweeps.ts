@@ -7,17 +7,10 @@
  *
  * @module
  */
-import { picodollars, usd } from "./calls.ts";
 import type { Queryable } from "./db.ts";
+import { picodollars, usd } from "./dollars.ts";
 import { BEAT, type Status } from "./experiments.ts";
-
-/** What all experiments of a sweep may spend together. Absent means without limit. */
-export interface SweepCaps {
-  readonly calls?: number | undefined;
-  readonly tokens?: number | undefined;
-  /** Picodollars (1e-12 USD). */
-  readonly cost?: bigint | undefined;
-}
+import { type Allowance, type Amount, spentBySweep } from "./purse.ts";
 
 /** An experiment as it is to be run. */
 export interface SweepPlan {
@@ -73,9 +66,9 @@ export interface SweepRow {
 
 /** A sweep with its experiments, in their order. */
 export interface SweepRecord extends Sweep {
-  readonly caps: SweepCaps;
+  readonly caps: Allowance;
   /** Lost calls count with all that was reserved for them. */
-  readonly spent: { readonly calls: number; readonly tokens: number; readonly cost: bigint };
+  readonly spent: Amount;
   readonly experiments: readonly SweepRow[];
 }
 
@@ -83,7 +76,7 @@ export interface SweepRecord extends Sweep {
 export async function createSweep(
   db: Queryable,
   { id, config, caps, experiments }: Sweep & {
-    readonly caps: SweepCaps;
+    readonly caps: Allowance;
     readonly experiments: readonly SweepPlan[];
   },
 ): Promise<void> {
@@ -221,7 +214,7 @@ export async function failSweepExperiment(
 export async function setSweepCaps(
   db: Queryable,
   sweepId: string,
-  { calls, tokens, cost }: SweepCaps,
+  { calls, tokens, cost }: Allowance,
 ): Promise<void> {
   await db.query(
     `with sweep as (
@@ -281,18 +274,4 @@ export async function readSweep(db: Queryable, id: string): Promise<SweepRecord>
     spent: await spentBySweep(db, id),
     experiments,
   };
-}
-
-/** What the calls of a sweep have reserved and spent. */
-export async function spentBySweep(db: Queryable, id: string): Promise<SweepRecord["spent"]> {
-  const { rows: [spent] } = await db.query<{ calls: number; tokens: number; usd: string }>(
-    `select count(*) as calls,
-            coalesce(sum(case state when 'sent' then reserved_tokens else prompt_tokens + completion_tokens end), 0)::bigint
-              as tokens,
-            coalesce(sum(coalesce(cost_usd, reserved_usd)), 0) as usd
-       from calls
-      where experiment_id in (select experiment_id from sweep_experiments where sweep_id = $1)`,
-    [id],
-  );
-  return { calls: spent!.calls, tokens: spent!.tokens, cost: picodollars(spent!.usd) };
 }
