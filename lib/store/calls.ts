@@ -209,26 +209,28 @@ async function intendOfSweep(
   return await db.transaction(async (tx) => {
     const purse = await openPurse(tx, sweepId);
     const now = await outcomes(tx, claimer, intents);
-    const refused = new Map<Intent, Intended>();
     const paid: Intent[] = [];
+    const short = new Map<Intent, keyof Amount>();
     for (const intent of intents.filter((_, i) => isLapsed(now[i]!))) {
       const cap = lacking(purse, worst([...paid, intent]));
       if (cap === undefined) paid.push(intent);
-      else {
-        const [allowed, spent] = [purse.allowed[cap]!, purse.spent[cap]];
-        const passing = cap !== "calls" && (purse.underWay || paid.length > 0);
-        refused.set(intent, { kind: "refused", cap, allowed, spent, passing });
-      }
+      else short.set(intent, cap);
     }
     await lapse(tx, paid.map(({ key }) => key));
     await write(tx, claimer, paid);
     const then = await outcomes(tx, claimer, intents);
     const granted = paid.filter((intent) => then[intents.indexOf(intent)]!.kind === "granted");
-    await closePurse(tx, sweepId, plus(purse.spent, worst(granted)));
-    if ([...refused.values()].some((one) => one.kind === "refused" && !one.passing)) {
-      await markCapped(tx, experimentId);
-    }
-    return intents.map((intent, i) => refused.get(intent) ?? then[i]!);
+    const spent = plus(purse.spent, worst(granted));
+    await closePurse(tx, sweepId, spent);
+    const decided = intents.map((intent, i): Intended => {
+      const cap = short.get(intent);
+      if (cap === undefined) return then[i]!;
+      const passing = granted.length < paid.length ||
+        (cap !== "calls" && (purse.underWay || paid.length > 0));
+      return { kind: "refused", cap, allowed: purse.allowed[cap]!, spent: spent[cap], passing };
+    });
+    if (decided.some((one) => one.kind === "refused" && !one.passing)) await markCapped(tx, experimentId);
+    return decided;
   });
 }
 
