@@ -35,7 +35,7 @@ import { type Learning, openLearning } from "./learning.ts";
 import { begin, type Config, planned, schema as optimize, search } from "./optimize.ts";
 import { clientOf, untold } from "./registration.ts";
 import { database, kept, main, type ModelNames, type Models, models, OWN, type Setting } from "./setting.ts";
-import { caps, DATASET, failures, keepQuestions } from "./wiring.ts";
+import { askingOptions, caps, DATASET, failures, keepQuestions } from "./wiring.ts";
 
 export const schema = z.strictObject({
   datasets: z.array(z.string()).min(1).default([DATASET]).describe("questions and answers, .jsonl or .csv")
@@ -94,12 +94,17 @@ async function run(options: Options, setting: Setting): Promise<number> {
 }
 
 /** What the end of a sweep stands for. */
-function exitOf({ experiments }: SweepRecord): number {
+function exitOf({ experiments, caps, config }: SweepRecord): number {
   const open = experiments.some(({ status }) => !["finished", "capped", "failed"].includes(status));
   if (open) return EXIT.interrupted;
   const failed = experiments.find(({ status }) => status === "failed");
   if (failed) return failed.exit_code ?? EXIT.internal;
-  return experiments.some(({ status }) => status === "capped") ? EXIT.budget : EXIT.done;
+  const given = Object.values(caps).some((cap) => cap !== undefined) ||
+    config.max_calls !== askingOptions.max_calls.parse(undefined) ||
+    ["max_tokens", "max_usd", "max_seconds"].some((name) => config[name] !== undefined);
+  return given && experiments.some((one) => one.status === "capped" || one.stop_reason === "budget")
+    ? EXIT.budget
+    : EXIT.done;
 }
 
 // ---- a sweep is begun, or joined ----
@@ -112,7 +117,7 @@ async function plannedAll(options: Options, setting: Setting) {
   );
   const each = {
     ...kept(options, [...MINE, ...CAPS, "datasets", "seeds"]),
-    ...shares(options, pairs.length, setting),
+    ...shares(options, pairs.length, [...setting.given]),
   };
   const plans = [];
   for (const pair of pairs) {
@@ -128,19 +133,25 @@ async function plannedAll(options: Options, setting: Setting) {
   return plans;
 }
 
-/** Caps of each experiment that nobody gave: its share of what the sweep may spend, so that the first leaves the last its own. */
+/**
+ * Caps of each experiment that nobody gave: its share of what the sweep may spend, so that the first leaves the last its own.
+ * `own` are those that somebody gave.
+ */
 function shares(
-  { max_calls, sweep_max_calls, sweep_max_tokens, sweep_max_usd }: Options,
+  { sweep_max_calls, sweep_max_tokens, sweep_max_usd }: Options,
   n: number,
-  { given }: Setting,
+  own: readonly string[],
 ): Record<string, number> {
+  const most = askingOptions.max_calls.parse(undefined);
   const caps = {
-    max_calls: sweep_max_calls && Math.max(1, Math.min(max_calls, Math.floor(sweep_max_calls / n))),
+    max_calls: sweep_max_calls && Math.max(1, Math.min(most, Math.floor(sweep_max_calls / n))),
     max_tokens: sweep_max_tokens && Math.max(1, Math.floor(sweep_max_tokens / n)),
     max_usd: sweep_max_usd === undefined ? undefined : sweep_max_usd / n,
   };
   return Object.fromEntries(
-    Object.entries(caps).filter((cap): cap is [string, number] => cap[1] !== undefined && !given.has(cap[0])),
+    Object.entries(caps).filter((cap): cap is [string, number] =>
+      cap[1] !== undefined && !own.includes(cap[0])
+    ),
   );
 }
 
@@ -161,12 +172,19 @@ async function begun(
       config: kept(config),
     });
   }
-  const sweep = { id: setting.run.flowRunId ?? crypto.randomUUID(), config: kept(options, MINE) };
+  const sweep = {
+    id: setting.run.flowRunId ?? crypto.randomUUID(),
+    config: { ...kept(options, MINE), own_caps: ownCaps(setting) },
+  };
   await createSweep(db, { ...sweep, caps: capsOf(options), experiments });
   setting.tell(`Sweep ${sweep.id}: ${experiments.length} experiments`);
   setting.tell(`Other machines with the same database take part by: deno task sweep --join ${sweep.id}`);
   return sweep;
 }
+
+/** Caps of a single experiment that somebody gave. */
+const ownCaps = ({ given }: Setting): string[] =>
+  ["max_calls", "max_tokens", "max_usd"].filter((name) => given.has(name));
 
 const capsOf = ({ sweep_max_calls, sweep_max_tokens, sweep_max_usd }: Options): Allowance =>
   caps({ max_calls: sweep_max_calls, max_tokens: sweep_max_tokens, max_usd: sweep_max_usd });
@@ -182,11 +200,19 @@ async function joined(db: Database, options: Options, setting: Setting): Promise
         `${wanted}: leave that out, or begin a new sweep without --join`,
     );
   }
-  const [before, wanted] = [(await readSweep(db, sweep.id)).caps, capsOf(options)];
+  const { caps: before, experiments } = await readSweep(db, sweep.id);
+  const wanted = capsOf(options);
   const changed = (["calls", "tokens", "cost"] as const).some((cap) =>
     wanted[cap] !== undefined && wanted[cap] !== before[cap]
   );
-  if (changed) await setSweepCaps(db, sweep.id, wanted);
+  if (changed) {
+    await setSweepCaps(
+      db,
+      sweep.id,
+      wanted,
+      shares(options, experiments.length, sweep.config.own_caps as string[]),
+    );
+  }
   return sweep;
 }
 
@@ -309,9 +335,11 @@ async function deployed(
   if (!client) return undefined;
   const { api, call } = client;
   try {
-    const { id } = await call(api.GET("/deployments/name/{flow_name}/{deployment_name}", {
-      params: { path: { flow_name: FLOW, deployment_name: FLOW } },
-    }));
+    const { id } = await patiently(() =>
+      call(api.GET("/deployments/name/{flow_name}/{deployment_name}", {
+        params: { path: { flow_name: FLOW, deployment_name: FLOW } },
+      }))
+    );
     return { client, deployment: id };
   } catch (error) {
     if (!(error instanceof PrefectError)) throw error;
@@ -326,6 +354,18 @@ async function deployed(
 
 const FLOW = "sweep";
 
+/** Again, a few times, while Prefect is busy: on SQLite it answers 503 when two want to write. */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof PrefectError && error.retryable) || tries === 8) throw error;
+      await delay(500 * tries);
+    }
+  }
+}
+
 /** Has Prefect's workers take the experiments, and waits until none is left. */
 async function scheduled(
   db: Database,
@@ -339,14 +379,14 @@ async function scheduled(
 ): Promise<void> {
   const { stop, stage, tell } = setting;
   for (let n = 1; n <= workers; n++) {
-    const { name } = await call(api.POST("/deployments/{id}/create_flow_run", {
-      params: { path: { id: deployment } },
-      body: {
-        name: `sweep ${id.slice(0, 8)}, worker ${n}`,
-        parameters: { join: id },
-        state: { type: "SCHEDULED" },
-      },
-    }));
+    const name = `sweep ${id.slice(0, 8)}, worker ${n}`;
+    const idempotency_key = crypto.randomUUID(); // of all tries
+    await patiently(() =>
+      call(api.POST("/deployments/{id}/create_flow_run", {
+        params: { path: { id: deployment } },
+        body: { name, parameters: { join: id }, idempotency_key },
+      }))
+    );
     tell(`Flow run: ${name}`);
   }
   await stage("Sweep", async (say) => {

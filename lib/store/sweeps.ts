@@ -210,11 +210,15 @@ export async function failSweepExperiment(
   return again;
 }
 
-/** Gives a sweep other caps, of those that are named. What had ended for want of them is run again, as a replay. */
+/**
+ * Gives a sweep other caps, of those that are named, and its experiments what `each` of them changes in their configurations.
+ * What had ended for want of either is run again, as a replay.
+ */
 export async function setSweepCaps(
   db: Queryable,
   sweepId: string,
   { calls, tokens, cost }: Allowance,
+  each: Readonly<Record<string, number>> = {},
 ): Promise<void> {
   await db.query(
     `with sweep as (
@@ -223,10 +227,14 @@ export async function setSweepCaps(
               max_usd = coalesce($4, max_usd)
         where id = $1
      )
-     update sweep_experiments
-        set status = 'waiting', capped = false, taken_at = null, ended_at = null
-      where sweep_id = $1 and status = 'capped'`,
-    [sweepId, calls, tokens, cost === undefined ? null : usd(cost)],
+     update sweep_experiments e
+        set config = e.config || $5, status = 'waiting', capped = false, taken_at = null, ended_at = null
+      where e.sweep_id = $1
+        and (e.status in ('waiting', 'capped')
+             or e.status = 'finished' and $5 <> '{}'
+                and exists (select from experiments x where x.id = e.experiment_id and x.stop_reason = 'budget'))
+        and (e.status <> 'waiting' or e.taken_at is null)`,
+    [sweepId, calls, tokens, cost === undefined ? null : usd(cost), each],
   );
 }
 
