@@ -228,10 +228,10 @@ export async function setSweepCaps(
         where id = $1
      )
      update sweep_experiments e
-        set config = e.config || $5, status = 'waiting', capped = false, taken_at = null, ended_at = null
+        set config = e.config || $5::jsonb, status = 'waiting', capped = false, taken_at = null, ended_at = null
       where e.sweep_id = $1
         and (e.status in ('waiting', 'capped')
-             or e.status = 'finished' and $5 <> '{}'
+             or e.status = 'finished' and $5::jsonb <> '{}'
                 and exists (select from experiments x where x.id = e.experiment_id and x.stop_reason = 'budget'))
         and (e.status <> 'waiting' or e.taken_at is null)`,
     [sweepId, calls, tokens, cost === undefined ? null : usd(cost), each],
