@@ -235,6 +235,23 @@ Deno.test("evaluate ends in good order when it is told to, and goes on with the 
   deepEqual([again.n, again.calls.cached, again.calls.primary], [40, before, 40 - before]);
 });
 
+Deno.test("two runs of evaluate that ask the same at once pay each question once, and come to the same score", async () => {
+  await using at = await place();
+  const both = Promise.withResolvers<void>();
+  await using server = modelServer(async (request, n) => {
+    if (n > 8) both.resolve(); // one alone has eight requests in flight
+    await both.promise;
+    return parity(request);
+  });
+  const args = ["--dataset", at.questions, ...server.models, "--concurrency", "8", "--json"];
+  const [one, other] = await Promise.all([1, 2].map(async () => resultOf(await run("evaluate", args, at))));
+  equal(server.asked.length, 40);
+  equal(one!.calls.primary + other!.calls.primary, 40);
+  for (const { calls, score } of [one!, other!]) {
+    deepEqual([calls.cached + calls.primary, calls.total, score], [40, 40, one!.score]);
+  }
+});
+
 /** What `evaluate --predictions --json` prints for each metric. */
 const scoresSchema = z.strictObject({
   n: z.int(),

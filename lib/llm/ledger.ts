@@ -412,9 +412,11 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     try {
       const intended = await journal.intend({ id, role, model: model.name, key, attempt, reserved });
       if (intended.kind === "refused") throw intended.passing ? new Short() : beyond(intended);
-      if (intended.kind !== "granted") throw new Elsewhere(intended.kind === "claimed" ? intended.ms : 0);
+      if (intended.kind !== "granted") {
+        throw new Elsewhere(intended.kind === "claimed" ? Math.max(1, intended.ms) : 0);
+      }
       undecided--;
-      news();
+      if (calls >= (caps.calls ?? Infinity)) news(); // who waits for a call to come back waits in vain
     } catch (error) { // nothing was sent
       undecided--;
       calls--;

@@ -33,12 +33,6 @@ export function journal(
   const ahead = new Map<string, Completion>();
   const look = grouped((keys: string[]) => find(db, keys));
   let sweepId: string | undefined; // of which the experiment is
-  const begin = grouped((intents: Intent[]) =>
-    sweepId === undefined
-      ? intend(db, { experimentId, holder, leaseMs }, intents)
-      : intendOfSweep(db, { experimentId, holder, leaseMs, sweepId }, intents)
-  );
-  const end = grouped((settlements: Settlement[]) => settle(db, settlements));
   const claims = renewed((ids) => renew(db, ids, leaseMs), leaseMs / 3);
   return {
     async history() {
@@ -51,18 +45,21 @@ export function journal(
       return completion ?? await look(key);
     },
     claimed: grouped((keys: string[]) => claimed(db, keys)),
-    async intend(intent) {
-      const intended = await begin(intent);
-      if (intended.kind === "granted") claims.add(intent.id);
+    intend: grouped(async (intents: Intent[]) => {
+      const claimer = { experimentId, holder, leaseMs };
+      const intended = sweepId === undefined
+        ? await intend(db, claimer, intents)
+        : await intendOfSweep(db, { ...claimer, sweepId }, intents);
+      claims.add(intents.filter((_, i) => intended[i]!.kind === "granted"));
       return intended;
-    },
-    async settle(settlement) {
+    }),
+    settle: grouped(async (settlements: Settlement[]) => {
       try {
-        await end(settlement);
+        return await settle(db, settlements);
       } finally {
-        claims.delete(settlement.id);
+        claims.delete(settlements);
       }
-    },
+    }),
     [Symbol.dispose]: claims.stop,
   };
 }
@@ -247,8 +244,9 @@ const isLapsed = (intended: Intended) => intended.kind === "claimed" && intended
 /**
  * Writes the intents that nothing stands in the way of, and gives their number. The experiment's row is locked, so that its
  * next holder, who reads what was spent, misses no intent. Who claims the same keys as another at the same moment waits for
- * that one's commit, by the index of claims; all go by the keys' order, so that nobody waits in a circle. With `sweepId` none
- * is written unless the sweep's purse has enough for all, which takes it.
+ * that one's commit, by the index of claims; all go by the keys' order, so that nobody waits in a circle. The index also
+ * has what was answered while this statement was under way, and completions have what a call without a claim brought. With
+ * `sweepId` none is written unless the sweep's purse has enough for all, which takes it.
  */
 async function write(
   db: Queryable,
@@ -266,6 +264,7 @@ async function write(
     reserved_tokens: reserved.tokens,
     reserved_usd: usd(reserved.cost),
   })).sort((a, b) => a.key < b.key ? -1 : 1);
+  // a subquery for each key: for a join a planner without statistics would read the whole table
   const { rowCount } = await db.query(
     `with experiment as (
        select holder is distinct from $3 as lost from experiments where id = $1 for share
@@ -278,6 +277,7 @@ async function write(
       where not exists (select from experiment where lost)${
       sweepId === undefined ? "" : " and exists (select from paid)"
     }
+        and (select key from completions where completions.key = row.key) is null
      on conflict do nothing`,
     [
       ...[experimentId, JSON.stringify(rows), holder, leaseMs],
@@ -307,7 +307,8 @@ async function outcomes(
   const { rows } = await db.query<{ lost: boolean; granted: boolean; answered: boolean; ms: number }>(
     `select (select holder is distinct from $2 from experiments where id = $1) as lost,
             exists (select from calls where calls.id = intent.id) as granted,
-            coalesce(claim.state = 'answered', false) as answered,
+            claim.state is not distinct from 'answered'
+              or exists (select from completions where completions.key = intent.key) as answered,
             coalesce(extract(epoch from claimed_until - clock_timestamp()) * 1000, 0)::float8 as ms
        from unnest($3::uuid[], $4::text[]) with ordinality as intent (id, key, n)
        left join calls claim on claim.key = intent.key and claim.claimed_until is not null
@@ -377,12 +378,12 @@ function renewed(renew: (ids: string[]) => Promise<void>, ms: number) {
     timer = undefined;
   };
   return {
-    add(id: string) {
-      inFlight.add(id);
-      if (!stopped) timer ??= setInterval(beat, ms);
+    add(calls: readonly { readonly id: string }[]) {
+      for (const { id } of calls) inFlight.add(id);
+      if (inFlight.size > 0 && !stopped) timer ??= setInterval(beat, ms);
     },
-    delete(id: string) {
-      inFlight.delete(id);
+    delete(calls: readonly { readonly id: string }[]) {
+      for (const { id } of calls) inFlight.delete(id);
       if (inFlight.size === 0) halt();
     },
     stop() {

@@ -140,11 +140,12 @@ Deno.test("intend() grants a completion to one journal until that has settled, f
   deepEqual(await brief.intend(lapsed), GRANTED);
   while (await mine.claimed(hex(2)) > 0);
   deepEqual(await Promise.all([intent(3), next].map(mine.intend)), [GRANTED, GRANTED]);
-  await brief.settle(answered(lapsed, "late")); // is kept, and the claim stays whose it is by now
-  equal((await mine.find(hex(2)))?.text, "late");
   equal((await theirs.intend(intent(2))).kind, "claimed");
-  await mine.settle(answered(next, "later"));
-  equal((await theirs.find(hex(2)))?.text, "late");
+  await brief.settle(answered(lapsed, "late")); // is kept, and nobody asks again, whatever becomes of the other call
+  equal((await mine.find(hex(2)))?.text, "late");
+  deepEqual(await theirs.intend(intent(2)), { kind: "answered" });
+  await mine.settle(failed(next));
+  deepEqual(await theirs.intend(intent(2)), { kind: "answered" });
   equal((await db.query("select from calls")).rows.length, 5);
 });
 
