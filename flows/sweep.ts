@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { EXIT, outcome, UsageError } from "../lib/command/mod.ts";
+import { ProviderError } from "../lib/llm/mod.ts";
 import { type PrefectClient, PrefectError } from "../lib/prefect/mod.ts";
 import { sweepOf, sweepText } from "../lib/report/sweep.ts";
 import {
@@ -239,11 +240,21 @@ async function worked(
   await using learning = openLearning(setting);
   const others = Array.from({ length: workers - 1 }, (_, i) => beside(id, i + 2, database, setting));
   const end = () => others.forEach((other) => other.end());
+  const said = new Set<string>(); // what each experiment would say again
+  const each = {
+    ...setting,
+    run: untold,
+    given: new Set<string>(),
+    tell(text: string) {
+      if (!said.has(text)) setting.tell(text);
+      said.add(text);
+    },
+  };
   stop.addEventListener("abort", end);
   try {
     while (!stop.aborted) {
       const taken = await takeExperiment(db, id);
-      if (taken) await one(db, taken, { roles, learning, setting });
+      if (taken) await one(db, taken, { roles, learning, setting, each });
       else if (await isSweepOver(db, id)) break;
       else await delay(LOOK, undefined, { signal: stop }).catch(() => {});
     }
@@ -289,35 +300,48 @@ function beside(id: string, n: number, database: string | undefined, { env, tell
 async function one(
   db: Database,
   taken: TakenExperiment,
-  { roles, learning, setting }: { roles: Models; learning: Learning; setting: Setting },
+  { roles, learning, setting, each }: {
+    roles: Models;
+    learning: Learning;
+    setting: Setting;
+    /** What each experiment is run in. */
+    each: Setting;
+  },
 ): Promise<void> {
   const { experimentId: id, dataset, seed, position } = taken;
   const what = `Experiment ${position + 1} (${dataset}, seed ${seed})`;
   const ended = await setting.run.task("experiment", `${position}`, async () => {
     try {
       await using hold = await holdExperiment(db, id, { patienceMs: 500 });
-      const experiment = await findExperiment(db, id).catch(() => undefined);
+      const experiment = await findExperiment(db, id).catch((error) => {
+        if (!(error instanceof RangeError)) throw error; // it was not begun yet
+      });
       const plan = {
-        config: taken.config as unknown as Config,
+        config: { ...taken.config as unknown as Config, retry_errors: taken.failures > 0 },
         dataset: await loadDataset(db, taken.datasetId),
-        ...experiment === undefined ? {} : { experiment },
+        ...experiment ? { experiment } : {},
       };
-      const own = { ...setting, run: untold, given: new Set<string>() };
-      const begun = await begin(db, id, plan, { hold, learning, setting: own });
-      const stopReason = await search(db, begun, { ...roles, learning }, own);
+      const begun = await begin(db, id, plan, { hold, learning, setting: each });
+      const stopReason = await search(db, begun, { ...roles, learning }, each);
       if (stopReason === "interrupted") return "interrupted";
       const failed = failures(await readExperiment(db, id), undefined);
       if (failed?.all) return { error: failed.text, exitCode: EXIT.provider as number };
+      if (failed) setting.tell(`${what}: ${failed.text}`);
       await endSweepExperiment(db, id);
       return stopReason;
     } catch (error) {
       const { name, message } = error as Error;
       if (name === "DatabaseError") throw error; // this process has none any more
       if (name === "HeldError") return "elsewhere";
+      if (error instanceof ProviderError && error.fatal && !error.retryable) return error; // this machine's key, for one
       let said = message;
       return { exitCode: await outcome(() => Promise.reject(error), (text) => said = text), error: said };
     }
   });
+  if (ended instanceof Error) { // every other experiment would fail here as well, but maybe not elsewhere
+    await releaseExperiment(db, id);
+    throw ended;
+  }
   if (typeof ended !== "string") {
     const again = await failSweepExperiment(db, id, { failures: taken.failures + 1, ...ended });
     setting.tell(`${what} failed${again ? ", and is tried once more" : ""}: ${ended.error}`);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { EXIT } from "../lib/command/mod.ts";
 import type { ExperimentResult } from "../lib/report/result.ts";
@@ -167,4 +167,26 @@ Deno.test("sweep: the experiment of a worker that is killed goes on with another
   ok(lost <= 4);
   const again = at.server.asked.length - at.times().length;
   ok(again <= lost, `${again} requests came twice, ${lost} were in flight at the kill`);
+});
+
+Deno.test("sweep: what fails is tried once more; where a key is wrong the worker ends, and leaves all to others", async () => {
+  const CASES = [
+    { status: 400, left: ["failed", "failed"], tries: 2, said: /and is tried once more[^]*failed: / },
+    { status: 401, left: ["failed", "waiting"], tries: 0, said: /as it wants a valid key/ },
+  ];
+  await each(CASES, async ({ status, left, tries, said }) => {
+    await using at = await place();
+    await using server = modelServer(() => new Response("no", { status }));
+    const ended = await run("sweep", [
+      ...["--datasets", at.questions, "--seeds", "1,2", "--max-retries", "0", ...server.models],
+    ], { env: at.env });
+    equal(ended.code, EXIT.provider, ended.stderr);
+    match(ended.stderr, said);
+    const { experiments }: SweepResult = printed(
+      await run("sweep", ["--status", "latest", "--json"], { env: at.env }),
+    );
+    deepEqual(experiments.map(({ status }) => status), left);
+    const { rows } = await at.db.query<{ failures: number }>("select failures from sweep_experiments");
+    deepEqual(rows, left.map(() => ({ failures: tries })));
+  });
 });

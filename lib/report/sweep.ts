@@ -4,7 +4,7 @@
  * @module
  */
 import type { SweepRecord, SweepRow } from "../store/sweeps.ts";
-import { count, dollars, duration, percent, plural, points, term } from "./text.ts";
+import { count, dollars, duration, percent, plural, points, term, visible } from "./text.ts";
 
 /** The document. Scores are those of the locked test split, null where the claim was not made. */
 export interface SweepResult {
@@ -91,7 +91,7 @@ export function sweepText(record: SweepRecord): string {
     ...experiments.map((
       { dataset, seed, baseline, best, improvement, calls, cached, status, stop_reason },
     ) => [
-      term(dataset, 40),
+      ending(dataset),
       String(seed),
       score(baseline),
       score(best),
@@ -124,9 +124,15 @@ export function sweepText(record: SweepRecord): string {
       duration(totals.seconds)
     } of running`,
     ...experiments.filter(({ status }) => status === "failed").map(({ dataset, seed, error }) =>
-      `${term(dataset, 40)}, seed ${seed}: ${term(error ?? "", 500)}`
+      `${ending(dataset)}, seed ${seed}: ${term(error ?? "", 500)}`
     ),
   ].join("\n");
+}
+
+/** A path by its end, which tells it from others. */
+function ending(path: string): string {
+  const shown = visible(path);
+  return shown.length > 40 ? `…${shown.slice(-39)}` : shown;
 }
 
 /** Columns that are aligned at their right. */
