@@ -73,26 +73,33 @@ const CAPS = ["sweep_max_calls", "sweep_max_tokens", "sweep_max_usd"];
 const LOOK = 500;
 
 async function run(options: Options, setting: Setting): Promise<number> {
-  const fresh = options.join === undefined && options.status === undefined
-    ? await plannedAll(options, setting)
-    : undefined;
+  const fresh = options.join === undefined && options.status === undefined;
+  if (fresh) await requireRight(options, setting);
   await using db = await database(options, setting);
   if (options.status !== undefined) return show(await readSweep(db, (await named(db, options.status)).id));
-  const sweep = fresh ? await begun(db, fresh, options, setting) : await joined(db, options, setting);
-  const prefect = setting.run.flowRunId === undefined ? await deployed(setting) : undefined;
-  if (prefect) await scheduled(db, sweep, { ...prefect, workers: options.workers, setting });
-  else await worked(db, sweep, options, setting);
+  const sweep = fresh ? await begun(db, options, setting) : await joined(db, options, setting);
+  // A flow run is one of Prefect's workers, and who joins wants to work
+  const prefect = fresh && setting.run.flowRunId === undefined ? await deployed(setting) : undefined;
+  try {
+    if (prefect) await scheduled(db, sweep, { ...prefect, workers: options.workers, setting });
+    else await worked(db, sweep, options, setting);
+  } catch (error) {
+    setting.tell(goOn(sweep));
+    throw error;
+  }
   return show(await readSweep(db, sweep.id));
 
   function show(record: SweepRecord): number {
     setting.print(options.json ? json(sweepOf(record)) : sweepText(record));
     const code = exitOf(record);
     if (code === EXIT.interrupted && options.status === undefined) {
-      setting.tell(`Go on with: deno task sweep --join ${record.id}`);
+      setting.tell(goOn(record));
     }
     return options.status === undefined ? code : EXIT.done;
   }
 }
+
+const goOn = ({ id }: Sweep): string => `Go on with: deno task sweep --join ${id}`;
 
 /** What the end of a sweep stands for. */
 function exitOf({ experiments, caps, config }: SweepRecord): number {
@@ -100,9 +107,7 @@ function exitOf({ experiments, caps, config }: SweepRecord): number {
   if (open) return EXIT.interrupted;
   const failed = experiments.find(({ status }) => status === "failed");
   if (failed) return failed.exit_code ?? EXIT.internal;
-  const given = Object.values(caps).some((cap) => cap !== undefined) ||
-    config.max_calls !== askingOptions.max_calls.parse(undefined) ||
-    ["max_tokens", "max_usd", "max_seconds"].some((name) => config[name] !== undefined);
+  const given = Object.values(caps).some((cap) => cap !== undefined) || capsGiven(config).length > 0;
   return given && experiments.some((one) => one.status === "capped" || one.stop_reason === "budget")
     ? EXIT.budget
     : EXIT.done;
@@ -110,28 +115,26 @@ function exitOf({ experiments, caps, config }: SweepRecord): number {
 
 // ---- a sweep is begun, or joined ----
 
-/** Every experiment of a new sweep; what is wrong with one is told before anything is started. */
-async function plannedAll(options: Options, setting: Setting) {
-  const { datasets, seeds } = options;
-  const pairs = [...new Set(datasets)].flatMap((dataset) =>
-    [...new Set(seeds)].map((seed) => ({ dataset, seed }))
-  );
+/** Datasets times seeds, each once. */
+const pairsOf = ({ datasets, seeds }: Options) =>
+  [...new Set(datasets)].flatMap((dataset) => [...new Set(seeds)].map((seed) => ({ dataset, seed })));
+
+/** One experiment of a new sweep, with its questions: they are many, so one is held at a time. */
+async function planOf(options: Options, pair: { dataset: string; seed: number }, setting: Setting) {
   const each = {
-    ...kept(options, [...MINE, ...CAPS, "datasets", "seeds"]),
-    ...shares(options, pairs.length, [...setting.given]),
+    ...kept(options, [...MINE, ...CAPS, "datasets", "seeds"]) as Omit<Options, "datasets" | "seeds">,
+    ...shares(options, pairsOf(options).length, [...setting.given]),
   };
-  const plans = [];
-  for (const pair of pairs) {
-    plans.push(
-      await planned(
-        { ...each, ...pair, json: false, retry_errors: false, require_target: false } as Parameters<
-          typeof planned
-        >[0],
-        setting,
-      ),
-    );
-  }
-  return plans;
+  return await planned(
+    { ...each, ...pair, json: false, retry_errors: false, require_target: false },
+    setting,
+  );
+}
+
+/** Has what is wrong with options or files told before anything is started. */
+async function requireRight(options: Options, setting: Setting): Promise<void> {
+  const [seed] = options.seeds;
+  for (const dataset of new Set(options.datasets)) await planOf(options, { dataset, seed: seed! }, setting);
 }
 
 /**
@@ -157,14 +160,10 @@ function shares(
 }
 
 /** Keeps a new sweep: from here on any worker can take its experiments. */
-async function begun(
-  db: Database,
-  plans: Awaited<ReturnType<typeof plannedAll>>,
-  options: Options,
-  setting: Setting,
-): Promise<Sweep> {
+async function begun(db: Database, options: Options, setting: Setting): Promise<Sweep> {
   const experiments = [];
-  for (const { config, dataset } of plans) {
+  for (const pair of pairsOf(options)) {
+    const { config, dataset } = await planOf(options, pair, setting);
     experiments.push({
       experimentId: crypto.randomUUID(),
       dataset: config.dataset,
@@ -175,7 +174,7 @@ async function begun(
   }
   const sweep = {
     id: setting.run.flowRunId ?? crypto.randomUUID(),
-    config: { ...kept(options, MINE), own_caps: ownCaps(setting) },
+    config: { ...kept(options, MINE), caps_given: CAPS_EACH.filter((name) => setting.given.has(name)) },
   };
   await createSweep(db, { ...sweep, caps: capsOf(options), experiments });
   setting.tell(`Sweep ${sweep.id}: ${experiments.length} experiments`);
@@ -183,9 +182,11 @@ async function begun(
   return sweep;
 }
 
-/** Caps of a single experiment that somebody gave. */
-const ownCaps = ({ given }: Setting): string[] =>
-  ["max_calls", "max_tokens", "max_usd"].filter((name) => given.has(name));
+/** Caps of a single experiment. */
+const CAPS_EACH = ["max_calls", "max_tokens", "max_usd", "max_seconds"];
+
+/** Those that somebody gave. */
+const capsGiven = ({ caps_given }: Sweep["config"]) => caps_given as string[];
 
 const capsOf = ({ sweep_max_calls, sweep_max_tokens, sweep_max_usd }: Options): Allowance =>
   caps({ max_calls: sweep_max_calls, max_tokens: sweep_max_tokens, max_usd: sweep_max_usd });
@@ -211,7 +212,7 @@ async function joined(db: Database, options: Options, setting: Setting): Promise
       db,
       sweep.id,
       wanted,
-      shares(options, experiments.length, sweep.config.own_caps as string[]),
+      shares(options, experiments.length, capsGiven(sweep.config)),
     );
   }
   return sweep;

@@ -88,7 +88,19 @@ export async function openPurse(tx: Queryable, sweepId: string): Promise<OpenPur
   };
 }
 
-/** What is wanted of a purse that has not so much; undefined where it has. */
+/**
+ * What is wanted of a purse that has not so much; undefined where it has.
+ *
+ * ```ts
+ * import { lacking } from "./purse.ts";
+ * import { equal } from "node:assert/strict";
+ *
+ * const purse = { allowed: { calls: 10, tokens: 500 }, spent: { calls: 9, tokens: 480, cost: 0n }, underWay: false };
+ * equal(lacking(purse, { calls: 1, tokens: 20, cost: 7n }), undefined);
+ * equal(lacking(purse, { calls: 1, tokens: 21, cost: 7n }), "tokens");
+ * equal(lacking(purse, { calls: 2, tokens: 20, cost: 7n }), "calls");
+ * ```
+ */
 export function lacking({ allowed, spent }: OpenPurse, wanted: Amount): keyof Amount | undefined {
   if (spent.calls + wanted.calls > (allowed.calls ?? Infinity)) return "calls";
   if (spent.tokens + wanted.tokens > (allowed.tokens ?? Infinity)) return "tokens";
