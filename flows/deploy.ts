@@ -12,6 +12,7 @@ import { schema as optimize } from "./optimize.ts";
 import { clientOf } from "./registration.ts";
 import { schema as report } from "./report.ts";
 import { common, main, OWN, ROOT, type Setting } from "./setting.ts";
+import { schema as sweep } from "./sweep.ts";
 import { schema as trainMetaModel } from "./train_meta_model.ts";
 import { schema as trainPolicy } from "./train_policy.ts";
 
@@ -23,6 +24,7 @@ const FLOWS = {
     description: "Search for a better prompt",
     limit: Infinity,
   },
+  "sweep": { file: "sweep", schema: sweep, description: "Many experiments on one budget", limit: Infinity },
   "evaluate": { file: "evaluate", schema: evaluate, description: "Score a prompt", limit: Infinity },
   "report": { file: "report", schema: report, description: "An experiment as an HTML page", limit: Infinity },
   "train-meta-model": {
@@ -125,7 +127,7 @@ const quoted = (path: string): string =>
   /[^\w./:\\-]/.test(path) ? `'${path.replaceAll("'", `'"'"'`)}'` : path;
 
 /** Not given by who runs a deployment: where a machine has things is its own affair. */
-const MACHINE = [...OWN, "report", "output"];
+const MACHINE = [...OWN, "report", "output", "status"];
 
 /** A flow's schema as that of its parameters. */
 function parametersOf(schema: z.ZodObject): Record<string, unknown> {

@@ -179,7 +179,7 @@ Deno.test("Prefect runs, cancels, schedules and takes for dead what is deployed,
     deployed = await deploy("--flow", "evaluate", "--schedule", "* * * * *");
     deepEqual(await deploy(), deployed);
     deepEqual(Object.keys(deployed.deployments).sort(), [
-      ...["evaluate", "prompt-optimizer", "report", "train-meta-model", "train-policy"],
+      ...["evaluate", "prompt-optimizer", "report", "sweep", "train-meta-model", "train-policy"],
     ]);
     const { schedules } = await call(api.GET("/deployments/{id}", {
       params: { path: { id: deployed.deployments.evaluate! } },
