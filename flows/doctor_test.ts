@@ -13,7 +13,7 @@ const partsSchema = z.array(z.strictObject({
 
 const PARTS = [
   ...["deno", "home", "disk", "memory", "python", "wheels", "openmp", "model", "lightgbm", "embedding"],
-  ...["postgres", "database", "keys"],
+  ...["postgres", "database", "prefect", "keys"],
 ];
 
 Deno.test("a bare machine is told what it lacks", async (t) => {

@@ -123,11 +123,11 @@ async function send(client: PrefectClient, flowRunId: string, part: readonly Ent
 }
 
 /** What a state of ours looks like: its transition has the message's id, by which it is found again. */
-const stateOf = (id: string, { type, name, message }: State) => ({
+const stateOf = (id: string, { type, name, message, at }: State) => ({
   type,
   ...name === undefined ? {} : { name },
   ...message === undefined ? {} : { message },
-  state_details: { transition_id: id },
+  state_details: { transition_id: id, ...at === undefined ? {} : { scheduled_time: at } },
 });
 
 const arrived = (states: readonly Schema<"State">[], id: string): boolean =>

@@ -66,17 +66,37 @@ export async function addToOutbox(
 }
 
 /** Runs with messages for `server`, those first that have waited longest. */
-export async function waitingRuns(db: Queryable, server: string): Promise<string[]> {
+export async function waitingRuns(
+  db: Queryable,
+  server: string,
+  { seconds = 0 }: {
+    /** Only runs whose oldest message has waited as long. @default {0} */
+    readonly seconds?: number | undefined;
+  } = {},
+): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>(
     `select r.id
        from outbox_runs r
        join outbox o on o.run_id = r.id and o.refused is null
       where r.server = $1
       group by r.id
+     having min(o.created_at) <= now() - make_interval(secs => $2)
       order by min(o.position)`,
-    [server],
+    [server, seconds],
   );
   return rows.map(({ id }) => id);
+}
+
+/** How many messages wait, by the server they are for. */
+export async function waitingMessages(db: Queryable): Promise<{ server: string; messages: number }[]> {
+  const { rows } = await db.query<{ server: string; messages: number }>(
+    `select r.server, count(*) as messages
+       from outbox_runs r
+       join outbox o on o.run_id = r.id and o.refused is null
+      group by r.server
+      order by r.server`,
+  );
+  return rows;
 }
 
 /** The messages of one run, while nobody else delivers them. */
