@@ -96,9 +96,16 @@ function tablesAt(url: string, setting: Setting): Record<string, string> {
   );
 }
 
-/** The password that clients will give is the one that the server wants. */
-const passwordOf = ({ env }: Setting): Record<string, string> =>
-  env.PREFECT_API_AUTH_STRING ? { PREFECT_SERVER_API_AUTH_STRING: env.PREFECT_API_AUTH_STRING } : {};
+/** The password that clients will give is the one that the server wants; it answers 500 when that is not ASCII. */
+function passwordOf({ env: { PREFECT_API_AUTH_STRING: password } }: Setting): Record<string, string> {
+  if (!password) return {};
+  if (!/^[ -~]+$/.test(password)) {
+    throw new UsageError(
+      "Cannot start Prefect with PREFECT_API_AUTH_STRING as it must be of ASCII characters",
+    );
+  }
+  return { PREFECT_SERVER_API_AUTH_STRING: password };
+}
 
 /** Sends what waits in the outbox. */
 async function deliverAll(options: Options, setting: Setting): Promise<number> {

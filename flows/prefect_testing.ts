@@ -114,6 +114,35 @@ export function asking({ api, call }: PrefectClient) {
       const states = await call(api.GET("/flow_run_states/", { params: { query: { flow_run_id: id } } }));
       return states.map(({ type }) => type);
     },
+    /** From when to when it ran, in milliseconds since 1970, each time. */
+    spans: async (id: string) => {
+      const states = await call(api.GET("/flow_run_states/", { params: { query: { flow_run_id: id } } }));
+      const at = states.map(({ type, timestamp }) => ({ type, at: Date.parse(timestamp!) }));
+      return at.flatMap(({ type, at: from }, i) =>
+        type === "RUNNING" ? [{ from, to: at[i + 1]?.at ?? Infinity }] : []
+      );
+    },
+    /** Heartbeats since a time, oldest first. */
+    beats: async (id: string, since: Date) => {
+      const { events } = await call(api.POST("/events/filter", {
+        body: {
+          filter: {
+            event: { name: ["prefect.flow-run.heartbeat"] },
+            resource: { id: [`prefect.flow-run.${id}`] },
+            occurred: { since: since.toISOString(), until: new Date().toISOString() },
+            order: "ASC",
+          },
+          limit: 50,
+        },
+      }));
+      return events.map(({ occurred }) => Date.parse(occurred));
+    },
+    artifactKeys: async (id: string) => {
+      const found = await call(
+        api.POST("/artifacts/filter", { body: { artifacts: { flow_run_id: { any_: [id] } }, limit: 200 } }),
+      );
+      return found.map(({ key }) => key).sort();
+    },
     logs: async (id: string) => {
       const lines = await call(api.POST("/logs/filter", {
         body: { logs: { flow_run_id: { any_: [id] } }, sort: "TIMESTAMP_ASC", limit: 200 },
@@ -138,39 +167,63 @@ export const shape = (labels: readonly string[]) =>
 export const twice = (asked: readonly Asked[]) =>
   asked.length - new Set(asked.map(({ request }) => JSON.stringify(request))).size;
 
-/** Ends a worker and the process of a flow run at once, as a power cut does. */
-export async function killAll(flowRunId: string, worker: Standing): Promise<void> {
-  const victims: number[] = [];
+/** The processes that a worker has started for a flow run. */
+export async function processesOf(flowRunId: string): Promise<number[]> {
+  const found: number[] = [];
   for await (const { name } of Deno.readDir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const environment = await Deno.readTextFile(`/proc/${name}/environ`).catch(() => "");
-    if (environment.includes(`PREFECT__FLOW_RUN_ID=${flowRunId}`)) victims.push(Number(name));
+    if (environment.includes(`PREFECT__FLOW_RUN_ID=${flowRunId}`)) found.push(Number(name));
   }
-  ok(victims.length > 0, "its process is found");
-  for (const { pid } of [JSON.parse(worker.line), ...victims.map((pid) => ({ pid }))]) {
-    Deno.kill(pid, "SIGKILL");
-  }
+  return found;
 }
 
-/** Prefect behind a door that can be shut, or through which answers get lost. */
-export function fickle(target: string) {
+/** Sends a signal to all processes of a flow run; gives their numbers. */
+export async function signal(flowRunId: string, signal: Deno.Signal): Promise<number[]> {
+  const pids = await processesOf(flowRunId);
+  ok(pids.length > 0, "its process is found");
+  for (const pid of pids) Deno.kill(pid, signal);
+  return pids;
+}
+
+/** What becomes of requests that go through a door. */
+export type Mode = "open" | "down" | "failing" | "forgetful" | "slow" | "hung";
+
+/**
+ * Prefect behind a door that can be shut: `down` answers 503, `failing` answers every second request with 500 and does not pass it
+ * on, `forgetful` passes all on and answers 500 instead of what came back for every fifth, `slow` takes its time, `hung` accepts
+ * and never answers.
+ */
+export function fickle(target: string, mode: Mode = "open") {
   let n = 0;
-  const door = { mode: "open" as "open" | "down" | "forgetful" };
+  const door = { mode, asked: 0 };
+  const over = new AbortController();
+  const shut = new Promise<void>((resolve) => over.signal.addEventListener("abort", () => resolve()));
+  const failed = () => Response.json({}, { status: 500 });
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
-    if (door.mode === "down") return new Response("{}", { status: 503 });
+    door.asked++;
+    const { mode } = door;
+    if (mode === "hung") await shut;
+    if (mode === "slow") await Promise.race([shut, pause(2_000)]);
+    if (mode === "down" || over.signal.aborted) return Response.json({}, { status: 503 });
+    if (mode === "failing" && ++n % 2 === 0) return failed();
     const { pathname, search } = new URL(request.url);
+    const { headers } = request;
+    const authorization = headers.get("authorization");
     const answer = await fetch(`${new URL(target).origin}${pathname}${search}`, {
       method: request.method,
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...authorization ? { authorization } : {} },
       ...request.body ? { body: await request.text() } : {},
     });
     const body = await answer.arrayBuffer();
-    const forgets = door.mode === "forgetful" && request.method === "POST" && ++n % 5 === 0;
-    if (forgets) return new Response("{}", { status: 500 });
+    if (mode === "forgetful" && request.method === "POST" && ++n % 5 === 0) return failed();
     return new Response(answer.status === 204 ? null : body, { status: answer.status });
   });
   return Object.assign(door, {
     url: `http://127.0.0.1:${server.addr.port}/api`,
-    [Symbol.asyncDispose]: () => server.shutdown(),
+    async [Symbol.asyncDispose]() {
+      over.abort();
+      await server.shutdown();
+    },
   });
 }

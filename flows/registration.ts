@@ -335,6 +335,7 @@ function postOffice(
     const outbox: Outbox = {
       ...{ registration, idempotencyKey: id, flowRunId: flowRunId! },
       registered: () => Promise.resolve(),
+      held: () => Promise.resolve(),
       next: () => Promise.resolve(entries.slice()),
       delivered: (ids) => {
         for (const id of ids) entries.splice(entries.findIndex((entry) => entry.id === id), 1);

@@ -22,6 +22,8 @@ export interface Outbox {
   readonly idempotencyKey: string;
   /** Prefect's id of the flow run, once it is known. */
   readonly flowRunId: string | null;
+  /** Throws when others may deliver by now. */
+  held(): Promise<void>;
   /** Keeps Prefect's id. */
   registered(flowRunId: string): Promise<void>;
   /** The oldest messages that are not delivered, marked as sent before they are given. */
@@ -53,6 +55,7 @@ export async function deliver(
     const delivered: string[] = [];
     try {
       for (const part of parts(entries)) {
+        await outbox.held();
         try {
           await send(client, flowRunId, part);
           delivered.push(...part.map(({ id }) => id));

@@ -105,12 +105,16 @@ export interface OpenOutbox<Registration, Message> {
   readonly idempotencyKey: string;
   readonly flowRunId: string | null;
   registered(flowRunId: string): Promise<void>;
+  /** Throws when the lock was lost: a process that was stopped for a while has to let others be first. */
+  held(): Promise<void>;
   /** The oldest messages, marked as sent. `again`: they were marked before. */
   next(): Promise<{ readonly id: string; readonly message: Message; readonly again: boolean }[]>;
   delivered(ids: readonly string[]): Promise<void>;
   refused(id: string, why: string): Promise<void>;
 }
 
+/** Milliseconds between two signs of life of a session: the server ends one that says nothing for long, and its lock with it. */
+const AWAKE_MS = 5_000;
 /** Messages taken at once. */
 const AT_ONCE = 50;
 
@@ -134,9 +138,13 @@ export async function withOutbox<Registration, Message>(
       [runId],
     );
     if (!run) return true;
+    const awake = setInterval(() => session.query("select").catch(() => {}), AWAKE_MS);
     try {
       await work({
         ...run,
+        held: async () => {
+          await session.query("select");
+        },
         idempotencyKey: `quintet-${runId}`,
         registered: async (flowRunId) => {
           await db.query("update outbox_runs set flow_run_id = $2 where id = $1", [runId, flowRunId]);
@@ -150,6 +158,7 @@ export async function withOutbox<Registration, Message>(
         },
       });
     } finally { // a connection that is closed may have its locks for a moment yet
+      clearInterval(awake);
       await session.query("select pg_advisory_unlock(hashtextextended($1, 1))", [runId]).catch(() => {});
     }
     return true;
