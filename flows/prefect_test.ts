@@ -105,14 +105,7 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
     const local = { primary: "local", optimizer: "local", concurrency: 4 };
     killed = await create({ system_prompt: "Slowly but surely.", seed: 3 });
     stopped = await create({ system_prompt: "Slowly and steadily.", seed: 4 });
-    const whole = await create({ ...local, max_calls: 120, max_iterations: 2 });
-    const cancelled = await create({
-      ...local,
-      max_calls: 20_000,
-      max_iterations: 500,
-      patience: 500,
-      threshold: 1,
-    });
+    const whole = await create({ ...local, max_calls: 60, max_iterations: 1 });
 
     await step("a run on the embedded model shows the loop, its logs and what came of it", async () => {
       await prefect.reaches(whole, "COMPLETED", 180);
@@ -133,6 +126,13 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
     await step(
       "a run on the embedded model that is cancelled ends within 30 s, its best prompt kept",
       async () => {
+        const cancelled = await create({
+          ...local,
+          max_calls: 20_000,
+          max_iterations: 500,
+          patience: 500,
+          threshold: 1,
+        });
         await until(
           "kept trial",
           120,
