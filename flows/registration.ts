@@ -53,8 +53,11 @@ export interface Run {
   attach(db: Database): void;
   /** Nothing is kept any more once another process runs the experiment. */
   fence(fence: Fence): void;
-  /** How it ended, by its exit code; resolves when that is told or kept, and the database is not needed any more. */
-  end(code: number, last: string): Promise<void>;
+  /**
+   * How it ended, by its exit code; resolves when that is told or kept, and the database is not needed any more. Gives the code to
+   * end with: a worker takes any but 0 for a crash, also of a run that another process has taken over.
+   */
+  end(code: number, last: string): Promise<number>;
 }
 
 /** A flow that nobody is told of. */
@@ -66,7 +69,7 @@ export const untold: Run = {
   event() {},
   attach() {},
   fence() {},
-  end: () => Promise.resolve(),
+  end: (code) => Promise.resolve(code),
 };
 
 /** How long the end of a flow waits for Prefect: a run that a worker started is lost without it, any other is told later. */
@@ -146,6 +149,7 @@ export function openRun(
         }),
       );
       await post.close();
+      return flowRunId !== undefined && post.fenced() ? EXIT.done : code;
     },
   };
 }
@@ -240,7 +244,7 @@ function postOffice(
   const queue: { id: string; message: Message }[] = []; // not in the database yet
   let db: Database | undefined, fence: Fence | undefined;
   let keeping: Promise<void> | undefined, delivering: Promise<void> | undefined;
-  let known = flowRunId, wanted = false, told = false, lost = false;
+  let known = flowRunId, wanted = false, told = false, lost = false, fenced = false;
   let wait: { timer: ReturnType<typeof setTimeout>; over: () => void } | undefined;
 
   if (flowRunId !== undefined) {
@@ -258,7 +262,9 @@ function postOffice(
       await openOutboxRun(db, { id, server: client.url, registration: { ...registration }, flowRunId });
       while (queue.length > 0) {
         const some = queue.splice(0, 500);
-        await addToOutbox(db, id, some, fence);
+        if (await addToOutbox(db, id, some, fence)) continue;
+        fenced = true; // another process runs the experiment: it alone is heard
+        heartbeats.close();
       }
     } catch { // the flow itself will meet what the database has
       lost = true;
@@ -327,6 +333,7 @@ function postOffice(
       clearTimeout(timer);
       heartbeats.close();
     },
+    fenced: () => fenced,
   };
 
   /** A worker's run that failed before it had a database: Prefect would take it for pending, for ever. */

@@ -41,20 +41,25 @@ export interface Fence {
   readonly holder: string;
 }
 
-/** Keeps messages in their order, each once; none when `fence` says that another process has taken over. */
+/** Keeps messages in their order, each once; none, and false is given, when `fence` says that another process has taken over. */
 export async function addToOutbox(
   db: Queryable,
   runId: string,
   messages: readonly OutboxMessage[],
   fence?: Fence,
-): Promise<void> {
-  await db.query(
-    `insert into outbox (id, run_id, message)
-     select id, $1, message::jsonb
-       from unnest($2::uuid[], $3::text[]) with ordinality as m (id, message, place)
-      where not exists (select from experiments e where e.id = $4 and e.holder is distinct from $5)
-      order by place
-         on conflict (id) do nothing`,
+): Promise<boolean> {
+  const { rows: [row] } = await db.query<{ mine: boolean }>(
+    `with fence as (
+       select not exists (select from experiments e where e.id = $4 and e.holder is distinct from $5) as mine
+     ), kept as (
+       insert into outbox (id, run_id, message)
+       select id, $1, message::jsonb
+         from fence, unnest($2::uuid[], $3::text[]) with ordinality as m (id, message, place)
+        where mine
+        order by place
+           on conflict (id) do nothing
+     )
+     select mine from fence`,
     [
       runId,
       messages.map(({ id }) => id),
@@ -63,6 +68,7 @@ export async function addToOutbox(
       fence?.holder,
     ],
   );
+  return row!.mine;
 }
 
 /** Runs with messages for `server`, those first that have waited longest. */
