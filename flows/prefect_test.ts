@@ -226,13 +226,11 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
         async () => !(await processesOf(stopped)).some((pid) => old.includes(pid)),
       );
       for (const id of [killed, stopped]) {
-        deepEqual((await prefect.states(id)).slice(-5), [
-          "CRASHED",
-          "SCHEDULED",
-          "PENDING",
-          "RUNNING",
-          "COMPLETED",
+        const states = await prefect.states(id);
+        deepEqual([...new Set(states.slice(states.lastIndexOf("CRASHED")))], [
+          ...["CRASHED", "SCHEDULED", "PENDING", "RUNNING", "COMPLETED"],
         ]);
+        equal(states.filter((state) => state === "COMPLETED").length, 1);
         const graph = await prefect.graph(id);
         match(shape(graph.map(({ label }) => label)), LOOP);
         deepEqual([...new Set(graph.map(({ state_type }) => state_type))], ["COMPLETED"]);
@@ -356,14 +354,8 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
       await using slow = fickle(url, "slow");
       await using hung = fickle(url, "hung");
       const args = [
-        "--dataset",
-        here.questions,
-        ...models.models,
-        "--max-calls",
-        "200",
-        "--json",
-        "--seed",
-        "9",
+        ...["--dataset", here.questions, ...models.models, "--max-calls", "200", "--seed", "9", "--json"],
+        ...["--no-surrogate", "--no-policy"],
       ];
       const alone = await run("optimize", args, { env: here.env });
       const cases: [what: string, env: Record<string, string>, said: RegExp][] = [
@@ -383,7 +375,7 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
         const told = await run("optimize", [...args, "--report", `${here.folder}/${what}.html`], {
           env: { ...env, ...given },
         });
-        equal(told.code, EXIT.done, told.stderr);
+        equal(told.code, alone.code, told.stderr);
         deepEqual(plain(printed(told)), plain(printed(alone)), what);
         match(told.stderr, said);
         ok(told.stderr.split("told later").length <= 2, told.stderr);

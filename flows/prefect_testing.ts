@@ -78,6 +78,7 @@ export function asking({ api, call }: PrefectClient) {
     reaches: (id: string, state: string, seconds: number) =>
       until(`${state} of ${id}`, seconds, async () => {
         const { state: now } = await flowRun(id);
+        if (now?.type === "FAILED" && state !== "FAILED") throw new Error(`${id} failed: ${now.message}`);
         return now?.type === state && now;
       }),
     set: (id: string, type: Schema<"StateType">) =>
@@ -113,6 +114,10 @@ export function asking({ api, call }: PrefectClient) {
     states: async (id: string) => {
       const states = await call(api.GET("/flow_run_states/", { params: { query: { flow_run_id: id } } }));
       return states.map(({ type }) => type);
+    },
+    stateNames: async (id: string) => {
+      const states = await call(api.GET("/flow_run_states/", { params: { query: { flow_run_id: id } } }));
+      return states.map(({ name }) => name);
     },
     /** From when to when it ran, in milliseconds since 1970, each time. */
     spans: async (id: string) => {
@@ -203,6 +208,7 @@ export function fickle(target: string, mode: Mode = "open") {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     door.asked++;
     const { mode } = door;
+    const asked = request.body ? { body: await request.text() } : {}; // whoever asked may be gone when it is passed on
     if (mode === "hung") await shut;
     if (mode === "slow") await Promise.race([shut, pause(2_000)]);
     if (mode === "down" || over.signal.aborted) return Response.json({}, { status: 503 });
@@ -213,7 +219,7 @@ export function fickle(target: string, mode: Mode = "open") {
     const answer = await fetch(`${new URL(target).origin}${pathname}${search}`, {
       method: request.method,
       headers: { "content-type": "application/json", ...authorization ? { authorization } : {} },
-      ...request.body ? { body: await request.text() } : {},
+      ...asked,
     });
     const body = await answer.arrayBuffer();
     if (mode === "forgetful" && request.method === "POST" && ++n % 5 === 0) return failed();
