@@ -10,6 +10,7 @@ import { EXIT } from "../lib/command/mod.ts";
 import { layOutModel } from "../lib/features/model_folder.ts"; // from mod.ts would come the tokenizer's package
 import { openModel, parseModel } from "../lib/llm/mod.ts";
 import { findLibrary, Lightgbm, requireOpenMp } from "../lib/native/mod.ts";
+import { PrefectError } from "../lib/prefect/mod.ts";
 import { findPython, installedPython } from "../lib/python/mod.ts";
 import { openDatabase, status, waitingMessages } from "../lib/store/mod.ts";
 import { findPrograms } from "../lib/store/programs.ts";
@@ -198,7 +199,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
 
   async prefect(options, { home, env }) {
     const client = clientOf(env);
-    const version = client && `Prefect ${await client.version()} at ${client.url}`;
+    let version: string | undefined;
+    try {
+      version = client && `Prefect ${await client.version()} at ${client.url}`;
+    } catch (error) {
+      if (error instanceof PrefectError && error.status === 401) throw error; // its message says what to set
+      return broken((error as Error).message, "deno task prefect, or mend PREFECT_API_URL");
+    }
     const waiting = await waitingFor(options, home).catch(() => []); // what ails the database is said above
     const [first] = waiting;
     if (first) {

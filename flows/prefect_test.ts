@@ -164,9 +164,9 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
       await until("question", 60, () => Promise.resolve(askedOf(systemPrompt!) > 0));
     }
     await pause(1_000); // what is told of the loop so far arrives
+    Deno.kill(JSON.parse(_first.line).pid, "SIGKILL"); // first, or it would tell of what is killed next
     await signal(killed, "SIGKILL");
     old = await signal(stopped, "SIGSTOP");
-    Deno.kill(JSON.parse(_first.line).pid, "SIGKILL"); // or it would tell of the one that was killed
   }
 
   await step("who is not heard of has crashed, who computes without a pause has not", async () => {
