@@ -5,11 +5,11 @@
  * @module
  */
 import { z } from "zod";
-import { EXIT, jsonSchemaOf, UsageError } from "../lib/command/mod.ts";
-import { deploy, type Deployed, type PrefectClient, PrefectError } from "../lib/prefect/mod.ts";
+import { EXIT, jsonSchemaOf } from "../lib/command/mod.ts";
+import { deploy, type Deployed, PrefectError } from "../lib/prefect/mod.ts";
 import { schema as evaluate } from "./evaluate.ts";
 import { schema as optimize } from "./optimize.ts";
-import { clientOf } from "./registration.ts";
+import { configured } from "./registration.ts";
 import { schema as report } from "./report.ts";
 import { common, main, OWN, ROOT, type Setting } from "./setting.ts";
 import { schema as sweep } from "./sweep.ts";
@@ -97,15 +97,6 @@ async function patiently<T>(work: () => Promise<T>): Promise<T> {
       await new Promise((resolve) => setTimeout(resolve, 500 * tries));
     }
   }
-}
-
-/** The client; throws UsageError when no server is configured. */
-export function configured(env: Setting["env"]): PrefectClient {
-  const client = clientOf(env);
-  if (client) return client;
-  throw new UsageError(
-    "Cannot reach Prefect as PREFECT_API_URL must be set: `deno task prefect` starts a server and says what to set it to",
-  );
 }
 
 function deployed(name: Name, { deno, directory, limit, schedule, timezone, flow }: Options): Deployed {

@@ -67,7 +67,9 @@ export const run = (...flow: Parameters<typeof start>): Promise<Ended> => start(
 /** Variables without those that Quintet reads. */
 export const clean = (env: Record<string, string>): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(env).filter(([name]) => !/^(QUINTET_|OPENAI_|GOOGLE_|DATABASE_URL$|PG|CI$)/.test(name)),
+    Object.entries(env).filter(([name]) =>
+      !/^(QUINTET_|PREFECT_|OPENAI_|GOOGLE_|DATABASE_URL$|PG|CI$)/.test(name)
+    ),
   );
 
 /** The one JSON document that a process printed; a SyntaxError when stdout holds anything else. */

@@ -22,6 +22,8 @@ export interface Outbox {
   readonly idempotencyKey: string;
   /** Prefect's id of the flow run, once it is known. */
   readonly flowRunId: string | null;
+  /** Throws when others may deliver by now. */
+  held(): Promise<void>;
   /** Keeps Prefect's id. */
   registered(flowRunId: string): Promise<void>;
   /** The oldest messages that are not delivered, marked as sent before they are given. */
@@ -53,6 +55,7 @@ export async function deliver(
     const delivered: string[] = [];
     try {
       for (const part of parts(entries)) {
+        await outbox.held();
         try {
           await send(client, flowRunId, part);
           delivered.push(...part.map(({ id }) => id));
@@ -123,11 +126,11 @@ async function send(client: PrefectClient, flowRunId: string, part: readonly Ent
 }
 
 /** What a state of ours looks like: its transition has the message's id, by which it is found again. */
-const stateOf = (id: string, { type, name, message }: State) => ({
+const stateOf = (id: string, { type, name, message, at }: State) => ({
   type,
   ...name === undefined ? {} : { name },
   ...message === undefined ? {} : { message },
-  state_details: { transition_id: id },
+  state_details: { transition_id: id, ...at === undefined ? {} : { scheduled_time: at } },
 });
 
 const arrived = (states: readonly Schema<"State">[], id: string): boolean =>

@@ -33,6 +33,7 @@ export {
   resumeExperiment,
   type Status,
 } from "./experiments.ts";
+export { type Guest, openGuest } from "./guest.ts";
 export {
   type Accuracy,
   type ContextAccuracy,
@@ -76,6 +77,7 @@ export {
   openOutboxRun,
   type OutboxMessage,
   type OutboxRun,
+  waitingMessages,
   waitingRuns,
   withOutbox,
 } from "./outbox.ts";
