@@ -43,7 +43,7 @@ async function run(options: z.output<typeof schema>, setting: Setting): Promise<
     }
   });
   if (stop.aborted) return EXIT.interrupted;
-  print(options.json ? JSON.stringify({ url, log }) : `PREFECT_API_URL=${url}`);
+  print(options.json ? JSON.stringify({ url, pid: server.pid, log }) : `PREFECT_API_URL=${url}`);
   tell(`Its pages: ${url.replace(/\/api$/, "")}; its log: ${log}. Ctrl-C ends it.`);
   await Promise.race([
     server.status,

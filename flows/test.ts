@@ -19,7 +19,7 @@ const schema = z.strictObject({
 
 const SOURCES = ["lib", "flows", "bench"];
 /** Tests of what others do within seconds, as Prefect's server: they run after the others, and have the machine to themselves. */
-const ALONE = ["flows/prefect_test.ts"];
+const ALONE = ["flows/prefect_test.ts", "flows/faults_test.ts"];
 
 async function run(
   { paths, filter, check }: z.output<typeof schema>,
