@@ -10,7 +10,7 @@ import { openArena } from "./faults/arena.ts";
 import { migrations, outages, restarts } from "./faults/database.ts";
 import { commands, races, writers } from "./faults/embedded.ts";
 import { kills, sigterm } from "./faults/kills.ts";
-import { type Fault, holds, type Line } from "./faults/line.ts";
+import { type Fault, holds, type Line, sum, untouched } from "./faults/line.ts";
 import { clock, disk } from "./faults/machine.ts";
 import { modelNetwork, postgresNetwork } from "./faults/network.ts";
 import { points, prefectServer } from "./faults/under_prefect.ts";
@@ -56,7 +56,9 @@ async function run({ only, quick, json }: z.output<typeof schema>, setting: Sett
       return (await Promise.all(names.map((name) =>
         limit(async () => {
           const lines = await arena.lines(name, FAULTS[name]!, (text) =>
-            say(`${done} of ${names.length} tried`, `${name}: ${text}`));
+            say(`${done} of ${names.length} tried`, `${name}: ${text}`)).catch((error) => [
+              sum(name, [{ ...untouched, survived: false, why: `${name}: ${error.stack}` }]),
+            ]);
           say(`${++done} of ${names.length} tried`);
           return lines;
         })

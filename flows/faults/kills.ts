@@ -195,7 +195,7 @@ export const sigterm: Fault = async (arena) => {
   const url = await arena.database("sigterm");
   const env = { QUINTET_HOME: `${folder}/sigterm`, DATABASE_URL: url };
   const draws = random("sigterm");
-  const nth = () => 1 + Math.floor(whole.asked.length * draws());
+  const nth = () => 1 + Math.floor((whole.asked.length - 1) * draws()); // after the last one it is over
   const drained = Array.from(
     { length: quick ? 2 : 20 },
     () => ({ at: nth(), seconds: quick ? 2 : 8 * draws() }),

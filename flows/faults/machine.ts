@@ -108,7 +108,7 @@ export const disk: Fault = async ({ folder, whole, quick, questions, log }) => {
         ok(codes[2] === EXIT.usage, `exit code ${codes[2]}`);
         match(
           await read("read-only"),
-          /^Cannot use \S*frozen\S* as it must be writable: .*: set QUINTET_HOME .*\n$/,
+          /^Cannot use \S*frozen\S* as it must be writable: .*: set QUINTET_HOME .*$/m,
         );
       }),
     );

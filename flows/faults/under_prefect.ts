@@ -7,7 +7,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pLimit from "p-limit";
 import { type Point, POINTS } from "../../lib/cut.ts";
-import { type PrefectClient, prefectClient } from "../../lib/prefect/mod.ts";
+import { type PrefectClient, prefectClient, PrefectError } from "../../lib/prefect/mod.ts";
 import { random } from "../../lib/random.ts";
 import { openDatabase } from "../../lib/store/mod.ts";
 import { serverProcesses } from "../../lib/store/server.ts";
@@ -168,12 +168,15 @@ async function flowRunOf<Told>(
       },
     }));
   const startAgain = (told?: Told) =>
-    patiently("second start", async () => {
+    until("second start", 120, async () => {
       await schedule(new Date(Date.now() + 3_600_000)); // only what is scheduled can be told other variables
-      await call(
-        api.PATCH("/flow_runs/{id}", { params, body: { job_variables: { env: variablesOf(told) } } }),
-      );
-      await schedule(new Date());
+      const body = { job_variables: { env: variablesOf(told) } };
+      const isTold = await call(api.PATCH("/flow_runs/{id}", { params, body })).then(() => true, (error) => {
+        if (error instanceof PrefectError && error.status === 400) return false; // crashed, once more
+        throw error;
+      });
+      if (isTold) await schedule(new Date());
+      return isTold;
     });
   /** The state in which it ended, and how it came to that. */
   const end = (told?: Told) =>
