@@ -61,7 +61,7 @@ async function run(options: Options, setting: Setting): Promise<number> {
     }
   });
   if (stop.aborted) return EXIT.interrupted;
-  print(options.json ? JSON.stringify({ url, log }) : `PREFECT_API_URL=${url}`);
+  print(options.json ? JSON.stringify({ url, pid: server.pid, log }) : `PREFECT_API_URL=${url}`);
   tell(`Its pages: ${url.replace(/\/api$/, "")}; its log: ${log}. Ctrl-C ends it.`);
   const delivering = deliverAll(options, {
     ...setting,

@@ -428,6 +428,9 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     const settle = async (usage: Usage, outcome: Settlement["outcome"]) => {
       try {
         await journal.settle({ id, usage, cost: costOf(usage, price), ms: elapsed() - sent, outcome });
+      } catch (error) {
+        stopped ??= error as Error; // no further call is sent while answers cannot be kept
+        throw error;
       } finally {
         release(usage);
       }

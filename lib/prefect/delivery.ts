@@ -109,7 +109,7 @@ async function send(client: PrefectClient, flowRunId: string, part: readonly Ent
     case "flow run state":
       return await sendFlowRunState(client, flowRunId, message, again);
     case "task run":
-      return await sendTaskRun(client, flowRunId, message);
+      return await sendTaskRun(client, flowRunId, part[0]!.id, message, again);
     case "task run state":
       return await sendTaskRunState(client, message, again);
     case "log":
@@ -174,24 +174,28 @@ async function forced(set: (force: boolean) => Promise<Schema<"OrchestrationResu
 async function sendTaskRun(
   { api, call }: PrefectClient,
   flowRunId: string,
+  entry: string,
   { id, key, dynamicKey, after, retries }: Extract<Message, { kind: "task run" }>,
+  again: boolean,
 ): Promise<void> {
   const inputs = after.map((id) => ({ input_type: "task_run" as const, id }));
+  const running = stateOf(entry, { type: "RUNNING" });
   const { state } = await call(api.POST("/task_runs/", {
     body: {
       ...{ id, flow_run_id: flowRunId, task_key: key, dynamic_key: dynamicKey, name: `${key} ${dynamicKey}` },
-      state: { type: "RUNNING" },
+      state: running,
       empirical_policy: { retries, retry_delay: 0 },
       task_inputs: inputs.length === 0 ? {} : { after: inputs },
     },
   }));
   if (state?.type === "RUNNING") return;
+  if (again) { // what followed may have arrived, too
+    const states = await call(api.GET("/task_run_states/", { params: { query: { task_run_id: id } } }));
+    if (arrived(states, entry)) return;
+  }
   await forced((force) =>
     // the flow run was started again, and its task with it
-    call(api.POST("/task_runs/{id}/set_state", {
-      params: { path: { id } },
-      body: { state: { type: "RUNNING" }, force },
-    }))
+    call(api.POST("/task_runs/{id}/set_state", { params: { path: { id } }, body: { state: running, force } }))
   );
 }
 
