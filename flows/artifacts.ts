@@ -44,13 +44,16 @@ export function artifactsOf(record: ExperimentRecord, report: string): Artifact[
         data: fenced(promptDiff(seed, best), "diff"),
       }]
       : [],
-    {
-      ...{ key: "report", type: "markdown" as const, description: "The report" },
-      data: `[Report of experiment ${result.experiment_id}](${pathToFileURL(report).href}), ` +
-        `or \`deno task report ${result.experiment_id}\``,
-    },
+    reportArtifact([result.experiment_id], report),
   ];
 }
+
+/** Where the report is, of one experiment or of two side by side. */
+export const reportArtifact = (ids: readonly string[], path: string): Artifact => ({
+  ...{ key: "report", type: "markdown", description: "The report" },
+  data: `[Report of experiment ${ids.join(" and ")}](${pathToFileURL(path).href}), ` +
+    `or \`deno task report ${ids.length > 1 ? `--compare ${ids.join(" ")}` : ids[0]}\``,
+});
 
 /** What was removed and what was added, a line each. */
 function promptDiff(before: TrialRow, after: TrialRow): string {

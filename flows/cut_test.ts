@@ -7,61 +7,22 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { EXIT } from "../lib/command/mod.ts";
-import { type Point, POINTS } from "../lib/cut.ts";
-import type { ExperimentResult } from "../lib/report/result.ts";
+import { POINTS } from "../lib/cut.ts";
 import { openDatabase, type Queryable } from "../lib/store/mod.ts";
 import { serverProcesses } from "../lib/store/server.ts";
 import { testDatabase } from "../lib/store/testing.ts";
 import {
-  type ChatRequest,
-  each,
-  essence,
-  modelServer,
-  parity,
-  parityQuestions,
-  place,
-  printed,
-  run,
-  start,
-} from "./testing.ts";
-
-// ---- the run ----
-
-/** The smallest run that asks all roles and comes by all points: 7 trials, 67 calls. */
-const QUESTIONS = parityQuestions({ train: 8, validation: 6, test: 3 });
-const OPTIONS = ["--metric", "judge", "--threshold", "1", "--max-iterations", "1", "--concurrency", "1"];
-
-/** What a run left that came to its end. */
-interface Whole {
-  readonly result: ExperimentResult;
-  /** What the models were asked, in this order. */
-  readonly asked: readonly ChatRequest[];
-}
-
-/** `parity`, which as `writer` also grades. */
-function answer(request: ChatRequest): string {
-  if (roleOf(request) !== "grader") return parity(request);
-  const { references, answer } = JSON.parse(request.messages.at(-1)!.content);
-  return JSON.stringify({ score: references.includes(answer) ? 10 : 0 });
-}
-
-function roleOf({ model, messages }: ChatRequest): "primary" | "optimizer" | "grader" {
-  if (model === "parity") return "primary";
-  return messages[0]!.content.startsWith("You grade answers.") ? "grader" : "optimizer";
-}
-
-// ---- the kills ----
-
-/** Where a run is killed: at a point, when it comes by for the nth time. */
-type Cut = readonly [name: Point, nth?: number];
-
-/** What a kill costs: a call whose answer nobody has, and whether its provider has answered it. */
-const COSTS: Partial<Record<Point, { lost: number; again: number }>> = {
-  "call: before it is sent": { lost: 1, again: 0 },
-  "call: answered": { lost: 1, again: 1 },
-  "heartbeat: before it is kept": { lost: 1, again: 1 }, // a call hangs, else the run is over before a heart has beaten
-  "heartbeat: kept": { lost: 1, again: 1 },
-};
+  answer,
+  COSTS,
+  type Cut,
+  cutsOf,
+  OPTIONS,
+  QUESTIONS,
+  roleOf,
+  undisturbed,
+  type Whole,
+} from "./faults/small_run.ts";
+import { each, essence, modelServer, place, printed, run, start } from "./testing.ts";
 
 /**
  * Runs, is killed at the first cut, resumes, is killed at the second, and so on, and comes to its end: as if it had not
@@ -69,7 +30,7 @@ const COSTS: Partial<Record<Point, { lost: number; again: number }>> = {
  */
 async function survive(
   cuts: readonly Cut[],
-  { whole, env, questions }: { whole?: Whole; env: Readonly<Record<string, string>>; questions: string },
+  { whole, env, questions }: { whole: Whole; env: Readonly<Record<string, string>>; questions: string },
 ): Promise<Whole> {
   let hanging: PromiseWithResolvers<void> | undefined;
   await using server = modelServer(async (request) => {
@@ -93,7 +54,7 @@ async function survive(
   const ended = await optimize();
   equal(ended.code, 0, ended.stderr);
   const left = { result: printed(ended), asked: server.asked.map(({ request }) => request) };
-  if (whole) equalButFor(cuts, left, whole);
+  equalButFor(cuts, left, whole);
   return left;
 }
 
@@ -122,48 +83,10 @@ Deno.test("optimize survives a kill at every point, through DATABASE_URL and on 
   await using at = await place();
   await Deno.writeTextFile(at.questions, QUESTIONS);
   const { questions } = at;
-  const whole = await survive([], { env: at.env, questions });
+  const whole = await undisturbed(questions, at.env);
   const order = whole.asked.map(roleOf);
   deepEqual([order.length, order.at(-1)], [67, "grader"]);
-  const nth = (role: string, from = 0) => order.indexOf(role as typeof order[number], from) + 1;
-  const calls = [1, nth("grader"), nth("optimizer"), nth("primary", 40), order.length];
-
-  const alone: (readonly Cut[])[] = [
-    ...calls.flatMap((nth): Cut[][] => [[["call: before it is sent", nth]], [["call: answered", nth]]]),
-    ...[1, order.length].flatMap((
-      nth,
-    ): Cut[][] => [[["call: before its intent", nth]], [["call: settled", nth]]]),
-    [["migration: before commit", 2]],
-    [["migration: committed", 2]],
-    [["schema: up to date"]],
-    [["experiment: held"]],
-    [["dataset: before commit"]],
-    [["dataset: committed"]],
-    [["experiment: before it is begun"]],
-    [["experiment: begun"]],
-    [["trial: before commit"]],
-    [["trial: committed", 4]],
-    [["scores: before they are kept", 2]],
-    [["scores: kept", 2]],
-    [["measurement: before it is kept"]],
-    [["measurement: kept", 2]],
-    [["claim: before it is kept"]],
-    [["claim: kept"]],
-    [["others: before commit"]],
-    [["others: forgotten"]],
-    [["heartbeat: before it is kept"]],
-    [["heartbeat: kept"]],
-    [["experiment: before it is ended"]],
-    [["experiment: ended"]],
-    [["result: printed"]],
-    [["report: before its draft"]],
-    [["report: drafted"]],
-    [["report: written"]],
-    [["call: settled", 20], ["experiment: before it is resumed"]],
-    [["call: settled", 40], ["experiment: resumed"]],
-    [["call: settled", 60], ["call: read back", 30]],
-    [["call: answered", 30], ["call: answered"]], // twice at the same call
-  ];
+  const alone = cutsOf(whole);
   const remote = async (cuts: readonly Cut[]) => {
     const bare = cuts[0]![0].startsWith("migration");
     await using db = await testDatabase(bare ? {} : { folder: "sql" });

@@ -5,13 +5,14 @@
  * @module
  */
 import { z } from "zod";
-import { EXIT, jsonSchemaOf, UsageError } from "../lib/command/mod.ts";
-import { deploy, type Deployed, type PrefectClient, PrefectError } from "../lib/prefect/mod.ts";
+import { EXIT, jsonSchemaOf } from "../lib/command/mod.ts";
+import { deploy, type Deployed, PrefectError } from "../lib/prefect/mod.ts";
 import { schema as evaluate } from "./evaluate.ts";
 import { schema as optimize } from "./optimize.ts";
-import { clientOf } from "./registration.ts";
+import { configured } from "./registration.ts";
 import { schema as report } from "./report.ts";
 import { common, main, OWN, ROOT, type Setting } from "./setting.ts";
+import { schema as sweep } from "./sweep.ts";
 import { schema as trainMetaModel } from "./train_meta_model.ts";
 import { schema as trainPolicy } from "./train_policy.ts";
 
@@ -23,6 +24,7 @@ const FLOWS = {
     description: "Search for a better prompt",
     limit: Infinity,
   },
+  "sweep": { file: "sweep", schema: sweep, description: "Many experiments on one budget", limit: Infinity },
   "evaluate": { file: "evaluate", schema: evaluate, description: "Score a prompt", limit: Infinity },
   "report": { file: "report", schema: report, description: "An experiment as an HTML page", limit: Infinity },
   "train-meta-model": {
@@ -97,15 +99,6 @@ async function patiently<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The client; throws UsageError when no server is configured. */
-export function configured(env: Setting["env"]): PrefectClient {
-  const client = clientOf(env);
-  if (client) return client;
-  throw new UsageError(
-    "Cannot reach Prefect as PREFECT_API_URL must be set: `deno task prefect` starts a server and says what to set it to",
-  );
-}
-
 function deployed(name: Name, { deno, directory, limit, schedule, timezone, flow }: Options): Deployed {
   const { file, schema, description, limit: own } = FLOWS[name];
   return {
@@ -125,7 +118,7 @@ const quoted = (path: string): string =>
   /[^\w./:\\-]/.test(path) ? `'${path.replaceAll("'", `'"'"'`)}'` : path;
 
 /** Not given by who runs a deployment: where a machine has things is its own affair. */
-const MACHINE = [...OWN, "report", "output"];
+const MACHINE = [...OWN, "report", "output", "status"];
 
 /** A flow's schema as that of its parameters. */
 function parametersOf(schema: z.ZodObject): Record<string, unknown> {

@@ -10,9 +10,11 @@ import { EXIT } from "../lib/command/mod.ts";
 import { layOutModel } from "../lib/features/model_folder.ts"; // from mod.ts would come the tokenizer's package
 import { openModel, parseModel } from "../lib/llm/mod.ts";
 import { findLibrary, Lightgbm, requireOpenMp } from "../lib/native/mod.ts";
+import { PrefectError } from "../lib/prefect/mod.ts";
 import { findPython, installedPython } from "../lib/python/mod.ts";
-import { openDatabase, status } from "../lib/store/mod.ts";
+import { openDatabase, status, waitingMessages } from "../lib/store/mod.ts";
 import { findPrograms } from "../lib/store/programs.ts";
+import { clientOf } from "./registration.ts";
 import { common, databaseOption, freeMiB, main, requireWritable, ROOT, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({ ...databaseOption, ...common });
@@ -195,6 +197,30 @@ const CHECKS: Readonly<Record<string, Check>> = {
     return ok(`${db.description}, ${schema}`);
   },
 
+  async prefect(options, { home, env }) {
+    const client = clientOf(env);
+    let version: string | undefined;
+    try {
+      version = client && `Prefect ${await client.version()} at ${client.url}`;
+    } catch (error) {
+      if (error instanceof PrefectError && error.status === 401) throw error; // its message says what to set
+      return broken((error as Error).message, "deno task prefect, or mend PREFECT_API_URL");
+    }
+    const waiting = await waitingFor(options, home).catch(() => []); // what ails the database is said above
+    const [first] = waiting;
+    if (first) {
+      const total = waiting.reduce((sum, { messages }) => sum + messages, 0);
+      return {
+        state: "ok",
+        detail: `${version ?? "PREFECT_API_URL not set"}; ${total} messages wait for ${
+          waiting.map(({ server }) => server).join(", ")
+        }`,
+        fix: `PREFECT_API_URL=${first.server} deno task prefect --deliver`,
+      };
+    }
+    return version ? ok(version) : absent("PREFECT_API_URL not set: only needed to schedule and show runs");
+  },
+
   keys(_, { env }) {
     const has = KEYS.filter((name) => env[name]);
     return has.length > 0
@@ -202,6 +228,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
       : absent(`${KEYS.join(", ")} not set: only needed for remote models`);
   },
 };
+
+/** What waits in the outbox, where there is one. */
+async function waitingFor({ database }: Options, home: string) {
+  if (!database && await existing(`${home}/postgres`) !== `${home}/postgres`) return [];
+  await using db = await openDatabase({ home, ...database ? { url: database } : {} });
+  return await waitingMessages(db);
+}
 
 /** The folder itself, or the nearest one above it that exists. */
 async function existing(folder: string): Promise<string> {

@@ -13,7 +13,7 @@ const partsSchema = z.array(z.strictObject({
 
 const PARTS = [
   ...["deno", "home", "disk", "memory", "python", "wheels", "openmp", "model", "lightgbm", "embedding"],
-  ...["postgres", "database", "keys"],
+  ...["postgres", "database", "prefect", "keys"],
 ];
 
 Deno.test("a bare machine is told what it lacks", async (t) => {
@@ -33,7 +33,14 @@ Deno.test("a bare machine is told what it lacks", async (t) => {
       { // as the tests are run: whatever is needed is there, and tried
         options: { env: { QUINTET_HOME: `${at.folder}/new` } },
         code: EXIT.done,
-        states: { home: "ok", python: "ok", postgres: "ok", database: "absent", keys: "absent" },
+        states: {
+          home: "ok",
+          python: "ok",
+          postgres: "ok",
+          database: "absent",
+          prefect: "absent",
+          keys: "absent",
+        },
         fixes: {},
       },
       {
@@ -49,15 +56,26 @@ Deno.test("a bare machine is told what it lacks", async (t) => {
       },
       {
         options: {
-          env: { QUINTET_HOME: `${at.questions}/home`, DATABASE_URL: away, PATH },
+          env: {
+            QUINTET_HOME: `${at.questions}/home`,
+            ...{ DATABASE_URL: away, PREFECT_API_URL: "http://127.0.0.1:1/api", PATH },
+          },
           root,
         },
         code: EXIT.usage,
-        states: { home: "broken", python: "broken", wheels: "absent", model: "absent", database: "broken" },
+        states: {
+          home: "broken",
+          python: "broken",
+          wheels: "absent",
+          model: "absent",
+          database: "broken",
+          prefect: "broken",
+        },
         fixes: {
           home: /^set QUINTET_HOME to a folder that is$/,
           python: /: (sudo )?apt install python3 python3-venv/,
           database: /^start it, or mend DATABASE_URL$/,
+          prefect: /^deno task prefect, or mend PREFECT_API_URL$/,
         },
       },
     ];

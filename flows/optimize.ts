@@ -95,8 +95,8 @@ export const schema = z.strictObject({
   ...databaseOption,
   ...common,
 });
-type Options = z.output<typeof schema>;
-type Config = Omit<Options, keyof Settled | keyof Learned> & Settled & LearnedOptions & {
+export type Options = z.output<typeof schema>;
+export type Config = Omit<Options, keyof Settled | keyof Learned> & Settled & LearnedOptions & {
   /** Calls below which nothing is searched; kept, so that the result can say so. */
   readonly calls_to_search?: number;
   /** What it was begun by. */
@@ -165,7 +165,7 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
 }
 
 /** What is to be run. */
-interface Plan {
+export interface Plan {
   readonly config: Config;
   readonly dataset: Dataset;
   /** The experiment that is to go on. */
@@ -173,7 +173,7 @@ interface Plan {
 }
 
 /** A new experiment; what is wrong with it is told before anything is started. */
-async function planned(options: Options, setting: Setting): Promise<Plan> {
+export async function planned(options: Options, setting: Setting): Promise<Plan> {
   const dataset = await questionsIn(options, setting);
   const made = settled(options, dataset);
   const callsEach = made.metric === "judge" ? 2 : 1;
@@ -211,7 +211,7 @@ async function resumed(db: Database, id: string, options: Options, setting: Sett
 }
 
 /** A plan that is kept as an experiment. */
-interface Begun extends Plan {
+export interface Begun extends Plan {
   readonly id: string;
   readonly datasetId: string;
   readonly holder: string;
@@ -219,7 +219,8 @@ interface Begun extends Plan {
   readonly seconds: number;
 }
 
-async function begin(db: Database, id: string, plan: Plan, { hold: { holder }, learning, setting }: {
+/** Keeps a plan as the experiment `id`, or sets that running again. */
+export async function begin(db: Database, id: string, plan: Plan, { hold: { holder }, learning, setting }: {
   hold: Hold;
   learning: Learning;
   setting: Setting;
@@ -238,7 +239,8 @@ async function begin(db: Database, id: string, plan: Plan, { hold: { holder }, l
   return { ...plan, config, id, datasetId, holder, seconds: 0 };
 }
 
-const search = async (
+/** Runs what has begun to its end. */
+export const search = async (
   db: Database,
   begun: Begun,
   roles: Models & { readonly learning: Learning },

@@ -7,19 +7,34 @@ import { z } from "zod";
 import { EXIT, UsageError } from "../lib/command/mod.ts";
 import { prefectClient, PrefectError } from "../lib/prefect/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
-import { common, main, requireWritable, ROOT, type Setting, writeFile } from "./setting.ts";
+import { openGuest, waitingMessages } from "../lib/store/mod.ts";
+import { configured, deliverWaiting } from "./registration.ts";
+import {
+  common,
+  database,
+  databaseOption,
+  main,
+  requireWritable,
+  ROOT,
+  type Setting,
+  writeFile,
+} from "./setting.ts";
 
 export const schema = z.strictObject({
   port: z.int().min(0).max(65535).default(4200).describe("to listen on; 0 for any that is free"),
-  prefect_database: z.string().optional()
-    .describe("postgresql+asyncpg://… for its own tables; SQLite in QUINTET_HOME/prefect unless given")
-    .meta({ placeholder: "URL" }),
+  prefect_database: z.string().default("embedded").describe(
+    "for its own tables: embedded, one of its own on Quintet's server; sqlite, in QUINTET_HOME/prefect; or postgresql://…",
+  ).meta({ placeholder: "URL" }),
   seconds: z.number().gt(0).optional().describe("after which it ends by itself"),
+  deliver: z.boolean().default(false).describe("send what waits to PREFECT_API_URL, and start nothing"),
   types: z.boolean().default(false).describe("write lib/prefect/api.d.ts anew, and start nothing"),
+  ...databaseOption,
   ...common,
 });
+type Options = z.output<typeof schema>;
 
-async function run(options: z.output<typeof schema>, setting: Setting): Promise<number> {
+async function run(options: Options, setting: Setting): Promise<number> {
+  if (options.deliver) return await deliverAll(options, setting);
   const python = await prefectPython(setting);
   if (options.types) return await writeTypes(python, setting);
   const { stop, stage, print, tell, home } = setting;
@@ -30,9 +45,12 @@ async function run(options: z.output<typeof schema>, setting: Setting): Promise<
     throw new UsageError(`Cannot start a Prefect server as one answers at ${url}: name another --port`);
   }
   const log = `${home}/prefect/server.log`;
+  await using guest = options.prefect_database === "embedded" && !configuredTables(setting)
+    ? await stage("Database", (notice) => openGuest("prefect", { home, notice }))
+    : undefined;
   await using server = await prefectProcess(["server", "start", "--host", "127.0.0.1", "--port", `${port}`], {
     ...{ python, setting, log },
-    env: options.prefect_database ? { PREFECT_API_DATABASE_CONNECTION_URL: options.prefect_database } : {},
+    env: { ...tablesAt(guest?.url ?? options.prefect_database, setting), ...passwordOf(setting) },
   });
   await stage("Prefect", async (say) => {
     while (!await answers(url)) {
@@ -43,13 +61,71 @@ async function run(options: z.output<typeof schema>, setting: Setting): Promise<
     }
   });
   if (stop.aborted) return EXIT.interrupted;
-  print(options.json ? JSON.stringify({ url, log }) : `PREFECT_API_URL=${url}`);
+  print(options.json ? JSON.stringify({ url, pid: server.pid, log }) : `PREFECT_API_URL=${url}`);
   tell(`Its pages: ${url.replace(/\/api$/, "")}; its log: ${log}. Ctrl-C ends it.`);
+  const delivering = deliverAll(options, {
+    ...setting,
+    print() {},
+    env: { ...setting.env, PREFECT_API_URL: url },
+  })
+    .catch(({ message }) => tell(message)); // a server is there all the same
   await Promise.race([
     server.status,
     sleep(options.seconds === undefined ? undefined : options.seconds * 1000, stop),
   ]);
   if (server.ended() && !stop.aborted) throw new Error(`Cannot go on as Prefect's server ended: see ${log}`);
+  await delivering;
+  return EXIT.done;
+}
+
+/** Variables by which Prefect itself is told where its tables are. */
+const TABLES = ["PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"];
+
+const configuredTables = ({ env, given }: Setting): boolean =>
+  !given.has("prefect_database") && TABLES.some((name) => env[name]);
+
+/** Where Prefect has its tables; its own SQLite when nothing is said. */
+function tablesAt(url: string, setting: Setting): Record<string, string> {
+  if (configuredTables(setting)) return {};
+  if (url === "sqlite") return {};
+  if (/^postgres(ql)?(\+asyncpg)?:\/\//.test(url)) {
+    return { [TABLES[0]!]: url.replace(/^[^:]*/, "postgresql+asyncpg") };
+  }
+  throw new UsageError(
+    "Cannot use --prefect-database as it must be embedded, sqlite or postgresql://…", // what it is may hold a password
+  );
+}
+
+/** The password that clients will give is the one that the server wants; it answers 500 when that is not ASCII. */
+function passwordOf({ env: { PREFECT_API_AUTH_STRING: password } }: Setting): Record<string, string> {
+  if (!password) return {};
+  if (!/^[ -~]+$/.test(password)) {
+    throw new UsageError(
+      "Cannot start Prefect with PREFECT_API_AUTH_STRING as it must be of ASCII characters",
+    );
+  }
+  return { PREFECT_SERVER_API_AUTH_STRING: password };
+}
+
+/** Sends what waits in the outbox. */
+async function deliverAll(options: Options, setting: Setting): Promise<number> {
+  const client = configured(setting.env);
+  await using db = await database(options, setting);
+  await deliverWaiting(db, client, {
+    onRefused: (why) => setting.tell(`Prefect refused something: ${why}`),
+  });
+  const left = await waitingMessages(db);
+  const [here, elsewhere] = [true, false].map((wanted) =>
+    left.filter(({ server }) => (server === client.url) === wanted).reduce(
+      (sum, { messages }) => sum + messages,
+      0,
+    )
+  );
+  setting.print(
+    options.json
+      ? JSON.stringify({ waiting: here, elsewhere })
+      : `${here} messages wait${elsewhere ? `, ${elsewhere} for another server` : ""}`,
+  );
   return EXIT.done;
 }
 
@@ -62,11 +138,10 @@ const freePort = (): number => {
   return listener.addr.port;
 };
 
-/** Whether a Prefect server is there. */
+/** Whether a Prefect server is there, which says so without a password. */
 async function answers(url: string): Promise<boolean> {
   try {
-    await prefectClient({ url, timeoutMs: 2_000 }).version();
-    return true;
+    return await prefectClient({ url, timeoutMs: 2_000 }).healthy();
   } catch (error) {
     if (error instanceof PrefectError) return false;
     throw error;
@@ -163,6 +238,7 @@ const PATHS = [
   "/deployments/{id}/create_flow_run",
   "/deployments/{id}/schedules",
   "/events",
+  "/events/filter",
   "/flow_run_states/",
   "/flow_runs/",
   "/flow_runs/filter",
@@ -170,6 +246,7 @@ const PATHS = [
   "/flow_runs/{id}/graph-v2",
   "/flow_runs/{id}/set_state",
   "/flows/",
+  "/health",
   "/logs/",
   "/logs/filter",
   "/task_run_states/",

@@ -4,10 +4,12 @@
  *
  * @module
  */
-import { EXIT } from "../lib/command/mod.ts";
+import { EXIT, UsageError } from "../lib/command/mod.ts";
 import {
   deliver,
+  type Heartbeats,
   type Message,
+  openHeartbeats,
   type Outbox,
   type PrefectClient,
   prefectClient,
@@ -51,8 +53,11 @@ export interface Run {
   attach(db: Database): void;
   /** Nothing is kept any more once another process runs the experiment. */
   fence(fence: Fence): void;
-  /** How it ended, by its exit code; resolves when that is told or kept, and the database is not needed any more. */
-  end(code: number, last: string): Promise<void>;
+  /**
+   * How it ended, by its exit code; resolves when that is told or kept, and the database is not needed any more. Gives the code to
+   * end with: a worker takes any but 0 for a crash, also of a run that another process has taken over.
+   */
+  end(code: number, last: string): Promise<number>;
 }
 
 /** A flow that nobody is told of. */
@@ -64,13 +69,13 @@ export const untold: Run = {
   event() {},
   attach() {},
   fence() {},
-  end: () => Promise.resolve(),
+  end: (code) => Promise.resolve(code),
 };
 
-/** Milliseconds between two heartbeats. */
-export const BEAT_MS = 8_000;
 /** How long the end of a flow waits for Prefect: a run that a worker started is lost without it, any other is told later. */
-const PATIENCE_MS = { child: 60_000, own: 5_000 };
+const PATIENCE_MS = { child: 60_000, own: 5_000, away: 500 };
+/** Milliseconds before a task is tried again; twice as many each time. */
+const RETRY_MS = 2_000;
 /** Milliseconds after which an unreachable Prefect is tried again, at first and at most. */
 const AGAIN_MS = [250, 15_000] as const;
 
@@ -93,7 +98,8 @@ export function openRun(
     ...{ flow, parameters, tags: [TAG] },
     name: `${flow} ${now().toISOString().slice(0, 19).replace("T", " ")}`,
   };
-  const post = postOffice({ client, id, registration, flowRunId, newId, tell, now });
+  const heartbeats = openHeartbeats({ url: client.url, auth: env.PREFECT_API_AUTH_STRING || undefined });
+  const post = postOffice({ client, heartbeats, id, registration, flowRunId, newId, tell, now });
   let last: string | undefined; // the task run that the next one follows on
   const state = (state: State) => post.add({ kind: "flow run state", id: newId(), state });
   state({ type: "RUNNING" });
@@ -114,7 +120,11 @@ export function openRun(
           const { name, message } = error as Error;
           if (name === "Stop") state({ type: "CANCELLED", message });
           else if (tries < retries && !LASTING.includes(name)) {
-            state({ type: "SCHEDULED", name: "AwaitingRetry", message });
+            const pause = RETRY_MS * 2 ** tries;
+            const at = new Date(now().getTime() + pause).toISOString();
+            state({ type: "SCHEDULED", name: "AwaitingRetry", message: message.slice(0, 2000), at });
+            tell(`Trying ${key} again in ${pause / 1000} s: ${message}`);
+            await new Promise((resolve) => setTimeout(resolve, pause));
             state({ type: "RUNNING", name: "Retrying" });
             continue;
           } else state({ type: "FAILED", message: `${name}: ${message}`.slice(0, 2000) });
@@ -138,7 +148,8 @@ export function openRun(
           cancelled: await cancelling(client, flowRunId, code),
         }),
       );
-      await post.close(flowRunId === undefined ? PATIENCE_MS.own : PATIENCE_MS.child);
+      await post.close();
+      return flowRunId !== undefined && post.fenced() ? EXIT.done : code;
     },
   };
 }
@@ -151,6 +162,15 @@ export const clientOf = (env: Readonly<Record<string, string | undefined>>): Pre
   env.PREFECT_API_URL
     ? prefectClient({ url: env.PREFECT_API_URL, auth: env.PREFECT_API_AUTH_STRING || undefined })
     : undefined;
+
+/** The client; throws UsageError when no server is configured. */
+export function configured(env: Readonly<Record<string, string | undefined>>): PrefectClient {
+  const client = clientOf(env);
+  if (client) return client;
+  throw new UsageError(
+    "Cannot reach Prefect as PREFECT_API_URL must be set: `deno task prefect` starts a server and says what to set it to",
+  );
+}
 
 /** Whether somebody asked Prefect to cancel a run that was interrupted. */
 async function cancelling(client: PrefectClient, id: string | undefined, code: number): Promise<boolean> {
@@ -182,10 +202,37 @@ function ending(
   }
 }
 
+/** What is told while messages are delivered. */
+type Heard = Parameters<typeof deliver>[2];
+
+/** Delivers the messages of one run; false when another process is at it. Throws PrefectError. */
+const deliverRun = (db: Database, client: PrefectClient, run: string, heard: Heard): Promise<boolean> =>
+  withOutbox<Registration, Message>(db, run, (outbox: Outbox) => deliver(client, outbox, heard));
+
+/**
+ * Delivers what waits for a server, but that of run `but`; what another process is at is left to it. Throws PrefectError when
+ * Prefect is away.
+ */
+export async function deliverWaiting(
+  db: Database,
+  client: PrefectClient,
+  { onRefused, but, seconds }: {
+    readonly onRefused: (why: string) => void;
+    readonly but?: string;
+    /** Only what has waited as long. @default {0} */
+    readonly seconds?: number;
+  },
+): Promise<void> {
+  for (const run of await waitingRuns(db, client.url, { seconds })) {
+    if (run !== but) await deliverRun(db, client, run, { onRefused });
+  }
+}
+
 /** Keeps messages, delivers them, and beats; all beside the flow. */
 function postOffice(
-  { client, id, registration, flowRunId, newId, tell, now }: {
+  { client, heartbeats, id, registration, flowRunId, newId, tell, now }: {
     readonly client: PrefectClient;
+    readonly heartbeats: Heartbeats;
     readonly id: string;
     readonly registration: Registration;
     readonly flowRunId: string | undefined;
@@ -197,19 +244,16 @@ function postOffice(
   const queue: { id: string; message: Message }[] = []; // not in the database yet
   let db: Database | undefined, fence: Fence | undefined;
   let keeping: Promise<void> | undefined, delivering: Promise<void> | undefined;
-  let known = flowRunId, wanted = false, told = false, lost = false;
+  let known = flowRunId, wanted = false, told = false, lost = false, fenced = false;
   let wait: { timer: ReturnType<typeof setTimeout>; over: () => void } | undefined;
 
-  const beat = () => {
-    if (known === undefined) return;
-    void sendHeartbeat(client, { id: newId(), flowRunId: known, at: now().toISOString() }).catch(() => {});
-  };
-  beat();
-  const beats = setInterval(beat, BEAT_MS);
+  if (flowRunId !== undefined) {
+    void sendHeartbeat(client, { id: newId(), flowRunId, at: now().toISOString() }).catch(() => {}); // before there is a thread
+    heartbeats.beat(flowRunId);
+  }
   const know = (id: string) => {
     if (known !== undefined) return;
-    known = id;
-    beat();
+    heartbeats.beat(known = id);
   };
 
   /** Writes the queue to the outbox, in its order. */
@@ -218,7 +262,9 @@ function postOffice(
       await openOutboxRun(db, { id, server: client.url, registration: { ...registration }, flowRunId });
       while (queue.length > 0) {
         const some = queue.splice(0, 500);
-        await addToOutbox(db, id, some, fence);
+        if (await addToOutbox(db, id, some, fence)) continue;
+        fenced = true; // another process runs the experiment: it alone is heard
+        heartbeats.close();
       }
     } catch { // the flow itself will meet what the database has
       lost = true;
@@ -235,26 +281,17 @@ function postOffice(
     })();
   };
 
-  const one = async (db: Database, run: string): Promise<boolean> =>
-    await withOutbox<Registration, Message>(db, run, (outbox: Outbox) =>
-      deliver(client, outbox, {
-        ...run === id ? { onRegistered: know } : {},
-        onRefused: (why) => tell(`Prefect refused something: ${why}`),
-      }));
+  const onRefused = (why: string) => tell(`Prefect refused something: ${why}`);
 
   /** Until nothing is left: own messages first, then those of runs that ended while Prefect was away. */
   const deliverAll = async (db: Database) => {
     for (let pause: number = AGAIN_MS[0];; pause = Math.min(AGAIN_MS[1], 2 * pause)) {
       try {
-        await one(db, id);
-        for (const run of await waitingRuns(db, client.url)) {
-          if (!await one(db, run) && run === id) {
-            throw new PrefectError("Another process delivers this run", 0);
-          }
-        }
+        const mine = await deliverRun(db, client, id, { onRegistered: know, onRefused });
+        await deliverWaiting(db, client, { onRefused, but: id });
         if (told) tell("Prefect is back.");
         told = false;
-        return;
+        if (mine) return; // else another process is at it, and what came since may be left
       } catch (error) {
         if (!(error instanceof PrefectError)) return; // the database's affair
         if (!told) tell(`Prefect will be told later: ${error.message}`);
@@ -281,8 +318,10 @@ function postOffice(
     fence(given: Fence) {
       fence = given;
     },
-    /** Keeps what is left, and waits for its delivery, for `ms` milliseconds at most. */
-    async close(ms: number) {
+    /** Keeps what is left, and waits for its delivery, but not for long. */
+    async close() {
+      const { child, own, away } = PATIENCE_MS;
+      const ms = flowRunId !== undefined ? child : told ? away : own;
       let timer;
       const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
       if (db) {
@@ -292,8 +331,9 @@ function postOffice(
         await Promise.race([delivering, late]);
       } else if (flowRunId !== undefined) await Promise.race([direct(), late]);
       clearTimeout(timer);
-      clearInterval(beats);
+      heartbeats.close();
     },
+    fenced: () => fenced,
   };
 
   /** A worker's run that failed before it had a database: Prefect would take it for pending, for ever. */
@@ -302,6 +342,7 @@ function postOffice(
     const outbox: Outbox = {
       ...{ registration, idempotencyKey: id, flowRunId: flowRunId! },
       registered: () => Promise.resolve(),
+      held: () => Promise.resolve(),
       next: () => Promise.resolve(entries.slice()),
       delivered: (ids) => {
         for (const id of ids) entries.splice(entries.findIndex((entry) => entry.id === id), 1);

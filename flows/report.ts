@@ -9,6 +9,7 @@ import { EXIT, UsageError } from "../lib/command/mod.ts";
 import { htmlComparison, htmlReport } from "../lib/report/mod.ts";
 import { type Database, readExperiment } from "../lib/store/mod.ts";
 import { json } from "../lib/text.ts";
+import { reportArtifact } from "./artifacts.ts";
 import { common, database, databaseOption, found, main, type Setting, writeFile } from "./setting.ts";
 
 export const schema = z.strictObject({
@@ -32,6 +33,7 @@ async function run(options: Options, setting: Setting): Promise<number> {
   await setting.run.task("write_report", "1", () => writeFile(path, page));
   const [id, other] = ids;
   const document = other === undefined ? { experiment_id: id } : { experiment_ids: ids };
+  setting.run.artifact(reportArtifact(ids, path));
   setting.print(options.json ? json({ ...document, report: path }) : path);
   return EXIT.done;
 }

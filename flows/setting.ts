@@ -102,9 +102,9 @@ export async function main<Schema extends z.ZodObject>(
     if (!child) told = registered(kept(options));
     return await run(options, setting(env, given, told, (db) => opened = db));
   }, (text) => tell(last = text));
-  await told.end(code, last);
+  const ending = await told.end(code, last);
   await opened?.close();
-  Deno.exit(code);
+  Deno.exit(ending);
 }
 
 /** Options of one process: they are not kept with an experiment, also as a database's URL may hold a password. */

@@ -21,7 +21,7 @@ const SOURCES = ["lib", "flows", "deploy", "bench"];
 /** Those of them that have tests. */
 const TESTED = ["lib", "flows", "deploy"];
 /** Tests of what others do within seconds, as Prefect's server: they run after the others, and have the machine to themselves. */
-const ALONE = ["flows/prefect_test.ts", "flows/worker_test.ts"];
+const ALONE = ["flows/prefect_test.ts", "flows/worker_test.ts", "flows/faults_test.ts"];
 
 async function run(
   { paths, filter, check }: z.output<typeof schema>,

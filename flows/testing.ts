@@ -32,17 +32,22 @@ export interface StartOptions {
   readonly root?: string;
   /** A command that runs it, as `["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"]`. @default {[]} */
   readonly within?: readonly string[];
+  /** A module that is loaded before it. */
+  readonly preload?: string;
 }
 
 /** Starts `deno task NAME ARGS`, without the task runner in between: a signal reaches the flow itself. */
 export function start(
   name: string,
   args: readonly string[] = [],
-  { env = {}, root = ROOT, within = [] }: StartOptions = {},
+  { env = {}, root = ROOT, within = [], preload }: StartOptions = {},
 ): Flow {
   const [program = "", ...before] = [...within, Deno.execPath()];
   const child = new Deno.Command(program, {
-    args: [...before, "run", "--quiet", "-A", `flows/${name}.ts`, ...args],
+    args: [
+      ...[...before, "run", "--quiet", "-A", ...preload === undefined ? [] : ["--preload", preload]],
+      ...[`flows/${name}.ts`, ...args],
+    ],
     cwd: root,
     clearEnv: true,
     env: { ...clean(Deno.env.toObject()), ...env },
@@ -67,7 +72,9 @@ export const run = (...flow: Parameters<typeof start>): Promise<Ended> => start(
 /** Variables without those that Quintet reads. */
 export const clean = (env: Record<string, string>): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(env).filter(([name]) => !/^(QUINTET_|OPENAI_|GOOGLE_|DATABASE_URL$|PG|CI$)/.test(name)),
+    Object.entries(env).filter(([name]) =>
+      !/^(QUINTET_|PREFECT_|OPENAI_|GOOGLE_|DATABASE_URL$|PG|CI$)/.test(name)
+    ),
   );
 
 /** The one JSON document that a process printed; a SyntaxError when stdout holds anything else. */
@@ -213,7 +220,8 @@ export function modelServer(
     if (http.method !== "POST" || new URL(http.url).pathname !== "/v1/chat/completions") {
       return new Response("there is no such page", { status: 404 });
     }
-    const request: ChatRequest = await http.json();
+    const request: ChatRequest | undefined = await http.json().catch(() => undefined);
+    if (!request) return new Response("the question was cut off", { status: 400 }); // by who asked: nobody is there to read this
     asked.push({ request, authorization: http.headers.get("authorization") });
     const content = await answer(request, asked.length);
     if (typeof content !== "string") return content;

@@ -51,7 +51,10 @@ async function run(options: z.output<typeof schema>, setting: Setting): Promise<
     say(`features of ${made} of ${of} prompts`);
   await stage(
     "Features",
-    (say) => told.task("extract-prompt-features", "1", () => observations(db, learning.embed, seen(say))),
+    (say) =>
+      told.task("extract-prompt-features", "1", () => observations(db, learning.embed, seen(say)), {
+        retries: 2,
+      }),
   );
   told.progress(30, "features are made");
   const { trained, prompts } = await stage(

@@ -5,20 +5,25 @@
  */
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
-import { configured, poolOption } from "./deploy.ts";
+import { poolOption } from "./deploy.ts";
 import { type PrefectProcess, prefectProcess, prefectPython, sleep } from "./prefect.ts";
-import { common, main, type Setting } from "./setting.ts";
+import { configured, deliverWaiting } from "./registration.ts";
+import { common, database, databaseOption, main, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({
   ...poolOption,
   limit: z.int().min(1).default(2).describe("runs at once at most, on this machine"),
   name: z.string().optional().describe("of the worker, as Prefect's pages show it"),
   seconds: z.number().gt(0).optional().describe("after which it ends by itself"),
+  ...databaseOption,
   ...common,
 });
 
+/** Milliseconds between two looks at the outbox, and seconds that a message waits there before it is a worker's affair. */
+const LOOK_MS = 5_000, WAITED_S = 20;
+
 async function run(
-  { pool, limit, name, seconds, json }: z.output<typeof schema>,
+  { pool, limit, name, seconds, json, ...options }: z.output<typeof schema>,
   setting: Setting,
 ): Promise<number> {
   const { env, home, print, tell, stop } = setting;
@@ -26,6 +31,7 @@ async function run(
   await client.version(); // a worker would wait for a server for ever, and say so in its log alone
   const python = await prefectPython(setting);
   const log = `${home}/prefect/worker.log`;
+  await using db = await database(options, setting); // what it runs would have to start it each time
   await using worker = await prefectProcess([
     ...["worker", "start", "--pool", pool, "--type", "process", "--limit", `${limit}`],
     ...name === undefined ? [] : ["--name", name],
@@ -33,7 +39,19 @@ async function run(
   await using _ = endingRuns(worker);
   print(json ? JSON.stringify({ pool, pid: worker.pid, log }) : `Worker of pool ${pool}`);
   tell(`Its log: ${log}. Ctrl-C ends it; what it runs may end by itself.`);
+  const over = new AbortController();
+  const looking = (async () => {
+    while (!over.signal.aborted) {
+      await deliverWaiting(db, client, {
+        onRefused: (why) => tell(`Prefect refused something: ${why}`),
+        seconds: WAITED_S,
+      }).catch(() => {}); // Prefect or the database is away: later
+      await sleep(LOOK_MS, over.signal);
+    }
+  })();
   await Promise.race([worker.status, sleep(seconds === undefined ? undefined : seconds * 1000, stop)]);
+  over.abort();
+  await looking;
   if (worker.ended() && !stop.aborted) throw new Error(`Cannot go on as Prefect's worker ended: see ${log}`);
   return EXIT.done;
 }

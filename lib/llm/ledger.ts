@@ -118,7 +118,15 @@ export type Intended =
   | { readonly kind: "granted" }
   | { readonly kind: "answered" }
   /** `ms`: milliseconds until the claim ends, unless it is renewed. */
-  | { readonly kind: "claimed"; readonly ms: number };
+  | { readonly kind: "claimed"; readonly ms: number }
+  /** By a cap that several experiments have in common. `passing`: what calls under way have reserved may come back. */
+  | {
+    readonly kind: "refused";
+    readonly cap: "calls" | "tokens" | "cost";
+    readonly allowed: number | bigint;
+    readonly spent: number | bigint;
+    readonly passing: boolean;
+  };
 
 /** Where calls and completions are durable. Each promise resolves once its row would survive a crash. */
 export interface Journal {
@@ -311,8 +319,9 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       try {
         return await limit(() => inTime(abort.signal, (signal) => bought(role, model, key, request, signal)));
       } catch (error) {
-        if (!(error instanceof Elsewhere)) throw error;
-        await inTime(halt.signal, (signal) => unclaimed(model, key, error.ms, signal));
+        if (error instanceof Short) await inTime(halt.signal, (signal) => sleep(SHORT, signal));
+        else if (!(error instanceof Elsewhere)) throw error;
+        else await inTime(halt.signal, (signal) => unclaimed(model, key, error.ms, signal));
       }
     }
   }
@@ -402,6 +411,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     };
     try {
       const intended = await journal.intend({ id, role, model: model.name, key, attempt, reserved });
+      if (intended.kind === "refused") throw intended.passing ? new Short() : beyond(intended);
       if (intended.kind !== "granted") {
         throw new Elsewhere(intended.kind === "claimed" ? Math.max(1, intended.ms) : 0);
       }
@@ -418,6 +428,9 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     const settle = async (usage: Usage, outcome: Settlement["outcome"]) => {
       try {
         await journal.settle({ id, usage, cost: costOf(usage, price), ms: elapsed() - sent, outcome });
+      } catch (error) {
+        stopped ??= error as Error; // no further call is sent while answers cannot be kept
+        throw error;
       } finally {
         release(usage);
       }
@@ -504,6 +517,23 @@ class Elsewhere extends Error {
     super("Cannot send a call as another worker sent it");
     this.ms = ms;
   }
+}
+
+/** What several experiments may spend is reserved for calls under way; some may come back. */
+class Short extends Error {}
+
+/** Milliseconds after which is looked whether it did. */
+const SHORT = 250;
+
+function beyond({ cap, allowed, spent }: Extract<Intended, { kind: "refused" }>): BudgetError {
+  const amount = (value: number | bigint) =>
+    typeof value === "bigint" ? `$${dollars(value)}` : `${value} ${cap}`;
+  return new BudgetError(
+    cap,
+    `Cannot send another call as ${amount(allowed)} are allowed to all experiments together: ${
+      amount(spent)
+    } are spent`,
+  );
 }
 
 const CLAIMED = new Error("Cannot ask as another worker is asking the same");

@@ -291,6 +291,27 @@ Deno.test("a cap waits for what others hold in reserve before it refuses", async
   equal(ledger.spent().tokens, 44);
 });
 
+Deno.test("a cap that others share sends nothing beyond: what may come back is waited for, else it is a BudgetError", async () => {
+  for (const [cap, passing, sends] of [["tokens", 3, 1], ["cost", 0, 0], ["calls", 0, 0]] as const) {
+    const [model, journal] = [server(), memory()];
+    let times = 0;
+    const ledger = await open(model, {
+      journal: {
+        ...journal,
+        intend: (intent) =>
+          times++ < 3
+            ? Promise.resolve({ kind: "refused", cap, allowed: 9, spent: 8, passing: times <= passing })
+            : journal.intend(intent),
+      },
+    });
+    const asked = ledger.ask("primary", question(1));
+    if (sends) equal((await asked).origin, "paid");
+    else await rejects(asked, (error) => error instanceof BudgetError && error.cap === cap);
+    deepEqual([model.served.calls, ledger.spent().calls, times], [sends, sends, sends ? 4 : 1]);
+    await ledger.idle();
+  }
+});
+
 Deno.test("limit() leaves something for the next phase, and cannot raise a cap", async () => {
   const ledger = await open(server(), { caps: { calls: 3 } });
   ledger.limit({ calls: 1 });

@@ -310,6 +310,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/events/filter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Events
+         * @description Queries for Events matching the given filter criteria in the given Account.  Returns
+         *     the first page of results, and the URL to request the next page (if there are more
+         *     results).
+         */
+        post: operations["read_events_events_filter_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/flow_run_states/": {
         parameters: {
             query?: never;
@@ -460,6 +482,23 @@ export interface paths {
          *     For more information, see https://docs.prefect.io/v3/concepts/flows.
          */
         post: operations["create_flow_flows__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Health Check */
+        get: operations["health_check_health_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1139,6 +1178,17 @@ export interface components {
             /**
              * Limit
              * @description Defaults to PREFECT_SERVER_API_DEFAULT_LIMIT if not provided.
+             */
+            limit?: number;
+        };
+        /** Body_read_events_events_filter_post */
+        Body_read_events_events_filter_post: {
+            /** @description Additional optional filter criteria to narrow down the set of Events */
+            filter?: components["schemas"]["EventFilter"] | null;
+            /**
+             * Limit
+             * @description The number of events to return with each page
+             * @default 50
              */
             limit?: number;
         };
@@ -2210,6 +2260,181 @@ export interface components {
              * @description The ID of an event that is known to have occurred prior to this one. If set, this may be used to establish a more precise ordering of causally-related events when they occur close enough together in time that the system may receive them out-of-order.
              */
             follows?: string | null;
+        };
+        /** EventAnyResourceFilter */
+        EventAnyResourceFilter: {
+            /**
+             * Id
+             * @description Only include events for resources with these IDs
+             */
+            id?: string[] | null;
+            /**
+             * Id Prefix
+             * @description Only include events for resources with IDs starting with these prefixes
+             */
+            id_prefix?: string[] | null;
+            /** @description Only include events for related resources with these labels */
+            labels?: components["schemas"]["ResourceSpecification"] | null;
+        };
+        /** EventFilter */
+        EventFilter: {
+            /** @description Filter criteria for when the events occurred */
+            occurred?: components["schemas"]["EventOccurredFilter"];
+            /** @description Filter criteria for the event name */
+            event?: components["schemas"]["EventNameFilter"] | null;
+            /** @description Filter criteria for the resource of the event */
+            resource?: components["schemas"]["EventResourceFilter"] | null;
+            /**
+             * Related
+             * @description Filter criteria for the related resources of the event
+             */
+            related?: components["schemas"]["EventRelatedFilter"] | components["schemas"]["EventRelatedFilter"][] | null;
+            /**
+             * Any Resource
+             * @description Filter criteria for any resource involved in the event
+             */
+            any_resource?: components["schemas"]["EventAnyResourceFilter"] | components["schemas"]["EventAnyResourceFilter"][] | null;
+            /** @description Filter criteria for the events' ID */
+            id?: components["schemas"]["EventIDFilter"];
+            /** @description Filter criteria for text search across event content */
+            text?: components["schemas"]["EventTextFilter"] | null;
+            /**
+             * @description The order to return filtered events
+             * @default DESC
+             */
+            order?: components["schemas"]["EventOrder"];
+        };
+        /** EventIDFilter */
+        EventIDFilter: {
+            /**
+             * Id
+             * @description Only include events with one of these IDs
+             */
+            id?: string[] | null;
+        };
+        /** EventNameFilter */
+        EventNameFilter: {
+            /**
+             * Prefix
+             * @description Only include events matching one of these prefixes
+             */
+            prefix?: string[] | null;
+            /**
+             * Exclude Prefix
+             * @description Exclude events matching one of these prefixes
+             */
+            exclude_prefix?: string[] | null;
+            /**
+             * Name
+             * @description Only include events matching one of these names exactly
+             */
+            name?: string[] | null;
+            /**
+             * Exclude Name
+             * @description Exclude events matching one of these names exactly
+             */
+            exclude_name?: string[] | null;
+        };
+        /** EventOccurredFilter */
+        EventOccurredFilter: {
+            /**
+             * Since
+             * Format: date-time
+             * @description Only include events after this time (inclusive)
+             */
+            since?: string;
+            /**
+             * Until
+             * Format: date-time
+             * @description Only include events prior to this time (inclusive)
+             */
+            until?: string;
+        };
+        /**
+         * EventOrder
+         * @enum {string}
+         */
+        EventOrder: "ASC" | "DESC";
+        /**
+         * EventPage
+         * @description A single page of events returned from the API, with an optional link to the
+         *     next page of results
+         */
+        EventPage: {
+            /**
+             * Events
+             * @description The Events matching the query
+             */
+            events: components["schemas"]["ReceivedEvent"][];
+            /**
+             * Total
+             * @description The total number of matching Events
+             */
+            total: number;
+            /**
+             * Next Page
+             * @description The URL for the next page of results, if there are more
+             */
+            next_page: string | null;
+        };
+        /** EventRelatedFilter */
+        EventRelatedFilter: {
+            /**
+             * Id
+             * @description Only include events for related resources with these IDs
+             */
+            id?: string[] | null;
+            /**
+             * Role
+             * @description Only include events for related resources in these roles
+             */
+            role?: string[] | null;
+            /**
+             * Resources In Roles
+             * @description Only include events with specific related resources in specific roles
+             */
+            resources_in_roles?: [
+                string,
+                string
+            ][] | null;
+            /** @description Only include events for related resources with these labels */
+            labels?: components["schemas"]["ResourceSpecification"] | null;
+        };
+        /** EventResourceFilter */
+        EventResourceFilter: {
+            /**
+             * Id
+             * @description Only include events for resources with these IDs
+             */
+            id?: string[] | null;
+            /**
+             * Id Prefix
+             * @description Only include events for resources with IDs starting with these prefixes.
+             */
+            id_prefix?: string[] | null;
+            /** @description Only include events for resources with these labels */
+            labels?: components["schemas"]["ResourceSpecification"] | null;
+            /**
+             * Distinct
+             * @description Only include events for distinct resources
+             * @default false
+             */
+            distinct?: boolean;
+        };
+        /**
+         * EventTextFilter
+         * @description Filter by text search across event content.
+         */
+        EventTextFilter: {
+            /**
+             * Query
+             * @description Text search query string
+             * @example error
+             * @example error -debug
+             * @example "connection timeout"
+             * @example +required -excluded
+             */
+            query: string;
         };
         /**
          * EventTrigger
@@ -3818,6 +4043,55 @@ export interface components {
              * @default UTC
              */
             timezone?: string | null;
+        };
+        /**
+         * ReceivedEvent
+         * @description The server-side view of an event that has happened to a Resource after it has
+         *     been received by the server
+         */
+        ReceivedEvent: {
+            /**
+             * Occurred
+             * Format: date-time
+             * @description When the event happened from the sender's perspective
+             */
+            occurred: string;
+            /**
+             * Event
+             * @description The name of the event that happened
+             */
+            event: string;
+            /** @description The primary Resource this event concerns */
+            resource: components["schemas"]["Resource"];
+            /**
+             * Related
+             * @description A list of additional Resources involved in this event
+             */
+            related?: components["schemas"]["RelatedResource"][];
+            /**
+             * Payload
+             * @description An open-ended set of data describing what happened
+             */
+            payload?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Id
+             * Format: uuid
+             * @description The client-provided identifier of this event
+             */
+            id: string;
+            /**
+             * Follows
+             * @description The ID of an event that is known to have occurred prior to this one. If set, this may be used to establish a more precise ordering of causally-related events when they occur close enough together in time that the system may receive them out-of-order.
+             */
+            follows?: string | null;
+            /**
+             * Received
+             * Format: date-time
+             * @description When the event was received by Prefect Cloud
+             */
+            received?: string;
         };
         /**
          * RelatedResource
@@ -5861,6 +6135,41 @@ export interface operations {
             };
         };
     };
+    read_events_events_filter_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "x-prefect-api-version"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Body_read_events_events_filter_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     read_flow_run_states_flow_run_states__get: {
         parameters: {
             query: {
@@ -6172,6 +6481,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    health_check_health_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": boolean;
                 };
             };
         };

@@ -17,6 +17,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import createClient, { type Client } from "openapi-fetch";
 import { visible } from "../text.ts";
 import type { components, paths } from "./api.d.ts";
@@ -60,6 +61,8 @@ export interface PrefectClient {
   call<Data>(answer: Promise<{ data?: Data; error?: unknown; response: Response }>): Promise<Data>;
   /** Such as `3.8.8`. */
   version(): Promise<string>;
+  /** Whether it is ready; asked without a password. */
+  healthy(): Promise<boolean>;
 }
 
 /** Makes a client; nothing is asked yet. */
@@ -69,7 +72,7 @@ export function prefectClient(
   const base = url.replace(/\/+$/, "");
   const api = createClient<paths>({
     baseUrl: base,
-    ...auth ? { headers: { authorization: `Basic ${btoa(auth)}` } } : {},
+    ...auth ? { headers: { authorization: `Basic ${Buffer.from(auth).toString("base64")}` } } : {},
     async fetch(request) {
       try {
         const answer = await fetch(new Request(request, { signal: AbortSignal.timeout(timeoutMs) }));
@@ -94,11 +97,18 @@ export function prefectClient(
       throw new PrefectError(`Cannot read what ${base} answered: ${error.message}`, 502, { cause: error });
     });
     if (response.ok) return data!;
-    const mend = response.status === 401 ? ": set PREFECT_API_AUTH_STRING" : "";
+    if (response.status === 401) {
+      throw new PrefectError(
+        auth
+          ? `Cannot use Prefect at ${base} as it refuses PREFECT_API_AUTH_STRING: set it to the server's user:password`
+          : `Cannot use Prefect at ${base} as it wants a password: set PREFECT_API_AUTH_STRING to user:password`,
+        401,
+      );
+    }
     throw new PrefectError(
       `Cannot go on with Prefect as it answered ${response.status}: ${
         visible(JSON.stringify(error) ?? "", 300)
-      }${mend}`,
+      }`,
       response.status,
     );
   };
@@ -107,5 +117,6 @@ export function prefectClient(
     api,
     call,
     version: async () => String(await call(api.GET("/admin/version"))),
+    healthy: async () => await call(api.GET("/health")) === true,
   };
 }

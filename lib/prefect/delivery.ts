@@ -22,6 +22,8 @@ export interface Outbox {
   readonly idempotencyKey: string;
   /** Prefect's id of the flow run, once it is known. */
   readonly flowRunId: string | null;
+  /** Throws when others may deliver by now. */
+  held(): Promise<void>;
   /** Keeps Prefect's id. */
   registered(flowRunId: string): Promise<void>;
   /** The oldest messages that are not delivered, marked as sent before they are given. */
@@ -53,6 +55,7 @@ export async function deliver(
     const delivered: string[] = [];
     try {
       for (const part of parts(entries)) {
+        await outbox.held();
         try {
           await send(client, flowRunId, part);
           delivered.push(...part.map(({ id }) => id));
@@ -106,7 +109,7 @@ async function send(client: PrefectClient, flowRunId: string, part: readonly Ent
     case "flow run state":
       return await sendFlowRunState(client, flowRunId, message, again);
     case "task run":
-      return await sendTaskRun(client, flowRunId, message);
+      return await sendTaskRun(client, flowRunId, part[0]!.id, message, again);
     case "task run state":
       return await sendTaskRunState(client, message, again);
     case "log":
@@ -123,11 +126,11 @@ async function send(client: PrefectClient, flowRunId: string, part: readonly Ent
 }
 
 /** What a state of ours looks like: its transition has the message's id, by which it is found again. */
-const stateOf = (id: string, { type, name, message }: State) => ({
+const stateOf = (id: string, { type, name, message, at }: State) => ({
   type,
   ...name === undefined ? {} : { name },
   ...message === undefined ? {} : { message },
-  state_details: { transition_id: id },
+  state_details: { transition_id: id, ...at === undefined ? {} : { scheduled_time: at } },
 });
 
 const arrived = (states: readonly Schema<"State">[], id: string): boolean =>
@@ -171,24 +174,28 @@ async function forced(set: (force: boolean) => Promise<Schema<"OrchestrationResu
 async function sendTaskRun(
   { api, call }: PrefectClient,
   flowRunId: string,
+  entry: string,
   { id, key, dynamicKey, after, retries }: Extract<Message, { kind: "task run" }>,
+  again: boolean,
 ): Promise<void> {
   const inputs = after.map((id) => ({ input_type: "task_run" as const, id }));
+  const running = stateOf(entry, { type: "RUNNING" });
   const { state } = await call(api.POST("/task_runs/", {
     body: {
       ...{ id, flow_run_id: flowRunId, task_key: key, dynamic_key: dynamicKey, name: `${key} ${dynamicKey}` },
-      state: { type: "RUNNING" },
+      state: running,
       empirical_policy: { retries, retry_delay: 0 },
       task_inputs: inputs.length === 0 ? {} : { after: inputs },
     },
   }));
   if (state?.type === "RUNNING") return;
+  if (again) { // what followed may have arrived, too
+    const states = await call(api.GET("/task_run_states/", { params: { query: { task_run_id: id } } }));
+    if (arrived(states, entry)) return;
+  }
   await forced((force) =>
     // the flow run was started again, and its task with it
-    call(api.POST("/task_runs/{id}/set_state", {
-      params: { path: { id } },
-      body: { state: { type: "RUNNING" }, force },
-    }))
+    call(api.POST("/task_runs/{id}/set_state", { params: { path: { id } }, body: { state: running, force } }))
   );
 }
 

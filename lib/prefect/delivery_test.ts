@@ -28,6 +28,7 @@ function box(messages: readonly Message[], { again = false } = {}) {
     registration: { flow: "prompt-optimizer", name: "one", parameters: {}, tags: [] },
     ...{ idempotencyKey: "key", flowRunId: null },
     registered: () => Promise.resolve(),
+    held: () => Promise.resolve(),
     next: () => Promise.resolve(entries),
     delivered(ids) {
       entries = entries.filter(({ id }) => !ids.includes(id));

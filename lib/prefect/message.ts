@@ -21,6 +21,8 @@ export interface State {
   /** As pages show it; Prefect's word for the type unless given. */
   readonly name?: string;
   readonly message?: string;
+  /** When it is to go on, of what is SCHEDULED: ISO 8601. */
+  readonly at?: string;
 }
 
 /** One thing to tell. Ids are ours, so that what arrived can be told from what did not. */

@@ -20,4 +20,5 @@ export {
 } from "./client.ts";
 export { deliver, type Entry, type Outbox, sendHeartbeat, TAG } from "./delivery.ts";
 export { deploy, type Deployed, type Deployment, type Rules } from "./deploy.ts";
+export { type HeartbeatOptions, type Heartbeats, openHeartbeats } from "./heartbeat.ts";
 export { type Message, type Registration, type State, taskRunId } from "./message.ts";

@@ -8,8 +8,10 @@
  */
 import type { Failure, History, Intended, Intent, Journal, Settlement, Tried } from "../llm/ledger.ts";
 import type { Completion, Finish } from "../llm/model.ts";
-import type { Queryable } from "./db.ts";
+import type { Database, Queryable } from "./db.ts";
+import { picodollars, usd } from "./dollars.ts";
 import { HeldError } from "./hold.ts";
+import { type Amount, closePurse, lacking, markCapped, openPurse, sweepOf, worst } from "./purse.ts";
 
 /** How a journal claims completions. */
 export interface JournalOptions {
@@ -23,16 +25,20 @@ export interface JournalOptions {
  * one at a time has a call for a completion in flight: it has claimed it. Disposed of, it renews no claim any more.
  */
 export function journal(
-  db: Queryable,
+  db: Database,
   experimentId: string,
   holder?: string,
   { leaseMs = 30_000 }: JournalOptions = {},
 ): Journal & Disposable {
   const ahead = new Map<string, Completion>();
   const look = grouped((keys: string[]) => find(db, keys));
+  let sweepId: string | undefined; // of which the experiment is
   const claims = renewed((ids) => renew(db, ids, leaseMs), leaseMs / 3);
   return {
-    history: () => history(db, experimentId, ahead),
+    async history() {
+      sweepId = await sweepOf(db, experimentId);
+      return await history(db, experimentId, ahead);
+    },
     async find(key) {
       const completion = ahead.get(key);
       ahead.delete(key); // whoever asks again waits for the database, and nothing is held for him
@@ -40,7 +46,10 @@ export function journal(
     },
     claimed: grouped((keys: string[]) => claimed(db, keys)),
     intend: grouped(async (intents: Intent[]) => {
-      const intended = await intend(db, { experimentId, holder, leaseMs }, intents);
+      const claimer = { experimentId, holder, leaseMs };
+      const intended = sweepId === undefined
+        ? await intend(db, claimer, intents)
+        : await intendOfSweep(db, { ...claimer, sweepId }, intents);
       claims.add(intents.filter((_, i) => intended[i]!.kind === "granted"));
       return intended;
     }),
@@ -167,8 +176,7 @@ interface Claimer {
 
 /** Claims and intents in one: what another worker has claimed or answered is not intended, unless its claim has lapsed. */
 async function intend(db: Queryable, claimer: Claimer, intents: readonly Intent[]): Promise<Intended[]> {
-  const granted = intents.map((): Intended => ({ kind: "granted" }));
-  if (await write(db, claimer, intents) === intents.length) return granted;
+  if (await write(db, claimer, intents) === intents.length) return intents.map(() => GRANTED);
   const first = await outcomes(db, claimer, intents);
   const lapsed = intents.filter((_, i) => isLapsed(first[i]!));
   if (lapsed.length === 0) return first;
@@ -177,19 +185,76 @@ async function intend(db: Queryable, claimer: Claimer, intents: readonly Intent[
   return await outcomes(db, claimer, intents);
 }
 
+/** A claimer that pays from the purse of a sweep. */
+interface SweepClaimer extends Claimer {
+  readonly sweepId: string;
+}
+
+/**
+ * The same where all is paid from the purse of a sweep. Mostly there is enough for the whole group, and it is written at once;
+ * else as many are written as there is enough for, and the others are refused.
+ */
+async function intendOfSweep(
+  db: Database,
+  claimer: SweepClaimer,
+  intents: readonly Intent[],
+): Promise<Intended[]> {
+  const { sweepId, experimentId } = claimer;
+  if (await write(db, claimer, intents, sweepId) === intents.length) return intents.map(() => GRANTED);
+  const first = await outcomes(db, claimer, intents);
+  if (!first.some(isLapsed)) return first;
+  return await db.transaction(async (tx) => {
+    const purse = await openPurse(tx, sweepId);
+    const now = await outcomes(tx, claimer, intents);
+    const paid: Intent[] = [];
+    const short = new Map<Intent, keyof Amount>();
+    for (const intent of intents.filter((_, i) => isLapsed(now[i]!))) {
+      const cap = lacking(purse, worst([...paid, intent]));
+      if (cap === undefined) paid.push(intent);
+      else short.set(intent, cap);
+    }
+    await lapse(tx, paid.map(({ key }) => key));
+    await write(tx, claimer, paid);
+    const then = await outcomes(tx, claimer, intents);
+    const granted = paid.filter((intent) => then[intents.indexOf(intent)]!.kind === "granted");
+    const spent = plus(purse.spent, worst(granted));
+    await closePurse(tx, sweepId, spent);
+    const decided = intents.map((intent, i): Intended => {
+      const cap = short.get(intent);
+      if (cap === undefined) return then[i]!;
+      const passing = granted.length < paid.length ||
+        (cap !== "calls" && (purse.underWay || paid.length > 0));
+      return { kind: "refused", cap, allowed: purse.allowed[cap]!, spent: spent[cap], passing };
+    });
+    if (decided.some((one) => one.kind === "refused" && !one.passing)) await markCapped(tx, experimentId);
+    return decided;
+  });
+}
+
+const plus = (a: Amount, b: Amount): Amount => ({
+  calls: a.calls + b.calls,
+  tokens: a.tokens + b.tokens,
+  cost: a.cost + b.cost,
+});
+
+const GRANTED: Intended = { kind: "granted" };
+
 const isLapsed = (intended: Intended) => intended.kind === "claimed" && intended.ms <= 0;
 
 /**
  * Writes the intents that nothing stands in the way of, and gives their number. The experiment's row is locked, so that its
  * next holder, who reads what was spent, misses no intent. Who claims the same keys as another at the same moment waits for
  * that one's commit, by the index of claims; all go by the keys' order, so that nobody waits in a circle. The index also
- * has what was answered while this statement was under way, and completions have what a call without a claim brought.
+ * has what was answered while this statement was under way, and completions have what a call without a claim brought. With
+ * `sweepId` none is written unless the sweep's purse has enough for all, which takes it.
  */
 async function write(
   db: Queryable,
   { experimentId, holder, leaseMs }: Claimer,
   intents: readonly Intent[],
+  sweepId?: string,
 ): Promise<number> {
+  const { calls, tokens, cost } = worst(intents);
   const rows = intents.map(({ id, role, model, key, attempt, reserved }) => ({
     id,
     role,
@@ -203,19 +268,35 @@ async function write(
   const { rowCount } = await db.query(
     `with experiment as (
        select holder is distinct from $3 as lost from experiments where id = $1 for share
-     )
+     )${sweepId === undefined ? "" : PAID}
      insert into calls (id, experiment_id, role, model, key, attempt, reserved_tokens, reserved_usd, claimed_until)
      select id, $1, role, model, key, attempt, reserved_tokens, reserved_usd,
             clock_timestamp() + $4::float8 * interval '1 millisecond'
        from jsonb_to_recordset($2) as row
             (id uuid, role text, model text, key text, attempt int, reserved_tokens bigint, reserved_usd numeric)
-      where not exists (select from experiment where lost)
+      where not exists (select from experiment where lost)${
+      sweepId === undefined ? "" : " and exists (select from paid)"
+    }
         and (select key from completions where completions.key = row.key) is null
      on conflict do nothing`,
-    [experimentId, JSON.stringify(rows), holder, leaseMs],
+    [
+      ...[experimentId, JSON.stringify(rows), holder, leaseMs],
+      ...sweepId === undefined ? [] : [sweepId, calls, tokens, usd(cost)],
+    ],
   );
   return rowCount;
 }
+
+/** The whole group from the purse, or nothing. What is not written after all is found again when the purse seems empty. */
+const PAID = `, paid as (
+       update sweeps
+          set calls = calls + $6::bigint, tokens = tokens + $7::bigint, usd = usd + $8::numeric
+        where id = $5
+          and (max_calls is null or calls + $6::bigint <= max_calls)
+          and (max_tokens is null or tokens + $7::bigint <= max_tokens)
+          and (max_usd is null or usd + $8::numeric <= max_usd)
+       returning id
+     )`;
 
 /** What became of intents, some of which were not written, or not by this statement alone: its connection may have been lost. */
 async function outcomes(
@@ -401,15 +482,4 @@ export function grouped<Item, Result>(
       waiting.push({ item, resolve, reject });
       if (!working) void run();
     });
-}
-
-const PICO = 1_000_000_000_000n;
-
-/** Picodollars as PostgreSQL's numeric dollars. */
-export const usd = (cost: bigint): string => `${cost / PICO}.${String(cost % PICO).padStart(12, "0")}`;
-
-/** PostgreSQL's numeric dollars as picodollars. */
-export function picodollars(text: string): bigint {
-  const [whole = "0", fraction = ""] = text.split(".");
-  return BigInt(whole) * PICO + BigInt(fraction.slice(0, 12).padEnd(12, "0"));
 }

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import type { Failure, Intent, Settlement } from "../llm/ledger.ts";
-import { forgive, grouped, journal, picodollars, usd } from "./calls.ts";
+import { forgive, grouped, journal } from "./calls.ts";
+import { picodollars, usd } from "./dollars.ts";
 import { random, shuffle } from "../random.ts";
 import { saveDataset } from "./datasets.ts";
 import type { Database } from "./db.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Task } from "./chaos_child.ts";
 import { openDatabase } from "./db.ts";
@@ -212,45 +213,89 @@ export async function migrateAtOnce(
   };
 }
 
-/** A TCP proxy to a Unix socket that can fall silent: connections stay open and nothing comes through. */
-export function proxy(path: string) {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const open = new Set<Deno.Conn>();
-  const state = { silent: new Set<Deno.Conn>(), swallowNew: false, accepted: 0 };
-  async function pump(from: Deno.Conn, to: Deno.Conn, connection: Deno.Conn): Promise<void> {
-    const buffer = new Uint8Array(1 << 16);
-    try {
-      for (let n: number | null; (n = await from.read(buffer)) !== null;) {
-        if (state.silent.has(connection)) continue;
-        for (let sent = 0; sent < n;) sent += await to.write(buffer.subarray(sent, n));
-      }
-    } catch { /* one side is gone */ }
-    if (!state.silent.has(connection)) [from, to].forEach(close);
-  }
-  const close = (end: Deno.Conn) => void (open.delete(end) && end.close());
-  const serving = (async () => {
-    for await (const connection of listener) {
-      state.accepted++;
-      const server = await Deno.connect({ transport: "unix", path }).catch(() => null);
-      if (server === null) { // there is none for now
-        connection.close();
-        continue;
-      }
-      open.add(connection).add(server);
-      if (state.swallowNew) state.silent.add(connection);
-      void pump(connection, server, connection);
-      void pump(server, connection, connection);
-    }
-  })();
+/** What lies between two ends of a connection. */
+export interface Weather {
+  /** Milliseconds by which each piece is held back; pieces stay in order. */
+  readonly latencyMs?: () => number;
+  /** Drawn for each connection: after how many bytes, of those sent or of those received, it breaks, and how. */
+  readonly breaks?: () => Break | undefined;
+}
+
+/** The end of a connection: `reset` by a packet that says so, or `silent`, open for ever with nothing coming through. */
+export interface Break {
+  readonly after: number;
+  readonly of: "sent" | "received";
+  readonly how: "reset" | "silent";
+}
+
+/** A proxy to a server; disposing of it closes what is open. */
+export interface Proxy extends AsyncDisposable {
+  readonly port: number;
+  /** How new connections are received, and how many there were, and how many broke by themselves. */
+  readonly state: { swallowNew: boolean; accepted: number; broken: number };
+  /** From now on nothing comes through what is open. */
+  fallSilent(): void;
+}
+
+/** A TCP proxy to a Unix socket, or to a port of this machine, that can fall silent and has its weather. */
+export async function proxy(
+  target: { readonly path: string } | { readonly port: number },
+  { latencyMs, breaks }: Weather = {},
+): Promise<Proxy> {
+  const open = new Set<{ silent: boolean; ends: readonly Socket[] }>();
+  const state = { swallowNew: false, accepted: 0, broken: 0 };
+  const listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    state.accepted++;
+    const server = connect({ ...target, allowHalfOpen: true });
+    const line = { silent: state.swallowNew, ends: [client, server] };
+    open.add(line);
+    const end = breaks?.();
+    const pump = (from: Socket, to: Socket, direction: Break["of"]) => {
+      let bytes = 0, held = Promise.resolve();
+      const pass = (act: () => void) => { // after what came before, and later than it came
+        const ms = latencyMs?.() ?? 0;
+        if (!latencyMs) return act();
+        const late = delay(ms);
+        held = held.then(() => late).then(act);
+      };
+      from.on("data", (piece: Uint8Array) => {
+        if (line.silent) return;
+        const left = end?.of === direction ? Math.max(0, end.after - bytes) : Infinity;
+        bytes += piece.length;
+        const whole = left > piece.length;
+        pass(() => {
+          if (line.silent || to.destroyed) return;
+          if (!to.write(whole ? piece : piece.subarray(0, left), () => whole || breakDown())) {
+            from.pause();
+            to.once("drain", () => from.resume());
+          }
+        });
+      });
+      from.on("end", () => line.silent || pass(() => to.end()));
+      from.on("error", () => {});
+      from.on("close", () => {
+        if (!line.silent) pass(() => to.destroy());
+        if (line.ends.every(({ destroyed }) => destroyed)) open.delete(line);
+      });
+    };
+    const breakDown = () => {
+      if (line.silent || client.destroyed) return;
+      state.broken++;
+      if (end!.how === "silent") line.silent = true;
+      else for (const each of line.ends) each.resetAndDestroy();
+    };
+    pump(client, server, "sent");
+    pump(server, client, "received");
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   return {
-    port: listener.addr.port,
+    port: (listener.address() as AddressInfo).port,
     state,
-    /** From now on nothing comes through what is open. */
-    fallSilent: () => open.forEach((connection) => state.silent.add(connection)),
+    fallSilent: () => open.forEach((line) => line.silent = true),
     async [Symbol.asyncDispose]() {
-      listener.close();
-      await serving.catch(() => {});
-      open.forEach(close);
+      const closed = new Promise((resolve) => listener.close(resolve));
+      for (const { ends } of open) for (const each of ends) each.destroy();
+      await closed;
     },
   };
 }
@@ -261,5 +306,7 @@ export function throughProxy(url: string, port: number, rest = ""): string {
   return `postgresql://${user}@127.0.0.1:${port}/${name}?sslmode=disable${rest}`;
 }
 
-/** The Unix socket of such a URL. */
-export const socketOf = (url: string) => `${decodeURIComponent(url.split("host=")[1]!)}/.s.PGSQL.5432`;
+/** Where such a URL leads. */
+export const socketOf = (url: string) => ({
+  path: `${decodeURIComponent(url.split("host=")[1]!)}/.s.PGSQL.5432`,
+});

@@ -129,6 +129,7 @@ async function openEmbedded(options: DatabaseOptions): Promise<Database> {
     description: `embedded PostgreSQL in ${server.directory}`,
     mend: `see ${server.directory}/server.log`,
     server,
+    idleMs: 6 * SILENCE, // of a process that was stopped
   }, options);
 }
 

@@ -273,7 +273,7 @@ Deno.test("an outage is waited for, and longer ones end in a DatabaseError", asy
 
 Deno.test("query() notices that nobody is at the other end any more", async () => {
   await using direct = await testDatabase();
-  await using silent = proxy(socketOf(direct.url));
+  await using silent = await proxy(socketOf(direct.url));
   await using db = await openDatabase({
     url: throughProxy(direct.url, silent.port),
     silenceMs: 200,
@@ -295,7 +295,7 @@ Deno.test("query() notices that nobody is at the other end any more", async () =
 
 Deno.test("a transaction that loses its connection at every statement in turn is whole in the end", async () => {
   await using direct = await testDatabase();
-  await using silent = proxy(socketOf(direct.url));
+  await using silent = await proxy(socketOf(direct.url));
   await using db = await openDatabase({ url: throughProxy(direct.url, silent.port), silenceMs: 100 });
   await table(db);
   let silences = 0;
@@ -315,7 +315,7 @@ Deno.test("a transaction that loses its connection at every statement in turn is
 
 Deno.test("a slow statement is not taken for a lost one", async () => {
   await using direct = await testDatabase();
-  await using through = proxy(socketOf(direct.url));
+  await using through = await proxy(socketOf(direct.url));
   await using db = await openDatabase({ url: throughProxy(direct.url, through.port), silenceMs: 500 });
   await table(db);
   await db.query("create sequence runs");
@@ -367,7 +367,7 @@ Deno.test("openDatabase() does what a URL asks for", async () => {
 
 Deno.test("openDatabase() says where and why it cannot connect, without the password", async () => {
   await using direct = await testDatabase();
-  await using mute = proxy(socketOf(direct.url));
+  await using mute = await proxy(socketOf(direct.url));
   mute.state.swallowNew = true;
   const at = "postgresql://ada:canary@";
   const cases: [string, RegExp][] = [
@@ -417,7 +417,7 @@ Deno.test("close() waits for statements that wait for a connection", async () =>
 
 Deno.test("close() does not wait for connections whose goodbye nobody hears", async () => {
   await using direct = await testDatabase();
-  await using silent = proxy(socketOf(direct.url));
+  await using silent = await proxy(socketOf(direct.url));
   const db = await openDatabase({ url: throughProxy(direct.url, silent.port) });
   let closing: Promise<void>;
   await db.session(async (session) => {
@@ -432,7 +432,7 @@ Deno.test("close() does not wait for connections whose goodbye nobody hears", as
 
 Deno.test("query() gets the place of a connection whose goodbye nobody hears", async () => {
   await using direct = await testDatabase();
-  await using silent = proxy(socketOf(direct.url));
+  await using silent = await proxy(socketOf(direct.url));
   await using db = await openDatabase({ url: throughProxy(direct.url, silent.port, "&pool_size=2") });
   const more = Promise.withResolvers<void>();
   const long = db.session(() => more.promise);

@@ -17,7 +17,8 @@
  * @module
  */
 export { type Backup, backup, BackupError, restore, type TableCopy } from "./backup.ts";
-export { forgive, journal, picodollars, usd } from "./calls.ts";
+export { forgive, journal } from "./calls.ts";
+export { picodollars, usd } from "./dollars.ts";
 export { DatabaseError } from "./database_error.ts";
 export { loadDataset, saveDataset } from "./datasets.ts";
 export { type Database, type DatabaseOptions, openDatabase, type Queryable } from "./db.ts";
@@ -32,6 +33,7 @@ export {
   resumeExperiment,
   type Status,
 } from "./experiments.ts";
+export { type Guest, openGuest } from "./guest.ts";
 export {
   type Accuracy,
   type ContextAccuracy,
@@ -75,11 +77,30 @@ export {
   openOutboxRun,
   type OutboxMessage,
   type OutboxRun,
+  waitingMessages,
   waitingRuns,
   withOutbox,
 } from "./outbox.ts";
 export { openServer, type Server, type ServerOptions } from "./server.ts";
+export { type Allowance, type Amount } from "./purse.ts";
 export { HeldError, type Hold, holdExperiment } from "./hold.ts";
+export {
+  createSweep,
+  endSweepExperiment,
+  failSweepExperiment,
+  findSweep,
+  isSweepOver,
+  readSweep,
+  releaseExperiment,
+  setSweepCaps,
+  type Sweep,
+  type SweepPlan,
+  type SweepRecord,
+  type SweepRow,
+  type SweepStatus,
+  takeExperiment,
+  type TakenExperiment,
+} from "./sweeps.ts";
 export {
   findPrompt,
   forgetOthers,

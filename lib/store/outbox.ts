@@ -41,20 +41,25 @@ export interface Fence {
   readonly holder: string;
 }
 
-/** Keeps messages in their order, each once; none when `fence` says that another process has taken over. */
+/** Keeps messages in their order, each once; none, and false is given, when `fence` says that another process has taken over. */
 export async function addToOutbox(
   db: Queryable,
   runId: string,
   messages: readonly OutboxMessage[],
   fence?: Fence,
-): Promise<void> {
-  await db.query(
-    `insert into outbox (id, run_id, message)
-     select id, $1, message::jsonb
-       from unnest($2::uuid[], $3::text[]) with ordinality as m (id, message, place)
-      where not exists (select from experiments e where e.id = $4 and e.holder is distinct from $5)
-      order by place
-         on conflict (id) do nothing`,
+): Promise<boolean> {
+  const { rows: [row] } = await db.query<{ mine: boolean }>(
+    `with fence as (
+       select not exists (select from experiments e where e.id = $4 and e.holder is distinct from $5) as mine
+     ), kept as (
+       insert into outbox (id, run_id, message)
+       select id, $1, message::jsonb
+         from fence, unnest($2::uuid[], $3::text[]) with ordinality as m (id, message, place)
+        where mine
+        order by place
+           on conflict (id) do nothing
+     )
+     select mine from fence`,
     [
       runId,
       messages.map(({ id }) => id),
@@ -63,20 +68,41 @@ export async function addToOutbox(
       fence?.holder,
     ],
   );
+  return row!.mine;
 }
 
 /** Runs with messages for `server`, those first that have waited longest. */
-export async function waitingRuns(db: Queryable, server: string): Promise<string[]> {
+export async function waitingRuns(
+  db: Queryable,
+  server: string,
+  { seconds = 0 }: {
+    /** Only runs whose oldest message has waited as long. @default {0} */
+    readonly seconds?: number | undefined;
+  } = {},
+): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>(
     `select r.id
        from outbox_runs r
        join outbox o on o.run_id = r.id and o.refused is null
       where r.server = $1
       group by r.id
+     having min(o.created_at) <= now() - make_interval(secs => $2)
       order by min(o.position)`,
-    [server],
+    [server, seconds],
   );
   return rows.map(({ id }) => id);
+}
+
+/** How many messages wait, by the server they are for. */
+export async function waitingMessages(db: Queryable): Promise<{ server: string; messages: number }[]> {
+  const { rows } = await db.query<{ server: string; messages: number }>(
+    `select r.server, count(*) as messages
+       from outbox_runs r
+       join outbox o on o.run_id = r.id and o.refused is null
+      group by r.server
+      order by r.server`,
+  );
+  return rows;
 }
 
 /** The messages of one run, while nobody else delivers them. */
@@ -85,12 +111,16 @@ export interface OpenOutbox<Registration, Message> {
   readonly idempotencyKey: string;
   readonly flowRunId: string | null;
   registered(flowRunId: string): Promise<void>;
+  /** Throws when the lock was lost: a process that was stopped for a while has to let others be first. */
+  held(): Promise<void>;
   /** The oldest messages, marked as sent. `again`: they were marked before. */
   next(): Promise<{ readonly id: string; readonly message: Message; readonly again: boolean }[]>;
   delivered(ids: readonly string[]): Promise<void>;
   refused(id: string, why: string): Promise<void>;
 }
 
+/** Milliseconds between two signs of life of a session: the server ends one that says nothing for long, and its lock with it. */
+const AWAKE_MS = 5_000;
 /** Messages taken at once. */
 const AT_ONCE = 50;
 
@@ -114,9 +144,13 @@ export async function withOutbox<Registration, Message>(
       [runId],
     );
     if (!run) return true;
+    const awake = setInterval(() => session.query("select").catch(() => {}), AWAKE_MS);
     try {
       await work({
         ...run,
+        held: async () => {
+          await session.query("select");
+        },
         idempotencyKey: `quintet-${runId}`,
         registered: async (flowRunId) => {
           await db.query("update outbox_runs set flow_run_id = $2 where id = $1", [runId, flowRunId]);
@@ -130,6 +164,7 @@ export async function withOutbox<Registration, Message>(
         },
       });
     } finally { // a connection that is closed may have its locks for a moment yet
+      clearInterval(awake);
       await session.query("select pg_advisory_unlock(hashtextextended($1, 1))", [runId]).catch(() => {});
     }
     return true;

@@ -1,5 +1,12 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { addToOutbox, type OpenOutbox, openOutboxRun, waitingRuns, withOutbox } from "./outbox.ts";
+import {
+  addToOutbox,
+  type OpenOutbox,
+  openOutboxRun,
+  waitingMessages,
+  waitingRuns,
+  withOutbox,
+} from "./outbox.ts";
 import { testDatabase } from "./testing.ts";
 
 const open = () => testDatabase({ folder: "sql" });
@@ -26,6 +33,8 @@ Deno.test("withOutbox() gives a run's messages in order, and again what was take
   await addToOutbox(db, other, numbers(100, 101));
   deepEqual(await waitingRuns(db, SERVER), [id, other]);
   deepEqual(await waitingRuns(db, "http://elsewhere/api"), []);
+  deepEqual(await waitingRuns(db, SERVER, { seconds: 60 }), []);
+  deepEqual(await waitingMessages(db), [{ server: SERVER, messages: 61 }]);
 
   await rejects(
     withOutbox(db, id, async (box: Box) => {
@@ -70,14 +79,14 @@ Deno.test("addToOutbox() keeps nothing of a process whose experiment another one
   await using db = await open();
   const [id, experimentId, datasetId, before, now] = [uuid(), uuid(), uuid(), uuid(), uuid()];
   await openOutboxRun(db, { id, server: SERVER, registration: {} });
-  await addToOutbox(db, id, numbers(0, 1), { experimentId, holder: before }); // not begun yet
+  equal(await addToOutbox(db, id, numbers(0, 1), { experimentId, holder: before }), true); // not begun yet
   await db.query("insert into datasets (id, name, sha256) values ($1, 'd', repeat('0', 64))", [datasetId]);
   await db.query(
     `insert into experiments (id, kind, dataset_id, seed, config, holder) values ($1, 'optimize', $2, 1, '{}', $3)`,
     [experimentId, datasetId, now],
   );
-  await addToOutbox(db, id, numbers(1, 2), { experimentId, holder: before });
-  await addToOutbox(db, id, numbers(2, 3), { experimentId, holder: now });
+  equal(await addToOutbox(db, id, numbers(1, 2), { experimentId, holder: before }), false);
+  equal(await addToOutbox(db, id, numbers(2, 3), { experimentId, holder: now }), true);
   await withOutbox(db, id, async (box: Box) => {
     deepEqual((await box.next()).map(({ message }) => message.n), [0, 2]);
   });
