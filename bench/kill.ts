@@ -26,13 +26,13 @@ function rowsOf(line: Line): Row[] {
   const { fault, tried, survived, lost, repeated, doubt, mayRepeat } = line;
   const none = { peer: null, peer_value: null, ratio: null, holds: holds(line) };
   return [
-    { ...none, name: `kill, ${fault}`, value: survived, unit: `of ${tried} survived`, bar: String(tried) },
-    { ...none, name: "kill, lost by that", value: lost, unit: "lost", bar: "0" },
+    { ...none, name: `${fault}: survived`, value: survived, unit: `of ${tried}`, bar: String(tried) },
+    { ...none, name: `${fault}: lost`, value: lost, unit: "", bar: "0" },
     {
       ...none,
-      name: "kill, repeated by that",
+      name: `${fault}: repeated`,
       value: repeated,
-      unit: doubt === null ? "repeated" : `repeated, ${doubt} in doubt`,
+      unit: doubt === null ? "" : `${doubt} in doubt`,
       bar: mayRepeat === 0 ? "0" : `<= in doubt, <= ${mayRepeat}`,
     },
   ];

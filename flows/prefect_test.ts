@@ -400,7 +400,9 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
       equal(runs.length, cases.length);
       equal((await prefect.runsOf("prompt-optimizer")).length, before + cases.length);
       for (const { id } of runs) {
-        deepEqual(await prefect.states(id!), ["PENDING", "RUNNING", "COMPLETED"]);
+        // Of whom nothing is heard for 30 s counts as dead, until the rest arrives
+        const states = (await prefect.states(id!)).filter((state) => state !== "CRASHED");
+        deepEqual(states, ["PENDING", "RUNNING", "COMPLETED"]);
         const tasks = await prefect.tasks(id!);
         ok(tasks.length > 5);
         for (const { id } of tasks) deepEqual(await prefect.taskStates(id!), ["RUNNING", "COMPLETED"]);

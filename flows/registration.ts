@@ -90,7 +90,8 @@ export function openRun(
     readonly newId: () => string;
   },
 ): Run {
-  const client = clientOf(env);
+  const over = new AbortController();
+  const client = clientOf(env, over.signal);
   if (!client) return untold;
   const flowRunId = env.PREFECT__FLOW_RUN_ID || undefined;
   const id = flowRunId ?? newId();
@@ -99,7 +100,7 @@ export function openRun(
     name: `${flow} ${now().toISOString().slice(0, 19).replace("T", " ")}`,
   };
   const heartbeats = openHeartbeats({ url: client.url, auth: env.PREFECT_API_AUTH_STRING || undefined });
-  const post = postOffice({ client, heartbeats, id, registration, flowRunId, newId, tell, now });
+  const post = postOffice({ client, over, heartbeats, id, registration, flowRunId, newId, tell, now });
   let last: string | undefined; // the task run that the next one follows on
   const state = (state: State) => post.add({ kind: "flow run state", id: newId(), state });
   state({ type: "RUNNING" });
@@ -158,9 +159,12 @@ export function openRun(
 const LASTING = ["UsageError", "DatasetError", "HeldError", "SetupError", "DatabaseError"];
 
 /** The client of the server that is configured, if one is. */
-export const clientOf = (env: Readonly<Record<string, string | undefined>>): PrefectClient | undefined =>
+export const clientOf = (
+  env: Readonly<Record<string, string | undefined>>,
+  signal?: AbortSignal,
+): PrefectClient | undefined =>
   env.PREFECT_API_URL
-    ? prefectClient({ url: env.PREFECT_API_URL, auth: env.PREFECT_API_AUTH_STRING || undefined })
+    ? prefectClient({ url: env.PREFECT_API_URL, auth: env.PREFECT_API_AUTH_STRING || undefined, signal })
     : undefined;
 
 /** The client; throws UsageError when no server is configured. */
@@ -230,8 +234,10 @@ export async function deliverWaiting(
 
 /** Keeps messages, delivers them, and beats; all beside the flow. */
 function postOffice(
-  { client, heartbeats, id, registration, flowRunId, newId, tell, now }: {
+  { client, over, heartbeats, id, registration, flowRunId, newId, tell, now }: {
     readonly client: PrefectClient;
+    /** Gives up what the client asks, when nobody can wait any more. */
+    readonly over: AbortController;
     readonly heartbeats: Heartbeats;
     readonly id: string;
     readonly registration: Registration;
@@ -293,7 +299,7 @@ function postOffice(
         told = false;
         if (mine) return; // else another process is at it, and what came since may be left
       } catch (error) {
-        if (!(error instanceof PrefectError)) return; // the database's affair
+        if (!(error instanceof PrefectError) || over.signal.aborted) return; // the database's affair, or too late
         if (!told) tell(`Prefect will be told later: ${error.message}`);
         told = true;
       }
@@ -332,6 +338,7 @@ function postOffice(
       } else if (flowRunId !== undefined) await Promise.race([direct(), late]);
       clearTimeout(timer);
       heartbeats.close();
+      over.abort(); // a request that hangs would keep the database open
     },
     fenced: () => fenced,
   };

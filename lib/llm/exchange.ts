@@ -9,7 +9,7 @@ import { visible } from "./text.ts";
 
 /** How to send, and how long to wait. */
 export interface ExchangeOptions {
-  /** @default {the runtime's} */
+  /** @default {the runtime's, on a connection of its own} */
   readonly fetch?: typeof fetch;
   /** From sending to the first byte of the answer, which most servers send when all is written. @default {300_000} */
   readonly answerTimeoutMs?: number;
@@ -29,6 +29,13 @@ export interface Exchanged {
 }
 
 /**
+ * The runtime sends a request again by itself when a connection that it kept breaks under it, and nobody would count that: so
+ * none is kept.
+ */
+const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+const once: typeof fetch = (input, init) => fetch(input, { ...init, client });
+
+/**
  * Sends one request and reads the whole answer. Throws ProviderError when none came, or the reason of `init.signal`. A
  * redirect is not followed, as the key would go with it. `secrets` are shown in no error.
  */
@@ -36,7 +43,7 @@ export async function exchange(
   url: string,
   init: RequestInit,
   {
-    fetch: send = fetch,
+    fetch: send = once,
     answerTimeoutMs = 300_000,
     bodyTimeoutMs = 30_000,
     maxBodyBytes = 8 << 20,

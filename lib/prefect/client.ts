@@ -47,6 +47,8 @@ export interface ClientOptions {
   readonly auth?: string | undefined;
   /** Time for one request, in milliseconds. @default {10_000} */
   readonly timeoutMs?: number;
+  /** Gives all requests up when it aborts. */
+  readonly signal?: AbortSignal | undefined;
   /** @default {fetch} */
   readonly fetch?: (request: Request) => Promise<Response>;
 }
@@ -67,7 +69,7 @@ export interface PrefectClient {
 
 /** Makes a client; nothing is asked yet. */
 export function prefectClient(
-  { url, auth, timeoutMs = 10_000, fetch = globalThis.fetch }: ClientOptions,
+  { url, auth, timeoutMs = 10_000, signal, fetch = globalThis.fetch }: ClientOptions,
 ): PrefectClient {
   const base = url.replace(/\/+$/, "");
   const api = createClient<paths>({
@@ -75,7 +77,11 @@ export function prefectClient(
     ...auth ? { headers: { authorization: `Basic ${Buffer.from(auth).toString("base64")}` } } : {},
     async fetch(request) {
       try {
-        const answer = await fetch(new Request(request, { signal: AbortSignal.timeout(timeoutMs) }));
+        const answer = await fetch(
+          new Request(request, {
+            signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), ...signal ? [signal] : []]),
+          }),
+        );
         const body = await answer.arrayBuffer(); // within the same time
         const { status, statusText, headers } = answer;
         return new Response([204, 205, 304].includes(status) ? null : body, { status, statusText, headers });
