@@ -52,6 +52,7 @@ const SYSTEMS: Readonly<Record<string, (task: Task) => Setup["search"]>> = {
   random: ({ validation }) => ({
     operators: [draw],
     breadth: 1,
+    opening: 1,
     course: { block: validation.length, alpha: 0 },
   }),
 };

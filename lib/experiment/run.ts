@@ -69,6 +69,7 @@ export interface Setup extends Sampling {
       | "maxIterations"
       | "patience"
       | "breadth"
+      | "opening"
       | "course"
       | "limits"
       | "operators"

@@ -29,6 +29,7 @@ import { COURSE, missing, race, type Verdict } from "./race.ts";
 import { type Proposed, refine } from "./refine.ts";
 import {
   affordable,
+  breadthOf,
   candidate,
   type Options,
   type Outcome,
@@ -65,6 +66,7 @@ export async function* optimize(options: Options): AsyncGenerator<Trial, Outcome
 
   for (let iteration = 1;; iteration++) {
     try {
+      if (search.spent) return end("budget", iteration - 1);
       if (await onTarget(search, order)) return end("target", iteration - 1);
       if (iteration > maxIterations) return end("iterations", iteration - 1);
       if (search.idle >= patience) return end("patience", iteration - 1);
@@ -81,6 +83,7 @@ export async function* optimize(options: Options): AsyncGenerator<Trial, Outcome
         () => inference(search, [search.incumbent], block),
       );
       await step("baseline_evaluation", iteration, () => evaluation(search, answers));
+      if (search.spent) return end("budget", iteration - 1);
       const proposed = await step(
         "optimizer_refine",
         iteration,
@@ -90,7 +93,7 @@ export async function* optimize(options: Options): AsyncGenerator<Trial, Outcome
         questions,
         course,
         random: random.fork(`race ${iteration}`),
-        affordable: () => affordable(search) / callsEach,
+        affordable: () => search.spent ? -1 : affordable(search) / callsEach,
         heat: async (runners, questions) => {
           const answers = await step(
             "refined_inference",
@@ -111,7 +114,10 @@ export async function* optimize(options: Options): AsyncGenerator<Trial, Outcome
 /** Answers to questions a runner has not answered yet. */
 type Answers = { runner: Candidate; example: Example; answer: { text: string; completion: string } | null }[];
 
-/** Calls 1 and 4. All are waited for, also when one fails: what was paid for is kept. */
+/**
+ * Calls 1 and 4. All are waited for, also when one fails: what was paid for is kept. Where the money ends within a heat, the
+ * race is decided by the answers there are.
+ */
 async function inference(
   search: Search,
   runners: readonly Candidate[],
@@ -125,8 +131,11 @@ async function inference(
     open.map(({ runner, example }) => search.options.answer(runner.prompt, example)),
   );
   return settled.map((outcome, i) => {
-    if (outcome.status === "rejected") throw outcome.reason;
-    return { ...open[i]!, answer: outcome.value };
+    if (outcome.status === "fulfilled") return { ...open[i]!, answer: outcome.value };
+    const { reason } = outcome;
+    if (!(reason instanceof Stop && reason.reason === "budget")) throw reason;
+    search.spent = true;
+    return { ...open[i]!, answer: null };
   });
 }
 
@@ -146,10 +155,10 @@ async function evaluation({ options: { score } }: Search, answers: Answers): Pro
 
 /** The sound proposals that the budget lets run the first heat. */
 function entrants(search: Search, proposed: readonly Proposed[]): Candidate[] {
-  const { breadth, course, validation, callsEach } = search.options;
+  const { course, validation, callsEach } = search.options;
   const places = Math.floor(affordable(search) / (callsEach * Math.min(course.block, validation.length)));
-  return proposed.filter(({ refused }) => refused === null).slice(0, Math.min(breadth, places)).map((p) =>
-    p.candidate
+  return proposed.filter(({ refused }) => refused === null).slice(0, Math.min(breadthOf(search), places)).map(
+    (p) => p.candidate,
   );
 }
 
@@ -184,7 +193,7 @@ async function onTarget(search: Search, questions: readonly Example[]): Promise<
   if (incumbent.results.size === 0 || meanScore(incumbent) < target) return false;
   if (missing([incumbent], questions) * callsEach > affordable(search)) return false;
   await evaluation(search, await inference(search, [incumbent], questions));
-  return meanScore(incumbent) >= target;
+  return !search.spent && meanScore(incumbent) >= target;
 }
 
 /** Fills in the defaults. */
@@ -209,6 +218,7 @@ function begin(options: Options): Search {
       maxIterations: 10,
       patience: 3,
       breadth: 6,
+      opening: 16,
       course: COURSE,
       limits: LIMITS,
       step: async (_name, _iteration, work) => await work(),
@@ -223,6 +233,7 @@ function begin(options: Options): Search {
     arms: new Map(),
     calls: 0,
     idle: 0,
+    spent: false,
   };
 }
 

@@ -129,7 +129,7 @@ Deno.test("optimize() never asks for more answers than maxCalls", async () => {
 
 Deno.test("optimize() ends in good order when a call is stopped, and keeps the best so far", async () => {
   for (const reason of ["budget", "interrupted"] as const) {
-    let left = 200;
+    let left = 500;
     const { outcome } = await run({
       target: 1,
       answer: (...args) => left-- > 0 ? base.answer(...args) : Promise.reject(new Stop(reason, "enough")),
@@ -137,6 +137,17 @@ Deno.test("optimize() ends in good order when a call is stopped, and keeps the b
     equal(outcome.stopReason, reason);
     ok(outcome.best.index > 0);
   }
+});
+
+Deno.test("optimize() decides a race by the answers there are when the money ends within a heat", async () => {
+  let left = 100; // of 10 for the seed prompt and 160 for the first heat
+  const { outcome, trials } = await run({
+    target: 1,
+    answer: (...args) => left-- > 0 ? base.answer(...args) : Promise.reject(new Stop("budget", "enough")),
+  });
+  equal(outcome.stopReason, "budget");
+  ok(outcome.best.index > 0);
+  equal(trials.reduce((sum, { candidate }) => sum + candidate.results.size, 0), 100);
 });
 
 Deno.test("optimize() waits for all answers of a heat before it passes an error on", async () => {

@@ -9,7 +9,10 @@ import { choose } from "./bandit.ts";
 import type { Candidate, Result } from "./candidate.ts";
 import { readable, refusal, UNREADABLE } from "./hygiene.ts";
 import type { Operator, Proposal, Situation } from "./operators/operator.ts";
-import { affordable, candidate, type Search } from "./search.ts";
+import { affordable, breadthOf, candidate, type Search } from "./search.ts";
+
+/** In the first race, where no operator has earned anything yet, one place in so many is the bandit's: the others try demos. */
+const OTHERS = 3;
 
 /** A proposal with its place in the lineage. */
 export interface Proposed {
@@ -29,8 +32,11 @@ const FOR_EACH_PLACE = 2;
 
 /** Proposals for one race of iteration's stream `random`: the most promising first, refused ones last. */
 export async function refine(search: Search, random: Random): Promise<Proposed[]> {
-  const { breadth, surrogate } = search.options;
-  const places = Array.from({ length: breadth * (surrogate ? FOR_EACH_PLACE : 1) }, (_, i) => random.fork(i));
+  const { surrogate } = search.options;
+  const places = Array.from(
+    { length: breadthOf(search) * (surrogate ? FOR_EACH_PLACE : 1) },
+    (_, i) => random.fork(i),
+  );
   const { callsEach, askCost } = search.options;
   const made = await Promise.all(assigned(search, places).map((place) => propose(search, place)));
 
@@ -67,15 +73,16 @@ interface Place {
 /** An operator and a parent for each place, within what can be paid for beside the race's first block. */
 function assigned(search: Search, places: readonly Random[]): Place[] {
   const {
-    options: { operators, train, limits, advice, breadth, course, callsEach, askCost },
+    options: { operators, train, limits, advice, course, callsEach, askCost },
     arms,
     pool,
     rejected,
     space,
   } = search;
   const priceOf = ({ practises, asks }: Operator) => practises * callsEach + asks;
-  let purse = affordable(search) - breadth * course.block * callsEach;
-  return places.flatMap((random): Place[] => {
+  let purse = affordable(search) - breadthOf(search) * course.block * callsEach;
+  const opening = pool.length === 1 && operators.find(({ name }) => name === "demonstrate");
+  return places.flatMap((random, i): Place[] => {
     const parent = random() < FROM_INCUMBENT ? search.incumbent : winner(pool, random);
     const situation = { parent, pool, train, space, limits, rejected, advice, random };
     const able = operators.filter((operator) =>
@@ -87,7 +94,9 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
       operator,
       cost: operator.practises + operator.asks * askCost + course.block,
     }));
-    const { operator } = choose(arms, trial, random);
+    const operator = opening && able.includes(opening) && i % OTHERS !== 0
+      ? opening
+      : choose(arms, trial, random).operator;
     purse -= priceOf(operator);
     return [{ operator, parent, situation }];
   });

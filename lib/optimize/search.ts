@@ -81,6 +81,8 @@ export interface Options {
   readonly patience?: number;
   /** Challengers in a race. @default {6} */
   readonly breadth?: number;
+  /** The same in the first race, where nothing is known yet and choices of demos differ most. @default {16} */
+  readonly opening?: number;
   /** @default {{ block: 10, alpha: 0.1 }} */
   readonly course?: Course;
   /** @default {{ demos: 16, characters: 12000 }} */
@@ -132,10 +134,16 @@ export interface Search {
   calls: number;
   /** Iterations since the incumbent last changed. */
   idle: number;
+  /** Whether an answer was refused as the money is spent: what was seen until then is decided, and the search ends. */
+  spent: boolean;
 }
 
 /** Answers the search may still ask for. */
 export const affordable = ({ options, calls }: Search): number => options.maxCalls - calls;
+
+/** Challengers of the next race. It does not go by the budget: a run that goes on with another one is the same run. */
+export const breadthOf = ({ options: { breadth, opening }, pool }: Search): number =>
+  pool.length > 1 ? breadth : opening;
 
 /** A candidate that nothing is known of yet. */
 export const candidate = (

@@ -16,6 +16,9 @@ import type { Context, Operator, Proposal } from "./operator.ts";
 /** Sizes of a fresh set, as far as the limit and the train split allow. */
 const SIZES = [4, 8, 12, 16, 24];
 
+/** How often a fresh set is as large as can be: a small model gains from every demo up to 16. */
+const FULL = 0.5;
+
 /** A set of demos and what was done, or null where the way does not apply. */
 type Way = (context: Context) => { demos: Demo[]; note: string } | null;
 
@@ -206,8 +209,9 @@ export function covering(all: readonly Example[], k: number, random: Random): Ex
 const toDemo = ({ question, references }: Example): Demo => ({ question, answer: references[0]! });
 
 function size(train: readonly Example[], most: number, random: Random): number {
-  const sizes = SIZES.filter((k) => k <= Math.min(most, train.length));
-  return sizes.length > 0 ? pick(sizes, random) : Math.min(most, train.length);
+  const room = Math.min(most, train.length);
+  const sizes = SIZES.filter((k) => k <= room);
+  return sizes.length === 0 || random() < FULL ? room : pick(sizes, random);
 }
 
 function unused({ prompt }: Candidate, train: readonly Example[]): Example[] {
