@@ -114,7 +114,7 @@ const curve = (budgets: readonly number[]): number[] =>
   [
     ...new Set([
       ...budgets,
-      ...[125, 250, 500, 750, 1000, 1500].filter((calls) => calls < Math.max(...budgets)),
+      ...[250, 500, 1000, 1500].filter((calls) => calls < Math.max(...budgets)),
     ]),
   ]
     .sort((a, b) => a - b);
