@@ -116,7 +116,7 @@ Deno.test("addToOutbox() keeps what the holder of a run writes, and who may take
   }
 });
 
-Deno.test("requireOutboxRun() keeps others from taking a run before what is written is committed", async () => {
+Deno.test("a run is taken before or after something is written, not meanwhile", async () => {
   await using db = await open();
   const [id, order] = [uuid(), [] as string[]];
   const [first, second] = [1, 2].map((attempt) => ({ id: uuid(), attempt }));
@@ -132,6 +132,16 @@ Deno.test("requireOutboxRun() keeps others from taking a run before what is writ
   await taking;
   deepEqual(order, ["written", "taken"]);
   await rejects(db.transaction((tx) => requireOutboxRun(tx, id, first!)), { name: "HeldError" });
+
+  const third = { id: uuid(), attempt: 3 };
+  let late: Promise<boolean> | undefined;
+  await db.transaction(async (tx) => {
+    await takeOutboxRun(tx, id, third);
+    late = addToOutbox(db, id, numbers(0, 1), second!); // begins before the run is taken for others to see
+    await tx.query("select pg_sleep(0.3)");
+  });
+  equal(await late, false);
+  deepEqual(await waitingMessages(db), []);
 });
 
 Deno.test("takeOutboxRun() withdraws what others say of the run, and ends the delivery of who had it", async () => {
