@@ -237,7 +237,8 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
         ] as const
       ) {
         const states = await prefect.states(id);
-        deepEqual(states.slice(states.lastIndexOf("CRASHED")), [
+        const since = states.slice(states.lastIndexOf("CRASHED"));
+        deepEqual(since.filter((state, i) => !(state === "PENDING" && since[i - 1] === state)), [ // it has several names
           ...["CRASHED", "SCHEDULED", "PENDING", "RUNNING", "COMPLETED"],
         ]);
         deepEqual((await prefect.graph(id)).map(({ label }) => label), [task]);

@@ -185,7 +185,8 @@ export async function attemptsOf({ api, call }: PrefectClient, flowRunId: string
   const states = await call(
     api.GET("/flow_run_states/", { params: { query: { flow_run_id: flowRunId } } }),
   );
-  return states.filter(({ type }) => type === "PENDING").length; // which a worker sets each time
+  // Which a worker sets each time, and may set anew by another name (Submitting, InfrastructurePending)
+  return states.filter(({ type }, i) => type === "PENDING" && states[i - 1]?.type !== "PENDING").length;
 }
 
 /** The client of the server that is configured, if one is. */
