@@ -120,7 +120,7 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
   const fresh = options.resume === undefined ? await planned(options, setting) : undefined;
   const page = import("../lib/report/page.ts"); // read now, as there may be no file to be had once calls are under way
   page.catch(() => {}); // told when the report is to be written
-  await using db = await database(options, setting);
+  await using db = await database(options, setting, { takeOver: false });
   // A flow run's experiment has its id: when the run is started again, the experiment goes on
   const again = flowRunId && await found(db, flowRunId).catch(() => undefined);
   const id = again
@@ -129,7 +129,7 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
     ? flowRunId ?? crypto.randomUUID()
     : (await found(db, options.resume!)).id;
   await using hold = await holdExperiment(db, id);
-  run.fence({ experimentId: id, holder: hold.holder });
+  run.takeOver();
   point("experiment: held");
   const plan = again || !fresh ? await resumed(db, id, options, setting) : fresh;
   await using roles = await models(plan.config, setting);

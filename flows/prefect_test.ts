@@ -100,7 +100,9 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
     }
   });
 
-  let killed!: string, stopped!: string, old!: number[];
+  let killed!: string, stopped!: string, measured!: string, trained!: string, old!: number[];
+  const prompt = `${here.folder}/slowly.json`, one = "Slowly, one by one.", edits = 10_000;
+  await Deno.writeTextFile(prompt, JSON.stringify({ system_prompt: one }));
   {
     await using _first = await worker();
     const local = { primary: "local", optimizer: "local", concurrency: 4 };
@@ -163,10 +165,15 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
       await prefect.reaches(id!, "RUNNING", 120);
       await until("question", 60, () => Promise.resolve(askedOf(systemPrompt!) > 0));
     }
+    measured = await createOf("evaluate", { max_calls: 40, prompt });
+    trained = await createOf("train-policy", { timesteps: edits, dataset: here.questions });
+    await until("question of the evaluation", 60, () => Promise.resolve(askedOf(one) > 0));
+    await until("start of the training", 60, async () => (await prefect.tasks(trained)).length > 0);
+    old = await signal(trained, "SIGSTOP");
     await pause(1_000); // what is told of the loop so far arrives
     Deno.kill(JSON.parse(_first.line).pid, "SIGKILL"); // first, or it would tell of what is killed next
     await signal(killed, "SIGKILL");
-    old = await signal(stopped, "SIGSTOP");
+    for (const id of [stopped, measured]) old.push(...await signal(id, "SIGSTOP"));
   }
 
   await step("who is not heard of has crashed, who computes without a pause has not", async () => {
@@ -191,7 +198,7 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
       30,
       async () => (await prefect.beats(busy, since)).filter((at) => at <= end).length >= 8,
     );
-    for (const id of [killed, stopped]) {
+    for (const id of [killed, stopped, measured, trained]) {
       const { name, message } = await prefect.reaches(id, "CRASHED", 60);
       equal(name, "Crashed");
       match(message ?? "", /^Not heard of for 30 s/);
@@ -205,26 +212,46 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
   await step(
     "a run that crashed and is started again goes on from where it was; what was taken for dead changes nothing",
     async () => {
-      const before = { killed: askedOf("Slowly but surely."), stopped: askedOf("Slowly and steadily.") };
-      for (const id of [killed, stopped]) await prefect.set(id, "SCHEDULED");
-      for (const id of [killed, stopped]) await prefect.reaches(id, "RUNNING", 60);
+      const all = [killed, stopped, measured, trained];
+      const asked = () => ["Slowly but surely.", "Slowly and steadily.", one].map(askedOf);
+      const before = asked();
+      for (const id of all) await prefect.set(id, "SCHEDULED");
+      for (const id of all) await prefect.reaches(id, "RUNNING", 60);
       await until(
-        "questions of both",
+        "questions of all",
         60,
-        () =>
-          Promise.resolve(
-            askedOf("Slowly but surely.") > before.killed && askedOf("Slowly and steadily.") > before.stopped,
-          ),
+        () => Promise.resolve(asked().every((n, i) => n > before[i]!)),
       );
       for (const pid of old) Deno.kill(pid, "SIGCONT"); // while another one runs its experiment
       await pause(5_000);
       held.resolve();
-      for (const id of [killed, stopped]) await prefect.reaches(id, "COMPLETED", 120);
-      await until(
-        "end of the old process",
-        90,
-        async () => !(await processesOf(stopped)).some((pid) => old.includes(pid)),
+      for (const id of all) await prefect.reaches(id, "COMPLETED", 180);
+      await until("end of the old processes", 90, async () => {
+        const left = (await Promise.all(all.map(processesOf))).flat();
+        return !left.some((pid) => old.includes(pid));
+      });
+      for (
+        const [id, task, keys] of [
+          [measured, "evaluation 1", ["progress", "result"]],
+          [trained, "rl-agent-step 1", ["policy", "progress"]],
+        ] as const
+      ) {
+        const states = await prefect.states(id);
+        const since = states.slice(states.lastIndexOf("CRASHED"));
+        deepEqual(since.filter((state, i) => !(state === "PENDING" && since[i - 1] === state)), [ // it has several names
+          ...["CRASHED", "SCHEDULED", "PENDING", "RUNNING", "COMPLETED"],
+        ]);
+        deepEqual((await prefect.graph(id)).map(({ label }) => label), [task]);
+        const [only] = await prefect.tasks(id);
+        const [end, ...rest] = (await prefect.taskStates(only!.id!)).toReversed();
+        deepEqual([end, [...new Set(rest)]], ["COMPLETED", ["RUNNING"]]);
+        deepEqual(await prefect.artifactKeys(id), keys);
+      }
+      const { rows: policies } = await here.db.query(
+        "select from rl_models where timesteps >= $1",
+        [edits],
       );
+      equal(policies.length, 1, "what was trained by who was taken for dead is not the newest policy");
       for (const id of [killed, stopped]) {
         const states = await prefect.states(id);
         deepEqual([...new Set(states.slice(states.lastIndexOf("CRASHED")))], [
@@ -238,9 +265,10 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
         deepEqual(rows, [{ status: "finished" }]);
         deepEqual(await prefect.artifactKeys(id), WHOLE);
       }
+      const loops = models.asked.filter(({ request }) => request.messages[0]?.content !== one);
       ok(
-        twice(models.asked) <= 32,
-        `${twice(models.asked)} requests twice, 8 were in flight at each of four ends`,
+        twice(loops) <= 32,
+        `${twice(loops)} requests twice, 8 were in flight at each of four ends`,
       );
 
       await using undisturbed = await place();
@@ -281,8 +309,11 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
         ["train-policy", ["rl-agent-step 1"]],
       ] as const
     ) {
-      const trained = await until("training", 60, async () => (await prefect.runsOf(flow)).at(0));
-      equal(trained.created_by?.type, "AUTOMATION");
+      const trained = await until(
+        "training",
+        60,
+        async () => (await prefect.runsOf(flow)).find(({ created_by }) => created_by?.type === "AUTOMATION"),
+      );
       await prefect.reaches(trained.id!, "COMPLETED", 180);
       deepEqual((await prefect.graph(trained.id!)).map(({ label }) => label), graph);
     }

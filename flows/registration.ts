@@ -23,8 +23,11 @@ import {
 import {
   addToOutbox,
   type Database,
-  type Fence,
   openOutboxRun,
+  type OutboxHolder,
+  type Queryable,
+  requireOutboxRun,
+  takeOutboxRun,
   waitingRuns,
   withOutbox,
 } from "../lib/store/mod.ts";
@@ -51,8 +54,13 @@ export interface Run {
   event(event: string, resource: string, payload?: Readonly<Record<string, unknown>>): void;
   /** From now on messages are kept, and sent. */
   attach(db: Database): void;
-  /** Nothing is kept any more once another process runs the experiment. */
-  fence(fence: Fence): void;
+  /**
+   * From now on this process alone tells of the run: those that Prefect had started for it before, and took for dead, keep and
+   * send nothing more.
+   */
+  takeOver(): void;
+  /** Writes what counts as the newest. Throws HeldError when another process has taken the run over. */
+  keep<T>(db: Database, write: (tx: Queryable) => Promise<T>): Promise<T>;
   /**
    * How it ended, by its exit code; resolves when that is told or kept, and the database is not needed any more. Gives the code to
    * end with: a worker takes any but 0 for a crash, also of a run that another process has taken over.
@@ -68,7 +76,8 @@ export const untold: Run = {
   artifact() {},
   event() {},
   attach() {},
-  fence() {},
+  takeOver() {},
+  keep: (db, write) => write(db),
   end: (code) => Promise.resolve(code),
 };
 
@@ -78,13 +87,17 @@ const PATIENCE_MS = { child: 60_000, own: 5_000, away: 500 };
 const RETRY_MS = 2_000;
 /** Milliseconds after which an unreachable Prefect is tried again, at first and at most. */
 const AGAIN_MS = [250, 15_000] as const;
+/** Milliseconds after which a process sees again whether another one has taken its place. */
+const LOOK_MS = 10_000;
 
 /** Tells Prefect at `env.PREFECT_API_URL` of a flow; nobody when that is not set. */
 export function openRun(
-  { flow, parameters, env, now, tell, newId }: {
+  { flow, parameters, env, attempt, now, tell, newId }: {
     readonly flow: string;
     readonly parameters: Readonly<Record<string, unknown>>;
     readonly env: Readonly<Record<string, string | undefined>>;
+    /** How often Prefect's workers had started the flow run when this process was. */
+    readonly attempt: number;
     readonly now: () => Date;
     readonly tell: (text: string) => void;
     readonly newId: () => string;
@@ -100,7 +113,11 @@ export function openRun(
     name: `${flow} ${now().toISOString().slice(0, 19).replace("T", " ")}`,
   };
   const heartbeats = openHeartbeats({ url: client.url, auth: env.PREFECT_API_AUTH_STRING || undefined });
-  const post = postOffice({ client, over, heartbeats, id, registration, flowRunId, newId, tell, now });
+  const holder = { id: newId(), attempt };
+  const post = postOffice({
+    ...{ client, over, heartbeats, id, holder, registration, flowRunId },
+    ...{ newId, tell, now },
+  });
   let last: string | undefined; // the task run that the next one follows on
   const state = (state: State) => post.add({ kind: "flow run state", id: newId(), state });
   state({ type: "RUNNING" });
@@ -140,7 +157,12 @@ export function openRun(
     event: (event, resource, payload = {}) =>
       post.add({ kind: "event", id: newId(), event, resource, payload, at: now().toISOString() }),
     attach: post.attach,
-    fence: post.fence,
+    takeOver: post.takeOver,
+    keep: (db, write) =>
+      db.transaction(async (tx) => {
+        await requireOutboxRun(tx, id, holder);
+        return await write(tx);
+      }),
     async end(code, last) {
       state(
         ending(code, {
@@ -157,6 +179,15 @@ export function openRun(
 
 /** Errors that a second try would meet again. */
 const LASTING = ["UsageError", "DatasetError", "HeldError", "SetupError", "DatabaseError"];
+
+/** How often workers have started a flow run. Throws PrefectError. */
+export async function attemptsOf({ api, call }: PrefectClient, flowRunId: string): Promise<number> {
+  const states = await call(
+    api.GET("/flow_run_states/", { params: { query: { flow_run_id: flowRunId } } }),
+  );
+  // Which a worker sets each time, and may set anew by another name (Submitting, InfrastructurePending)
+  return states.filter(({ type }, i) => type === "PENDING" && states[i - 1]?.type !== "PENDING").length;
+}
 
 /** The client of the server that is configured, if one is. */
 export const clientOf = (
@@ -210,8 +241,14 @@ function ending(
 type Heard = Parameters<typeof deliver>[2];
 
 /** Delivers the messages of one run; false when another process is at it. Throws PrefectError. */
-const deliverRun = (db: Database, client: PrefectClient, run: string, heard: Heard): Promise<boolean> =>
-  withOutbox<Registration, Message>(db, run, (outbox: Outbox) => deliver(client, outbox, heard));
+const deliverRun = (
+  db: Database,
+  client: PrefectClient,
+  run: string,
+  heard: Heard,
+  holder?: OutboxHolder,
+): Promise<boolean> =>
+  withOutbox<Registration, Message>(db, run, (outbox: Outbox) => deliver(client, outbox, heard), holder);
 
 /**
  * Delivers what waits for a server, but that of run `but`; what another process is at is left to it. Throws PrefectError when
@@ -234,12 +271,13 @@ export async function deliverWaiting(
 
 /** Keeps messages, delivers them, and beats; all beside the flow. */
 function postOffice(
-  { client, over, heartbeats, id, registration, flowRunId, newId, tell, now }: {
+  { client, over, heartbeats, id, holder, registration, flowRunId, newId, tell, now }: {
     readonly client: PrefectClient;
     /** Gives up what the client asks, when nobody can wait any more. */
     readonly over: AbortController;
     readonly heartbeats: Heartbeats;
     readonly id: string;
+    readonly holder: OutboxHolder;
     readonly registration: Registration;
     readonly flowRunId: string | undefined;
     readonly newId: () => string;
@@ -248,7 +286,8 @@ function postOffice(
   },
 ) {
   const queue: { id: string; message: Message }[] = []; // not in the database yet
-  let db: Database | undefined, fence: Fence | undefined;
+  let db: Database | undefined, opened = false, taking = false;
+  let looking: ReturnType<typeof setInterval> | undefined;
   let keeping: Promise<void> | undefined, delivering: Promise<void> | undefined;
   let known = flowRunId, wanted = false, told = false, lost = false, fenced = false;
   let wait: { timer: ReturnType<typeof setTimeout>; over: () => void } | undefined;
@@ -262,15 +301,24 @@ function postOffice(
     heartbeats.beat(known = id);
   };
 
+  /** Another process has taken over: it alone is heard. */
+  const leave = () => {
+    fenced = true;
+    clearInterval(looking);
+    heartbeats.close();
+  };
+
   /** Writes the queue to the outbox, in its order. */
   const keep = async (db: Database) => {
     try {
-      await openOutboxRun(db, { id, server: client.url, registration: { ...registration }, flowRunId });
-      while (queue.length > 0) {
-        const some = queue.splice(0, 500);
-        if (await addToOutbox(db, id, some, fence)) continue;
-        fenced = true; // another process runs the experiment: it alone is heard
-        heartbeats.close();
+      if (!opened) {
+        await openOutboxRun(db, { id, server: client.url, registration: { ...registration }, flowRunId });
+      }
+      opened = true;
+      while (queue.length > 0 || taking) {
+        if (taking && !await takeOutboxRun(db, id, holder, ["flow run state"])) leave();
+        taking = false;
+        if (!await addToOutbox(db, id, queue.splice(0, 500), holder)) leave();
       }
     } catch { // the flow itself will meet what the database has
       lost = true;
@@ -293,7 +341,7 @@ function postOffice(
   const deliverAll = async (db: Database) => {
     for (let pause: number = AGAIN_MS[0];; pause = Math.min(AGAIN_MS[1], 2 * pause)) {
       try {
-        const mine = await deliverRun(db, client, id, { onRegistered: know, onRefused });
+        const mine = await deliverRun(db, client, id, { onRegistered: know, onRefused }, holder);
         await deliverWaiting(db, client, { onRefused, but: id });
         if (told) tell("Prefect is back.");
         told = false;
@@ -310,7 +358,7 @@ function postOffice(
   };
 
   const pump = () => {
-    if (db && !lost && queue.length > 0) keeping ??= keep(db);
+    if (db && !lost && (queue.length > 0 || taking)) keeping ??= keep(db);
   };
   return {
     add(message: Message) {
@@ -321,8 +369,13 @@ function postOffice(
       db = opened;
       pump();
     },
-    fence(given: Fence) {
-      fence = given;
+    takeOver() {
+      taking = true;
+      pump();
+      if (flowRunId === undefined) return;
+      looking = setInterval(() => { // a process that is silent for long would beat for the other one's run
+        if (db) void addToOutbox(db, id, [], holder).then((mine) => mine || leave(), () => {});
+      }, LOOK_MS);
     },
     /** Keeps what is left, and waits for its delivery, but not for long. */
     async close() {
@@ -337,6 +390,7 @@ function postOffice(
         await Promise.race([delivering, late]);
       } else if (flowRunId !== undefined) await Promise.race([direct(), late]);
       clearTimeout(timer);
+      clearInterval(looking);
       heartbeats.close();
       over.abort(); // a request that hangs would keep the database open
     },
@@ -345,6 +399,8 @@ function postOffice(
 
   /** A worker's run that failed before it had a database: Prefect would take it for pending, for ever. */
   async function direct(): Promise<void> {
+    const attempts = await attemptsOf(client, flowRunId!).catch(() => holder.attempt);
+    if (attempts > holder.attempt) return leave();
     const entries = queue.splice(0).map(({ id, message }) => ({ id, message, again: true }));
     const outbox: Outbox = {
       ...{ registration, idempotencyKey: id, flowRunId: flowRunId! },

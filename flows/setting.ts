@@ -15,7 +15,7 @@ import { type LanguageModel, openModel, parseModel, ProviderError } from "../lib
 import { PrefectError } from "../lib/prefect/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
 import { type Database, type Experiment, findExperiment, migrate, openDatabase } from "../lib/store/mod.ts";
-import { clientOf, openRun, type Run, untold } from "./registration.ts";
+import { attemptsOf, clientOf, openRun, type Run, untold } from "./registration.ts";
 
 /** What a run is made by: kept with each experiment, so that its report can say so. */
 export const VERSIONS = { quintet: project.version, deno: Deno.version.deno };
@@ -90,14 +90,14 @@ export async function main<Schema extends z.ZodObject>(
     }
     const env = Deno.env.toObject();
     cut(env);
-    const registered = (parameters: Readonly<Record<string, unknown>>) =>
+    const registered = (parameters: Readonly<Record<string, unknown>>, attempt = 0) =>
       flow === undefined ? untold : openRun({
-        ...{ flow, parameters, env, tell },
+        ...{ flow, parameters, env, attempt, tell },
         now: () => new Date(),
         newId: () => crypto.randomUUID(),
       });
     const child = flow === undefined ? undefined : await flowRun(env);
-    if (child) told = registered(child.parameters); // also of options that cannot be read
+    if (child) told = registered(child.parameters, child.attempt); // also of options that cannot be read
     const { options, given } = readOptions(schema, child ?? { args, env, ...await configFile(args, env) });
     if (!child) told = registered(kept(options));
     return await run(options, setting(env, given, told, (db) => opened = db));
@@ -126,6 +126,7 @@ async function flowRun(env: Setting["env"]) {
   const { api, call } = client;
   for (let tries = 0;; tries++) {
     try {
+      const attempt = await attemptsOf(client, id);
       const { parameters = {} } = await call(api.GET("/flow_runs/{id}", { params: { path: { id } } }));
       const values = Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== null));
       const shadowed = Object.keys(values).map((name) => `QUINTET_${name.toUpperCase()}`);
@@ -133,7 +134,7 @@ async function flowRun(env: Setting["env"]) {
         args: [],
         env: Object.fromEntries(Object.entries(env).filter(([name]) => !shadowed.includes(name))),
         file: { name: `the parameters of flow run ${id}`, values },
-        parameters: values,
+        ...{ parameters: values, attempt },
       };
     } catch (error) {
       if (tries === 30 || !(error instanceof PrefectError && error.retryable)) throw error;
@@ -155,10 +156,14 @@ function cut({ QUINTET_CUT: where }: Setting["env"]): void {
   cutAt(name, { nth: Number(nth), cut: () => Deno.kill(Deno.pid, "SIGKILL") });
 }
 
-/** Opens the database and brings its schema up to date. */
+/** Opens the database and brings its schema up to date. From then on the flow's run is told of by this process alone. */
 export async function database(
   { database: url }: { database?: string | undefined },
   { home, stage, keep, run }: Setting,
+  { takeOver = true }: {
+    /** Not when the flow still has to see whether another process is at its work. @default {true} */
+    readonly takeOver?: boolean;
+  } = {},
 ): Promise<Database> {
   if (!url) {
     await requireWritable(home, "set QUINTET_HOME to a folder that is, or DATABASE_URL");
@@ -176,6 +181,7 @@ export async function database(
     say(db.description);
     if (run === untold) return db;
     run.attach(db);
+    if (takeOver) run.takeOver();
     keep(db);
     const open = () => Promise.resolve(); // until Prefect has been told of the end
     return { ...db, close: open, [Symbol.asyncDispose]: open };

@@ -68,6 +68,7 @@ async function run(options: z.output<typeof schema>, setting: Setting): Promise<
           newId: () => crypto.randomUUID(),
           elapsed: () => performance.now(),
           folds: options.folds,
+          keep: (write) => told.keep(db, write),
           params: {
             boosting: options.boosting,
             learningRate: options.learning_rate,

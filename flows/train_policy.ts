@@ -45,6 +45,7 @@ async function run(options: Options, setting: Setting): Promise<number> {
         random: random(options.seed),
         newId: () => crypto.randomUUID(),
         elapsed: () => performance.now(),
+        keep: (write) => told.keep(db, write),
         algorithm: options.algorithm,
         timesteps: options.timesteps,
         environments: options.environments,

@@ -41,6 +41,8 @@ export interface Training {
   readonly params?: Params;
   /** @default {5} */
   readonly folds?: number;
+  /** Writes what is then the newest, or throws when another process has that to do. @default {(write) => write(db)} */
+  readonly keep?: (write: (tx: Queryable) => Promise<void>) => Promise<void>;
   readonly onFeatures?: (made: number, of: number) => void;
   /** Told after each round of the training, from 1. */
   readonly onRound?: (round: number, loss?: number) => void;
@@ -59,9 +61,9 @@ const HELD_OUT = 0.2, SEED = 42;
  * trained: `trained` is null, and `prompts` says how many there are.
  */
 export async function trainMetaModel(
-  { db, embed, lightgbm, newId, elapsed, params = {}, folds = 5, onFeatures, onRound }: Training,
+  { db, embed, lightgbm, newId, elapsed, params = {}, folds = 5, onFeatures, onRound, ...given }: Training,
 ): Promise<{ readonly trained: MetaModelRow | null; readonly prompts: number }> {
-  const began = elapsed();
+  const began = elapsed(), { keep = (write) => write(db) } = given;
   const seen = await observations(db, embed, onFeatures);
   if (seen.length < FEWEST_PROMPTS) return { trained: null, prompts: seen.length };
   const means = contextMeans(seen);
@@ -102,7 +104,7 @@ export async function trainMetaModel(
     modelSha256: createHash("sha256").update(model).digest("hex"),
     seconds: (elapsed() - began) / 1000,
   };
-  await saveMetaModel(db, row);
+  await keep((tx) => saveMetaModel(tx, row));
   return { trained: row, prompts: seen.length };
 }
 

@@ -70,6 +70,8 @@ export interface PolicyTraining {
   readonly edits?: number;
   /** Of the algorithm. */
   readonly options?: PpoOptions | DqnOptions;
+  /** Writes what is then the newest, or throws when another process has that to do. @default {(write) => write(db)} */
+  readonly keep?: (write: (tx: Queryable) => Promise<void>) => Promise<void>;
   readonly onProgress?: (progress: Progress, meanReturn: number | null) => void;
 }
 
@@ -84,6 +86,7 @@ export async function trainPolicy(
 ): Promise<PolicyRow> {
   const began = elapsed();
   const { algorithm = "ppo", timesteps = 5000, environments: N = 8, edits = 8, options = {} } = given;
+  const { keep = (write) => write(db) } = given;
   const metaModel = (await metaModels(db, FEATURE_VERSION)).find(beatsTheMean);
   using expectation = metaModel && openSurrogate(metaModel, { embed, lightgbm: await lightgbm() });
   const task = taskOf(given), look = lookOf({ embed, task, expectation });
@@ -138,7 +141,7 @@ export async function trainPolicy(
     ...{ onnx, onnxSha256: createHash("sha256").update(onnx).digest("hex") },
     seconds: (elapsed() - began) / 1000,
   };
-  await savePolicy(db, row);
+  await keep((tx) => savePolicy(tx, row));
   return row;
 }
 

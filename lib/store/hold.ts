@@ -15,12 +15,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database, Queryable } from "./db.ts";
 
-/** Another process runs the experiment. */
+/** Another process runs the experiment, or whatever `what` says. */
 export class HeldError extends Error {
   override name = "HeldError";
-  constructor(id: string) {
+  constructor(id: string, what = "experiment") {
     super(
-      `Cannot go on with experiment ${id} as another process runs it: wait until that has ended, or end it`,
+      `Cannot go on with ${what} ${id} as another process runs it: wait until that has ended, or end it`,
     );
   }
 }

@@ -72,11 +72,13 @@ export { COLUMNS, exported, type Row, type Table, TABLES } from "./export.ts";
 export { type Probe, probe } from "./probe.ts";
 export {
   addToOutbox,
-  type Fence,
   type OpenOutbox,
   openOutboxRun,
+  type OutboxHolder,
   type OutboxMessage,
   type OutboxRun,
+  requireOutboxRun,
+  takeOutboxRun,
   waitingMessages,
   waitingRuns,
   withOutbox,

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Database, Queryable } from "./db.ts";
+import { HeldError } from "./hold.ts";
 
 /** A run of a flow whose messages are kept. */
 export interface OutboxRun {
@@ -35,40 +36,95 @@ export interface OutboxMessage {
   readonly message: object;
 }
 
-/** Who writes: what a process wrote that was taken for dead, and whose experiment another one runs by now, is not kept. */
-export interface Fence {
-  readonly experimentId: string;
-  readonly holder: string;
+/** A process as the writer of a run's messages: of two, the one of the later attempt is to be heard. */
+export interface OutboxHolder {
+  /** Drawn by the process for itself. */
+  readonly id: string;
+  /** How often the run had been started when this process was. */
+  readonly attempt: number;
 }
 
-/** Keeps messages in their order, each once; none, and false is given, when `fence` says that another process has taken over. */
+/** Holds for who has run `r`, and who may take it: its own name and attempt are `id` and `attempt`. */
+const mayWrite = (id: string, attempt: string) =>
+  `(r.holder is null or r.holder = ${id}::uuid or r.attempt < ${attempt}::int)`;
+
+/**
+ * Makes `holder` the one who writes the messages of a run, unless a process of the same attempt or a later one does already: then
+ * false is given. Messages of those `kinds` that others wrote and that did not arrive are not sent any more.
+ */
+export async function takeOutboxRun(
+  db: Queryable,
+  runId: string,
+  { id, attempt }: OutboxHolder,
+  kinds: readonly string[] = [],
+): Promise<boolean> {
+  const { rows } = await db.query(
+    `with taken as (
+       update outbox_runs r
+          set holder = $2, attempt = $3
+        where id = $1 and ${mayWrite("$2", "$3")}
+       returning id
+     ), withdrawn as (
+       delete from outbox o
+        using taken
+        where o.run_id = taken.id and o.holder is distinct from $2 and o.message ->> 'kind' = any($4::text[])
+     )
+     select from taken`,
+    [runId, id, attempt, kinds],
+  );
+  return rows.length > 0;
+}
+
+/**
+ * Keeps messages in their order, each once; none, and false is given, when a process of the same attempt or a later one has taken
+ * the run from `holder`. Without one they are kept whoever has it. Throws RangeError when the run was not opened.
+ */
 export async function addToOutbox(
   db: Queryable,
   runId: string,
   messages: readonly OutboxMessage[],
-  fence?: Fence,
+  holder?: OutboxHolder,
 ): Promise<boolean> {
   const { rows: [row] } = await db.query<{ mine: boolean }>(
-    `with fence as (
-       select not exists (select from experiments e where e.id = $4 and e.holder is distinct from $5) as mine
+    `with run as (
+       select id, $4::uuid is null or ${
+      mayWrite("$4", "$5")
+    } as mine from outbox_runs r where id = $1 for share
      ), kept as (
-       insert into outbox (id, run_id, message)
-       select id, $1, message::jsonb
-         from fence, unnest($2::uuid[], $3::text[]) with ordinality as m (id, message, place)
+       insert into outbox (id, run_id, message, holder)
+       select m.id, run.id, message::jsonb, $4
+         from run, unnest($2::uuid[], $3::text[]) with ordinality as m (id, message, place)
         where mine
         order by place
            on conflict (id) do nothing
      )
-     select mine from fence`,
+     select mine from run`,
     [
       runId,
       messages.map(({ id }) => id),
       messages.map(({ message }) => JSON.stringify(message)),
-      fence?.experimentId,
-      fence?.holder,
+      holder?.id,
+      holder?.attempt,
     ],
   );
-  return row!.mine;
+  if (!row) throw new RangeError(`Cannot keep messages of run ${runId} as it must be opened first`);
+  return row.mine;
+}
+
+/**
+ * Throws HeldError when another process has taken a run from `holder`. In a transaction nobody takes it before that ends: what is
+ * written there is written by who has the run.
+ */
+export async function requireOutboxRun(
+  tx: Queryable,
+  runId: string,
+  { id, attempt }: OutboxHolder,
+): Promise<void> {
+  const { rows: [run] } = await tx.query<{ mine: boolean }>(
+    `select ${mayWrite("$2", "$3")} as mine from outbox_runs r where id = $1 for share`,
+    [runId, id, attempt],
+  );
+  if (run?.mine === false) throw new HeldError(runId, "flow run");
 }
 
 /** Runs with messages for `server`, those first that have waited longest. */
@@ -111,7 +167,7 @@ export interface OpenOutbox<Registration, Message> {
   readonly idempotencyKey: string;
   readonly flowRunId: string | null;
   registered(flowRunId: string): Promise<void>;
-  /** Throws when the lock was lost: a process that was stopped for a while has to let others be first. */
+  /** Throws when the lock was lost, or the run taken over: a process that was stopped for a while has to let others be first. */
   held(): Promise<void>;
   /** The oldest messages, marked as sent. `again`: they were marked before. */
   next(): Promise<{ readonly id: string; readonly message: Message; readonly again: boolean }[]>;
@@ -125,13 +181,15 @@ const AWAKE_MS = 5_000;
 const AT_ONCE = 50;
 
 /**
- * Calls `work` with the outbox of a run, unless another process has it: then false is given. Throws what `work` throws. `work`
- * may be called again, when the connection is lost.
+ * Calls `work` with the outbox of a run, unless another process has it, or takes the run over meanwhile: then false is given.
+ * Nothing is left to do for a `holder` whom the run was taken from. Throws what `work` throws. `work` may be called again, when
+ * the connection is lost.
  */
 export async function withOutbox<Registration, Message>(
   db: Database,
   runId: string,
   work: (outbox: OpenOutbox<Registration, Message>) => Promise<void>,
+  holder?: OutboxHolder,
 ): Promise<boolean> {
   return await db.session(async (session) => {
     const { rows: [lock] } = await session.query<{ locked: boolean }>(
@@ -139,17 +197,30 @@ export async function withOutbox<Registration, Message>(
       [runId],
     );
     if (!lock!.locked) return false;
-    const { rows: [run] } = await session.query<{ registration: Registration; flowRunId: string | null }>(
-      `select registration, flow_run_id as "flowRunId" from outbox_runs where id = $1`,
-      [runId],
+    const { rows: [found] } = await session.query<
+      { registration: Registration; flowRunId: string | null; holder: string | null; mine: boolean }
+    >(
+      `select registration, flow_run_id as "flowRunId", holder, $2::uuid is null or ${
+        mayWrite("$2", "$3")
+      } as mine
+         from outbox_runs r
+        where id = $1`,
+      [runId, holder?.id, holder?.attempt],
     );
-    if (!run) return true;
+    if (!found?.mine) return true;
+    const { holder: before, registration, flowRunId } = found;
+    let takenOver = false;
     const awake = setInterval(() => session.query("select").catch(() => {}), AWAKE_MS);
     try {
       await work({
-        ...run,
+        ...{ registration, flowRunId },
         held: async () => {
-          await session.query("select");
+          const { rows: [now] } = await session.query<{ holder: string | null }>(
+            "select holder from outbox_runs where id = $1",
+            [runId],
+          );
+          takenOver = now?.holder !== before;
+          if (takenOver) throw new HeldError(runId, "flow run");
         },
         idempotencyKey: `quintet-${runId}`,
         registered: async (flowRunId) => {
@@ -163,6 +234,9 @@ export async function withOutbox<Registration, Message>(
           await db.query("update outbox set refused = $2 where id = $1", [id, why]);
         },
       });
+    } catch (error) {
+      if (takenOver) return false;
+      throw error;
     } finally { // a connection that is closed may have its locks for a moment yet
       clearInterval(awake);
       await session.query("select pg_advisory_unlock(hashtextextended($1, 1))", [runId]).catch(() => {});

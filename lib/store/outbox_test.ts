@@ -3,6 +3,8 @@ import {
   addToOutbox,
   type OpenOutbox,
   openOutboxRun,
+  requireOutboxRun,
+  takeOutboxRun,
   waitingMessages,
   waitingRuns,
   withOutbox,
@@ -75,19 +77,95 @@ Deno.test("withOutbox() lets one at a time deliver a run", async () => {
   equal(await withOutbox(db, id, () => Promise.resolve()), true);
 });
 
-Deno.test("addToOutbox() keeps nothing of a process whose experiment another one runs", async () => {
+Deno.test("addToOutbox() keeps what the holder of a run writes, and who may take it", async (t) => {
   await using db = await open();
-  const [id, experimentId, datasetId, before, now] = [uuid(), uuid(), uuid(), uuid(), uuid()];
+  const [first, again, second, third] = [1, 1, 2, 3].map((attempt) => ({ id: uuid(), attempt }));
+  const rows: [what: string, taken: (typeof first)[], writes: typeof first, kept: boolean][] = [
+    ["nobody has it", [], first, true],
+    ["its holder", [first], first, true],
+    ["who was started before its holder", [first, second], first, false],
+    ["who was started when its holder was, and came later", [first], again, false],
+    ["who was started later, and has not taken it yet", [first], second, true],
+    ["who came late, of an earlier attempt", [second, first], first, false],
+    ["its holder, after one that came late", [second, first, second], second, true],
+    ["one of three", [first, third, second], second, false],
+    ["a writer without a name", [first], undefined, true],
+  ];
+  for (const [what, taken, writes, kept] of rows) {
+    await t.step(what, async () => {
+      const id = uuid();
+      await rejects(addToOutbox(db, id, [], writes), RangeError);
+      await openOutboxRun(db, { id, server: SERVER, registration: {} });
+      let last = 0;
+      for (const holder of taken) {
+        const later = holder!.attempt >= last;
+        equal(await takeOutboxRun(db, id, holder!), later);
+        if (later) last = holder!.attempt;
+      }
+      equal(await addToOutbox(db, id, numbers(0, 2), writes), kept);
+      equal(await addToOutbox(db, id, [], writes), kept);
+      const written = db.transaction((tx) => requireOutboxRun(tx, id, writes ?? taken[0]!));
+      await (kept
+        ? written
+        : rejects(written, { name: "HeldError", message: /flow run .* another process/ }));
+      const delivery = await withOutbox(db, id, async (box: Box) => {
+        equal((await box.next()).length, kept ? 2 : 0);
+      }, writes);
+      equal(delivery, true);
+    });
+  }
+});
+
+Deno.test("a run is taken before or after something is written, not meanwhile", async () => {
+  await using db = await open();
+  const [id, order] = [uuid(), [] as string[]];
+  const [first, second] = [1, 2].map((attempt) => ({ id: uuid(), attempt }));
   await openOutboxRun(db, { id, server: SERVER, registration: {} });
-  equal(await addToOutbox(db, id, numbers(0, 1), { experimentId, holder: before }), true); // not begun yet
-  await db.query("insert into datasets (id, name, sha256) values ($1, 'd', repeat('0', 64))", [datasetId]);
-  await db.query(
-    `insert into experiments (id, kind, dataset_id, seed, config, holder) values ($1, 'optimize', $2, 1, '{}', $3)`,
-    [experimentId, datasetId, now],
-  );
-  equal(await addToOutbox(db, id, numbers(1, 2), { experimentId, holder: before }), false);
-  equal(await addToOutbox(db, id, numbers(2, 3), { experimentId, holder: now }), true);
-  await withOutbox(db, id, async (box: Box) => {
-    deepEqual((await box.next()).map(({ message }) => message.n), [0, 2]);
+  await takeOutboxRun(db, id, first!);
+  let taking: Promise<unknown> | undefined;
+  await db.transaction(async (tx) => {
+    await requireOutboxRun(tx, id, first!);
+    taking = takeOutboxRun(db, id, second!).then(() => order.push("taken"));
+    await tx.query("select pg_sleep(0.3)");
+    order.push("written");
   });
+  await taking;
+  deepEqual(order, ["written", "taken"]);
+  await rejects(db.transaction((tx) => requireOutboxRun(tx, id, first!)), { name: "HeldError" });
+
+  const third = { id: uuid(), attempt: 3 };
+  let late: Promise<boolean> | undefined;
+  await db.transaction(async (tx) => {
+    await takeOutboxRun(tx, id, third);
+    late = addToOutbox(db, id, numbers(0, 1), second!); // begins before the run is taken for others to see
+    await tx.query("select pg_sleep(0.3)");
+  });
+  equal(await late, false);
+  deepEqual(await waitingMessages(db), []);
+});
+
+Deno.test("takeOutboxRun() withdraws what others say of the run, and ends the delivery of who had it", async () => {
+  await using db = await open();
+  const id = uuid();
+  const [first, second] = [1, 2].map((attempt) => ({ id: uuid(), attempt }));
+  const message = (kind: string, n: number) => ({ id: uuid(), message: { kind, n } });
+  await openOutboxRun(db, { id, server: SERVER, registration: {} });
+  await takeOutboxRun(db, id, first!);
+  await addToOutbox(db, id, [message("state", 0), message("log", 1), message("state", 2)], first);
+  await addToOutbox(db, id, [message("state", 3)], second); // before it takes the run
+  let sent = 0;
+  const delivered = await withOutbox(db, id, async (box: Box) => {
+    for (const { id: one } of await box.next()) {
+      await box.held();
+      await box.delivered([one]);
+      sent++;
+      equal(await takeOutboxRun(db, id, second!, ["state"]), true);
+    }
+  }, first);
+  deepEqual([delivered, sent], [false, 1]);
+  equal(await withOutbox(db, id, () => Promise.reject(new Error("it is not first's any more")), first), true);
+  await withOutbox(db, id, async (box: Box) => {
+    await box.held();
+    deepEqual((await box.next()).map(({ message }) => message.n), [1, 3]);
+  }, second);
 });
