@@ -115,7 +115,13 @@ Deno.test("hostile words go through the loop as words", async () => {
     {
       metric: metric("exact_match"),
       dataset: { ...dataset, sha256: "cd".repeat(32), validation: dataset.validation.slice(0, 4), test: [] },
-      search: { target: 1, maxIterations: 2, breadth: REPLIES, operators: [instruct, reflect] },
+      search: {
+        target: 1,
+        maxIterations: 2,
+        breadth: REPLIES,
+        opening: REPLIES,
+        operators: [instruct, reflect],
+      },
     },
     { metric: metric("f1"), search: { target: 1, maxIterations: 3 } },
     { metric: { judge: model("judge") }, search: { target: 1, maxIterations: 1 } },

@@ -1,5 +1,5 @@
 /**
- * The smallest run that asks all roles and comes by all points of `lib/cut.ts`: 7 trials, 67 calls, one in flight at a time, so
+ * The smallest run that asks all roles and comes by all points of `lib/cut.ts`: 17 trials, 122 calls, one in flight at a time, so
  * that what a fault costs is known to the call. And how a run is compared with it.
  *
  * @module
@@ -33,8 +33,10 @@ export const OPTIONS = [
   "1",
   "--concurrency",
   "1",
+  "--seed", // with which the one race asks the optimizer, too
+  "6",
 ];
-export const PARAMETERS = { metric: "judge", threshold: 1, max_iterations: 1, concurrency: 1 };
+export const PARAMETERS = { metric: "judge", threshold: 1, max_iterations: 1, concurrency: 1, seed: 6 };
 
 /** `parity`, which as `writer` also grades. */
 export function answer(request: ChatRequest): string {
