@@ -603,9 +603,25 @@ Deno.test("runExperiment() resumed with other caps is the run with those caps, a
   }
 
   // What was spent counts: fewer calls than that leave none to measure another best prompt with.
-  const begin = await begun(db, { ...pair("spent"), ...caps(900, 6) });
+  const slowly = (calls: number) => ({
+    ...caps(calls),
+    search: {
+      target: 1,
+      maxIterations: 12,
+      patience: 12,
+      opening: 1,
+      breadth: 3,
+      limits: { demos: 4, characters: 12_000 },
+    },
+  });
+  const begin = await begun(db, { ...pair("spent"), ...slowly(900) });
   await runExperiment(...begin);
-  const { record } = await resume(db, begin, caps(480, 6));
+  const { trials } = await readExperiment(db, begin[0].id);
+  const last = trials.findLast(({ accepted }) => accepted)!;
+  const earlier = Math.max(
+    ...trials.filter(({ iteration }) => iteration < last.iteration).map(({ calls }) => calls),
+  );
+  const { record } = await resume(db, begin, slowly(earlier + 2 * 16 + 5)); // as many as the claim takes, and no heat
   ok(record.trials.findLast(({ accepted }) => accepted)!.index > 0);
   deepEqual([record.experiment.stop_reason, record.experiment.after], ["budget", null]);
   deepEqual(record.metrics.map(({ version }) => version), [0]);

@@ -25,6 +25,12 @@ export const COURSE: Course = { block: 10, alpha: 0.1 };
 
 /** How much surer the race must be to take the incumbent out than a challenger: what it is known for is lost otherwise. */
 const CAUTION = 10;
+/**
+ * Most changes of a prompt make it worse: of the true difference to the incumbent it is believed beforehand that it is normal
+ * around -0.05 with a deviation of 0.08. A challenger wins when what is believed afterwards is above 0, which is so when the
+ * sum of its leads exceeds their variance times 0.05 / 0.08².
+ */
+const DOUBT = 0.05 / 0.08 ** 2;
 /** Sign flips drawn where they are too many to count; a race need not know the third digit. */
 const FLIPS = 999;
 
@@ -41,7 +47,7 @@ export type Heat = (runners: readonly Candidate[], questions: readonly Example[]
 /**
  * Races `challengers` against `incumbent` on `questions` in their order. The incumbent runs like any other, and is out
  * once a challenger is clearly better; a last challenger without a rival need run no further. At most one challenger wins:
- * the best one, when its mean is above the incumbent's on all they both saw. `affordable` says how many more answers may
+ * the best one, when it is so far ahead of the incumbent on all they both saw that it is probably better. `affordable` says how many more answers may
  * be asked for; a heat that costs more is not begun, and the race is decided by what was seen.
  */
 export async function race(
@@ -98,11 +104,15 @@ export async function race(
   if (winner === undefined) return verdicts;
   for (const other of others) drop(other, `not ahead of trial ${winner.index}`);
   const [before, after] = paired(incumbent, winner, questions);
-  const gain = mean(after) - mean(before);
+  const lead = after.map((score, i) => score - before[i]!);
+  const gain = mean(lead);
+  const doubt = DOUBT * spread(lead);
   const on = `on ${after.length} questions`;
   if (after.length === 0) drop(winner, "not raced: the budget ended");
   else if (gain <= 0) drop(winner, `no better than trial ${incumbent.index} ${on}`);
-  else {verdicts.push({
+  else if (gain * lead.length <= doubt) {
+    drop(winner, `${points(gain)} ahead of trial ${incumbent.index} ${on}: too little to tell from luck`);
+  } else {verdicts.push({
       candidate: winner,
       won: true,
       reason: `better than trial ${incumbent.index} by ${points(gain)} ${on}`,
@@ -120,6 +130,12 @@ export function heats(questions: number, block: number): number[] {
 /** Answers still to be asked for when `runners` are to see all `questions`. */
 export const missing = (runners: readonly Candidate[], questions: readonly Example[]): number =>
   runners.reduce((sum, { results }) => sum + questions.filter(({ id }) => !results.has(id)).length, 0);
+
+/** Variance of leads, with two imagined ones as large as the largest, one to each side: of few questions most are ties. */
+function spread(lead: readonly number[]): number {
+  const squares = lead.map((difference) => difference ** 2);
+  return (squares.reduce((sum, square) => sum + square, 0) + 2 * Math.max(0, ...squares)) / (lead.length + 2);
+}
 
 /** Mean paired difference a - b. */
 function difference(a: Candidate, b: Candidate, questions: readonly Example[]): number {

@@ -89,6 +89,23 @@ Deno.test("race() keeps the incumbent when nobody is ahead", async () => {
   deepEqual(verdicts.map(({ won }) => won), [false, false]);
 });
 
+Deno.test("race() does not take luck on few questions for a better prompt", async () => {
+  const rows: [ahead: number, behind: number, n: number, won: boolean][] = [
+    [1, 0, 10, false],
+    [3, 0, 10, false],
+    [4, 0, 10, true],
+    [5, 3, 10, false],
+    [4, 1, 20, true],
+    [8, 6, 80, true],
+    [8, 7, 40, false],
+  ];
+  for (const [ahead, behind, n, won] of rows) {
+    const wins = runner(1, (i) => i < ahead), loses = runner(0, (i) => i >= ahead && i < ahead + behind);
+    const { of } = await run([loses, wins], n);
+    equal(of(1).won, won, `${ahead} to ${behind} of ${n}: ${of(1).reason}`);
+  }
+});
+
 Deno.test("race() costs far less than seeing everything", async () => {
   const runners = [
     runner(0, third),
