@@ -133,8 +133,13 @@ export const missing = (runners: readonly Candidate[], questions: readonly Examp
 
 /** Variance of leads, with two imagined ones as large as the largest, one to each side: of few questions most are ties. */
 function spread(lead: readonly number[]): number {
-  const squares = lead.map((difference) => difference ** 2);
-  return (squares.reduce((sum, square) => sum + square, 0) + 2 * Math.max(0, ...squares)) / (lead.length + 2);
+  const center = mean(lead);
+  let sum = 0, largest = 0; // a loop, as a call takes no hundred thousand arguments
+  for (const difference of lead) {
+    sum += (difference - center) ** 2;
+    largest = Math.max(largest, difference ** 2);
+  }
+  return (sum + 2 * largest) / (lead.length + 2);
 }
 
 /** Mean paired difference a - b. */

@@ -91,9 +91,11 @@ Deno.test("race() keeps the incumbent when nobody is ahead", async () => {
 
 Deno.test("race() does not take luck on few questions for a better prompt", async () => {
   const rows: [ahead: number, behind: number, n: number, won: boolean][] = [
+    [6, 0, 6, true],
+    [4, 0, 6, true],
     [1, 0, 10, false],
-    [3, 0, 10, false],
-    [4, 0, 10, true],
+    [2, 0, 10, false],
+    [3, 0, 10, true],
     [5, 3, 10, false],
     [4, 1, 20, true],
     [8, 6, 80, true],
