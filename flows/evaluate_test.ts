@@ -53,7 +53,7 @@ Deno.test("evaluate scores the prompt that is named, on the split that is named"
     `select id, version, system_prompt as "systemPrompt", output_prompt as "outputPrompt", demos
        from prompts
       where jsonb_array_length(demos) between 1 and $1
-      order by version limit 1`,
+      order by jsonb_array_length(demos), version limit 1`,
     [best.prompt.demos.length - 1],
   );
   const demos = [{ question: "Is 3 even or odd?", answer: "odd" }, {
