@@ -6,11 +6,11 @@
 import pLimit from "p-limit";
 import { z } from "zod";
 import { EXIT, UsageError } from "../lib/command/mod.ts";
-import { openArena } from "./faults/arena.ts";
+import { type Fault, openArena } from "./faults/arena.ts";
 import { migrations, outages, restarts } from "./faults/database.ts";
 import { commands, races, writers } from "./faults/embedded.ts";
 import { kills, sigterm } from "./faults/kills.ts";
-import { type Fault, holds, type Line, sum, untouched } from "./faults/line.ts";
+import { holds, type Line, sum, untouched } from "./faults/line.ts";
 import { clock, disk } from "./faults/machine.ts";
 import { modelNetwork, postgresNetwork } from "./faults/network.ts";
 import { points, prefectServer } from "./faults/under_prefect.ts";

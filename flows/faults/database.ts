@@ -13,7 +13,8 @@ import { serverProcesses } from "../../lib/store/server.ts";
 import { modelServer, run, start as startFlow } from "../testing.ts";
 import { ROOT } from "../setting.ts";
 import { end } from "./embedded.ts";
-import { type Fault, type Line, type Outcome, sum } from "./line.ts";
+import type { Fault } from "./arena.ts";
+import { type Line, type Outcome, sum } from "./line.ts";
 import { answer, cameTo, OPTIONS } from "./small_run.ts";
 
 /** Experiments at once. */

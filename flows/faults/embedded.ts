@@ -8,7 +8,8 @@ import { killRounds, makeTable, start } from "../../lib/store/chaos.ts";
 import { openDatabase } from "../../lib/store/mod.ts";
 import { serverProcesses } from "../../lib/store/server.ts";
 import { run } from "../testing.ts";
-import { type Fault, type Outcome, sum, untouched } from "./line.ts";
+import type { Fault } from "./arena.ts";
+import { type Outcome, sum, untouched } from "./line.ts";
 
 /** Nothing that has to do with calls of models. */
 const bare: Outcome = { ...untouched, doubt: null };

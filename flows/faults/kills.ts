@@ -19,7 +19,8 @@ import {
   run,
   start as startFlow,
 } from "../testing.ts";
-import { type Fault, type Outcome, sum } from "./line.ts";
+import type { Fault } from "./arena.ts";
+import { type Outcome, sum } from "./line.ts";
 import { answer, answeredIn, compared, OPTIONS, resultIn, textOf } from "./small_run.ts";
 
 // ---- at random times ----

@@ -14,7 +14,6 @@
  *
  * @module
  */
-import type { Whole } from "./small_run.ts";
 
 /** What became of one try, or of several at once. */
 export interface Outcome {
@@ -73,24 +72,3 @@ export function sum(
     why: outcomes.flatMap(({ why }) => why ?? []),
   };
 }
-
-/** What faults share: one PostgreSQL, a folder, and how the small run ends when nothing happens to it. */
-export interface Arena {
-  /** An empty folder that is removed afterwards. */
-  readonly folder: string;
-  /** The questions of the small run, as a file. */
-  readonly questions: string;
-  /** The small run, undisturbed. */
-  readonly whole: Whole;
-  /** A new database with the schema, unless `bare`; its URL. */
-  database(name: string, options?: { bare?: boolean }): Promise<string>;
-  /** Whether the small form will do: it shows that the line can be drawn. */
-  readonly quick: boolean;
-  /** Progress. */
-  log(text: string): void;
-  /** The interpreter that has Prefect, installed when it is missing. */
-  prefect(): Promise<string>;
-}
-
-/** A kind of fault; gives its lines. */
-export type Fault = (arena: Arena) => Promise<Line[]>;

@@ -9,7 +9,8 @@ import { random } from "../../lib/random.ts";
 import { openDatabase } from "../../lib/store/mod.ts";
 import { ROOT } from "../setting.ts";
 import { each, modelServer, printed, run, said, start } from "../testing.ts";
-import { type Fault, type Line, type Outcome, sum, untouched } from "./line.ts";
+import type { Fault } from "./arena.ts";
+import { type Line, type Outcome, sum, untouched } from "./line.ts";
 import { answer, compared, OPTIONS } from "./small_run.ts";
 
 /** Whether file systems may be mounted here, in a namespace; containers often forbid it. */

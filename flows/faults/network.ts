@@ -7,7 +7,8 @@
 import { random } from "../../lib/random.ts";
 import { proxy, socketOf, throughProxy, type Weather } from "../../lib/store/chaos.ts";
 import { each, modelServer, run } from "../testing.ts";
-import { type Arena, type Fault, type Line, type Outcome, sum } from "./line.ts";
+import type { Arena, Fault } from "./arena.ts";
+import { type Line, type Outcome, sum } from "./line.ts";
 import { answer, cameTo, OPTIONS } from "./small_run.ts";
 
 /** A kind of weather, and in how many runs. */

@@ -13,7 +13,8 @@ import { openDatabase } from "../../lib/store/mod.ts";
 import { serverProcesses } from "../../lib/store/server.ts";
 import { asking, standing, until } from "../prefect_testing.ts";
 import { modelServer, printed, run } from "../testing.ts";
-import { type Arena, type Fault, type Outcome, sum, untouched } from "./line.ts";
+import type { Arena, Fault } from "./arena.ts";
+import { type Outcome, sum, untouched } from "./line.ts";
 import {
   answer,
   answeredIn,
