@@ -27,6 +27,8 @@ const TUNING = ["question_types", "topics", "extraction", "capitals"];
 
 /** Seconds a system may take for a cell. */
 const SECONDS = 900;
+/** The small form: how many calls, test questions, and seconds of a system. */
+const QUICK = { calls: 300, test: 100, seconds: 120 };
 
 export const options = {
   tasks: {
@@ -47,7 +49,7 @@ export const bench: Bench = async (tools) => {
   const tasks = quick ? BENCH.slice(0, 2) : asked("tasks").split(",");
   const systems = asked("systems").split(",") as System[];
   const seeds = quick ? 1 : Number(asked("seeds"));
-  const budgets = quick ? [250, 500] : asked("calls").split(",").map(Number);
+  const budgets = quick ? [QUICK.calls] : asked("calls").split(",").map(Number);
   const cells = await run({ tasks, systems, seeds, budgets }, tools);
 
   const contests = tasks.map((task) => contest(task, cells, budgets));
@@ -71,7 +73,10 @@ async function run(
   await Deno.mkdir(kept, { recursive: true });
   await using model = await openLocal({ python: await python("local") });
   const datasets = new Map<string, Dataset>();
-  for (const task of tasks) datasets.set(task, await read(task));
+  for (const task of tasks) {
+    const dataset = await read(task);
+    datasets.set(task, quick ? { ...dataset, test: dataset.test.slice(0, QUICK.test) } : dataset);
+  }
   const cells: Cell[] = [];
   for (let seed = 1; seed <= seeds; seed++) {
     for (const [task, dataset] of datasets) {
@@ -88,7 +93,7 @@ async function run(
           ...{ dataset, model, most, folder: place, log },
           metric: metric(dataset.card.metric!, dataset.card.metricOptions),
           budgets: curve(budgets),
-          seconds: quick ? 240 : SECONDS,
+          seconds: quick ? QUICK.seconds : SECONDS,
           python: () => python("search", ".venv-search"),
         });
         await Deno.writeTextFile(`${path}.draft`, JSON.stringify(cell));
