@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
 import { openLocal } from "../lib/llm/mod.ts";
 import { metric } from "../lib/metrics/mod.ts";
-import { type Cell, NAMES, runCell, type System, SYSTEMS } from "./search/cell.ts";
+import { type Cell, NAMES, runCell, type System, SYSTEMS, versionOf } from "./search/cell.ts";
 import { page } from "./search/page.ts";
 import { callsTo, type Contest, contest, overhead, scoreAt } from "./search/table.ts";
 import type { Bench, Row, Tools } from "./row.ts";
@@ -81,9 +81,9 @@ async function run(
   for (let seed = 1; seed <= seeds; seed++) {
     for (const [task, dataset] of datasets) {
       for (const system of systems) {
-        const path = `${kept}/${task}.${system}.${seed}.${most}.json`;
+        const path = `${kept}/${task}.${system}.${seed}.${most}${quick ? ".quick" : ""}.json`;
         const known: Cell | null = await Deno.readTextFile(path).then(JSON.parse, () => null);
-        if (known?.questions === dataset.sha256) {
+        if (known?.questions === dataset.sha256 && known.version === await versionOf(system)) {
           cells.push(known);
           continue;
         }

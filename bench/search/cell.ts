@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { Dataset, Example } from "../../lib/dataset/mod.ts";
 import type { LanguageModel } from "../../lib/llm/mod.ts";
@@ -38,14 +39,37 @@ export interface Cell {
   readonly seed: number;
   /** Model calls it might make. */
   readonly most: number;
-  /** SHA-256 of the questions. */
+  /** SHA-256 of the questions, and of what the system is: its source, or the packages that are pinned. */
   readonly questions: string;
+  readonly version: string;
   readonly incumbents: readonly Measured[];
   readonly count: Count;
   /** From its start to its end. */
   readonly seconds: number;
   /** How it failed, if it did, with the last it said. */
   readonly failure: string | null;
+}
+
+const folder = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** What a system is, as a hash: cells of another version are run anew. */
+export async function versionOf(system: System): Promise<string> {
+  const files = ours(system)
+    ? await sources(folder("../../lib/optimize"))
+    : [folder("peers.py"), folder("../../requirements/search.txt")];
+  const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
+  return createHash("sha256").update(JSON.stringify(texts)).digest("hex");
+}
+
+const ours = (system: System): boolean => system === "quintet" || system === "random";
+
+async function sources(path: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(path)) {
+    if (isDirectory) found.push(...await sources(`${path}/${name}`));
+    else if (name.endsWith(".ts") && !name.endsWith("_test.ts")) found.push(`${path}/${name}`);
+  }
+  return found.sort();
 }
 
 /** Tokens of an instruction that an optimizer model writes at most. */
@@ -74,14 +98,14 @@ export async function runCell(
   { system, seed }: { system: System; seed: number },
   options: CellOptions,
 ): Promise<Cell> {
-  const { dataset, model, most, folder } = options;
+  const { dataset, model, most } = options;
   await using server = countingServer(model, { most });
   const task: Task = {
     train: dataset.train.map(row),
     validation: dataset.validation.map(row),
     metric_options: dataset.card.metricOptions ?? {},
     system: dataset.card.systemPrompt ?? "You are a helpful assistant.",
-    ...{ seed, calls: most, url: server.url, folder },
+    ...{ seed, calls: most, url: server.url, folder: options.folder },
     answer_tokens: answerTokens(dataset),
     optimizer_tokens: OPTIMIZER_TOKENS,
   };
@@ -89,7 +113,15 @@ export async function runCell(
   const { incumbents, failure } = await run(system, task, options);
   const seconds = (performance.now() - began) / 1000, count = server.count();
   return {
-    ...{ task: dataset.name, system, seed, most, questions: dataset.sha256, count, seconds, failure },
+    ...{
+      task: dataset.name,
+      system,
+      seed,
+      most,
+      questions: dataset.sha256,
+      version: await versionOf(system),
+    },
+    ...{ count, seconds, failure },
     incumbents: await measured(incumbents, options),
   };
 }
@@ -108,11 +140,9 @@ async function run(
   task: Task,
   { seconds, python }: CellOptions,
 ): Promise<{ incumbents: Incumbent[]; failure: string | null }> {
-  const ours = system === "quintet" || system === "random";
-  const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-  const child = new Deno.Command(ours ? Deno.execPath() : await python(), {
-    args: ours ? ["run", "-A", file("ours.ts"), system] : [file("peers.py"), system],
-    cwd: ours ? fileURLToPath(new URL("../..", import.meta.url)) : task.folder,
+  const child = new Deno.Command(ours(system) ? Deno.execPath() : await python(), {
+    args: ours(system) ? ["run", "-A", folder("ours.ts"), system] : [folder("peers.py"), system],
+    cwd: ours(system) ? folder("../..") : task.folder,
     env: { DSPY_CACHEDIR: task.folder, LITELLM_LOCAL_MODEL_COST_MAP: "True" },
     ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
   }).spawn();
