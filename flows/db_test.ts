@@ -14,7 +14,7 @@ Deno.test("backup and restore give back an experiment with all that is known of 
       own.questions,
       ...server.models,
       "--max-calls",
-      "200",
+      "600",
       "--max-iterations",
       "2",
       "--json",
