@@ -9,9 +9,18 @@
 import type { Failure, History, Intended, Intent, Journal, Settlement, Tried } from "../llm/ledger.ts";
 import type { Completion, Finish } from "../llm/model.ts";
 import type { Database, Queryable } from "./db.ts";
-import { picodollars, usd } from "./dollars.ts";
+import { usd } from "./dollars.ts";
 import { HeldError } from "./hold.ts";
-import { type Amount, closePurse, lacking, markCapped, openPurse, sweepOf, worst } from "./purse.ts";
+import {
+  type Amount,
+  closePurse,
+  lacking,
+  markCapped,
+  openPurse,
+  spentByExperiment,
+  sweepOf,
+  worst,
+} from "./purse.ts";
 
 /** How a journal claims completions. */
 export interface JournalOptions {
@@ -87,15 +96,7 @@ async function history(
   experimentId: string,
   ahead: Map<string, Completion>,
 ): Promise<History> {
-  const { rows: [spent] } = await db.query<{ calls: number; tokens: number; cost: string }>(
-    `select count(*) as calls,
-            coalesce(sum(case state when 'sent' then reserved_tokens else prompt_tokens + completion_tokens end), 0)::bigint
-              as tokens,
-            coalesce(sum(coalesce(cost_usd, reserved_usd)), 0) as cost
-       from calls
-      where experiment_id = $1`,
-    [experimentId],
-  );
+  const spent = await spentByExperiment(db, experimentId);
   // as JSON in batches: thousands of rows cost the driver five times as much
   const { rows: batches } = await db.query<{
     answers: [
@@ -133,7 +134,7 @@ async function history(
     [experimentId],
   );
   return {
-    spent: { calls: spent!.calls, tokens: spent!.tokens, cost: picodollars(spent!.cost) },
+    spent,
     keys,
     tried: new Map(tried.map(({ key, ...tried }) => [key, tried])),
   };

@@ -39,19 +39,26 @@ export const worst = (intents: readonly Intent[]): Amount => ({
   cost: intents.reduce((sum, { reserved }) => sum + reserved.cost, 0n),
 });
 
-/** What the calls of a sweep have reserved and spent; a lost one counts with all that was reserved for it. */
-export async function spentBySweep(db: Queryable, sweepId: string): Promise<Amount> {
+/** What calls have reserved and spent; a lost one counts with all that was reserved for it. */
+async function spentBy(db: Queryable, experiments: string, id: string): Promise<Amount> {
   const { rows: [spent] } = await db.query<{ calls: number; tokens: number; usd: string }>(
     `select count(*) as calls,
             coalesce(sum(case state when 'sent' then reserved_tokens else prompt_tokens + completion_tokens end), 0)::bigint
               as tokens,
             coalesce(sum(coalesce(cost_usd, reserved_usd)), 0) as usd
        from calls
-      where experiment_id in (select experiment_id from sweep_experiments where sweep_id = $1)`,
-    [sweepId],
+      where experiment_id ${experiments}`,
+    [id],
   );
   return { calls: spent!.calls, tokens: spent!.tokens, cost: picodollars(spent!.usd) };
 }
+
+/** What an experiment has reserved and spent. */
+export const spentByExperiment = (db: Queryable, id: string): Promise<Amount> => spentBy(db, "= $1", id);
+
+/** The same of all experiments of a sweep. */
+export const spentBySweep = (db: Queryable, id: string): Promise<Amount> =>
+  spentBy(db, "in (select experiment_id from sweep_experiments where sweep_id = $1)", id);
 
 /** A purse that is open: until the transaction ends nobody else pays. */
 export interface OpenPurse {
