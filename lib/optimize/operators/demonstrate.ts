@@ -49,15 +49,12 @@ const balancedSet: Way = ({ train, limits, random }) => {
   return { demos: demos.map(toDemo), note: `${demos.length} demos balanced over the answers` };
 };
 
-const diverseSet: Way = ({ train, limits, random }) => {
-  const demos = shuffle(spread(train, size(train, limits.demos, random), random), random);
-  return { demos: demos.map(toDemo), note: `${demos.length} demos unlike one another` };
+const chosenBy = (choose: typeof spread, what: string): Way => ({ train, limits, random }) => {
+  const demos = shuffle(choose(train, size(train, limits.demos, random), random), random);
+  return { demos: demos.map(toDemo), note: `${demos.length} demos ${what}` };
 };
-
-const coveringSet: Way = ({ train, limits, random }) => {
-  const demos = shuffle(covering(train, size(train, limits.demos, random), random), random);
-  return { demos: demos.map(toDemo), note: `${demos.length} demos that have a like for most questions` };
-};
+const diverseSet = chosenBy(spread, "unlike one another");
+const coveringSet = chosenBy(covering, "that have a like for most questions");
 
 /** Half from questions the parent gets wrong, half from those it gets right: what it does not know, and what it does. */
 const difficultSet: Way = ({ parent, train, limits, random }) => {
@@ -172,11 +169,12 @@ const COVERED = 300;
 /**
  * `k` examples such that most questions of train have a like one with their answer among them, and none with another answer
  * as near: what a model needs that answers as the nearest demo does. Greedy, answers balanced; facility location (Lin and
- * Bilmes, 2011) on the similarity of trigrams. Another half of train is covered each time, so that sets differ.
+ * Bilmes, 2011) on the similarity of trigrams. Another part of train is covered each time, so that sets differ.
  */
 export function covering(all: readonly Example[], k: number, random: Random): Example[] {
   const examples = sample(all, Math.min(COVERED, Math.max(k, Math.ceil(all.length * 0.7))), random);
   const grams = examples.map(({ question }) => trigrams(question));
+  const likeness = grams.map((a) => grams.map((b) => jaccard(a, b))); // each step goes by all of it
   const answers = examples.map(({ references }) => references[0]!);
   const closed = new Set(answers).size <= examples.length / 2;
   const near = Array.from(examples, () => 0), against = Array.from(examples, () => 0);
@@ -187,20 +185,20 @@ export function covering(all: readonly Example[], k: number, random: Random): Ex
     const least = closed ? Math.min(...rest.map((i) => shown.get(answers[i]!) ?? 0)) : 0;
     const next = rest.filter((i) => !closed || (shown.get(answers[i]!) ?? 0) === least);
     const gain = (i: number) =>
-      examples.reduce((sum, _, q) => {
-        const likeness = q === i ? 1 : jaccard(grams[q]!, grams[i]!);
-        return sum + (closed && answers[q] !== answers[i]
-          ? -Math.max(0, Math.min(likeness, 1) - Math.max(against[q]!, near[q]!))
-          : Math.max(0, likeness - near[q]!));
-      }, 0);
+      likeness[i]!.reduce(
+        (sum, like, q) =>
+          sum + (closed && answers[q] !== answers[i]
+            ? -Math.max(0, like - Math.max(against[q]!, near[q]!))
+            : Math.max(0, like - near[q]!)),
+        0,
+      );
     const gains = new Map(next.map((i) => [i, gain(i)]));
     const best = next.reduce((a, b) => gains.get(b)! > gains.get(a)! ? b : a);
     chosen.push(best);
     shown.set(answers[best]!, (shown.get(answers[best]!) ?? 0) + 1);
-    examples.forEach((_, q) => {
-      const likeness = jaccard(grams[q]!, grams[best]!);
+    likeness[best]!.forEach((like, q) => {
       const side = !closed || answers[q] === answers[best] ? near : against;
-      side[q] = Math.max(side[q]!, likeness);
+      side[q] = Math.max(side[q]!, like);
     });
   }
   return chosen.map((i) => examples[i]!);
