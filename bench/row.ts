@@ -48,6 +48,4 @@ export interface Benchmark {
   readonly bench: Bench;
   /** What it fetches first, and how much, where that is gigabytes: `PyTorch, 5 GB`. */
   readonly needs?: string;
-  /** Options of its own. */
-  readonly options?: Readonly<Record<string, { readonly default: string; readonly about: string }>>;
 }

@@ -30,22 +30,17 @@ const SECONDS = 900;
 /** The small form: how many calls, test questions, and seconds of a system. */
 const QUICK = { calls: 300, test: 100, seconds: 120 };
 
-export const options = {
-  tasks: {
-    default: BENCH.join(","),
-    about: `of the bench sets ${BENCH.join(", ")} and the tuning sets ${TUNING.join(", ")}`,
-  },
-  systems: { default: SYSTEMS.join(","), about: "who competes" },
-  seeds: { default: "3", about: "runs of each system on each task" },
-  calls: {
-    default: "500,1000,2000",
-    about: "budgets at which scores are compared; systems end at the largest",
-  },
+/** What is run unless other is asked for; systems end at the largest of the budgets `calls`. */
+const DEFAULTS = {
+  tasks: BENCH.join(","),
+  systems: SYSTEMS.join(","),
+  seeds: "3",
+  calls: "500,1000,2000",
 };
 
 export const bench: Bench = async (tools) => {
   const { quick, log } = tools;
-  const asked = (name: keyof typeof options) => tools.options[name] ?? options[name].default;
+  const asked = (name: keyof typeof DEFAULTS) => tools.options[name] ?? DEFAULTS[name];
   const tasks = quick ? BENCH.slice(0, 2) : asked("tasks").split(",");
   const systems = asked("systems").split(",") as System[];
   const seeds = quick ? 1 : Number(asked("seeds"));
@@ -90,7 +85,7 @@ async function run(
         const place = `${folder}/${task}.${system}.${seed}`;
         await Deno.mkdir(place);
         const cell = await runCell({ system, seed }, {
-          ...{ dataset, model, most, folder: place, log },
+          ...{ dataset, model, most, folder: place },
           metric: metric(dataset.card.metric!, dataset.card.metricOptions),
           budgets: curve(budgets),
           seconds: quick ? QUICK.seconds : SECONDS,

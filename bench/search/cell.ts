@@ -90,7 +90,6 @@ export interface CellOptions {
   readonly folder: string;
   /** Interpreter with the peers' packages. */
   readonly python: () => Promise<string>;
-  readonly log: (line: string) => void;
 }
 
 /** Runs a system on a task. A system that fails or takes too long keeps what it told until then. */
