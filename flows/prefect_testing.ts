@@ -12,6 +12,8 @@ import { ROOT } from "./setting.ts";
 /** A command that does not end by itself, once it has printed its line. */
 export interface Standing extends AsyncDisposable {
   readonly line: string;
+  /** Its exit code. */
+  readonly ended: Promise<number>;
   kill(signal: Deno.Signal): void;
 }
 
@@ -33,7 +35,7 @@ export async function standing(
   }
   const kill = (signal: Deno.Signal) => child.kill(signal);
   return {
-    ...{ line: line.trim(), kill },
+    ...{ line: line.trim(), ended: child.status.then(({ code }) => code), kill },
     async [Symbol.asyncDispose]() {
       try {
         kill("SIGTERM");
@@ -67,8 +69,13 @@ export async function until<T>(
 /** What tests ask Prefect. */
 export function asking({ api, call }: PrefectClient) {
   const flowRun = (id: string) => call(api.GET("/flow_runs/{id}", { params: { path: { id } } }));
+  const flowRunStates = (id: string) =>
+    call(api.GET("/flow_run_states/", { params: { query: { flow_run_id: id } } }));
+  const artifacts = (id: string) =>
+    call(api.POST("/artifacts/filter", { body: { artifacts: { flow_run_id: { any_: [id] } }, limit: 200 } }));
   return {
     flowRun,
+    artifacts,
     runsOf: (flow: string) =>
       call(
         api.POST("/flow_runs/filter", {
@@ -111,18 +118,14 @@ export function asking({ api, call }: PrefectClient) {
     },
     tasks: (id: string) =>
       call(api.POST("/task_runs/filter", { body: { flow_runs: { id: { any_: [id] } }, limit: 200 } })),
-    states: async (id: string) => {
-      const states = await call(api.GET("/flow_run_states/", { params: { query: { flow_run_id: id } } }));
-      return states.map(({ type }) => type);
-    },
-    stateNames: async (id: string) => {
-      const states = await call(api.GET("/flow_run_states/", { params: { query: { flow_run_id: id } } }));
-      return states.map(({ name }) => name);
-    },
+    states: async (id: string) => (await flowRunStates(id)).map(({ type }) => type),
+    stateNames: async (id: string) => (await flowRunStates(id)).map(({ name }) => name),
     /** From when to when it ran, in milliseconds since 1970, each time. */
     spans: async (id: string) => {
-      const states = await call(api.GET("/flow_run_states/", { params: { query: { flow_run_id: id } } }));
-      const at = states.map(({ type, timestamp }) => ({ type, at: Date.parse(timestamp!) }));
+      const at = (await flowRunStates(id)).map(({ type, timestamp }) => ({
+        type,
+        at: Date.parse(timestamp!),
+      }));
       return at.flatMap(({ type, at: from }, i) =>
         type === "RUNNING" ? [{ from, to: at[i + 1]?.at ?? Infinity }] : []
       );
@@ -142,22 +145,13 @@ export function asking({ api, call }: PrefectClient) {
       }));
       return events.map(({ occurred }) => Date.parse(occurred));
     },
-    artifactKeys: async (id: string) => {
-      const found = await call(
-        api.POST("/artifacts/filter", { body: { artifacts: { flow_run_id: { any_: [id] } }, limit: 200 } }),
-      );
-      return found.map(({ key }) => key).sort();
-    },
+    artifactKeys: async (id: string) => (await artifacts(id)).map(({ key }) => key).sort(),
     logs: async (id: string) => {
       const lines = await call(api.POST("/logs/filter", {
         body: { logs: { flow_run_id: { any_: [id] } }, sort: "TIMESTAMP_ASC", limit: 200 },
       }));
       return lines.map(({ message }) => message);
     },
-    artifacts: (id: string) =>
-      call(
-        api.POST("/artifacts/filter", { body: { artifacts: { flow_run_id: { any_: [id] } }, limit: 200 } }),
-      ),
   };
 }
 
