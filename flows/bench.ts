@@ -19,6 +19,9 @@ const schema = z.strictObject({
     placeholder: "N",
   }),
   calls: z.string().optional().describe("search: budgets").meta({ placeholder: "N,M" }),
+  atOnce: z.string().optional().describe("search: runs at the same time, which share the cores").meta({
+    placeholder: "N",
+  }),
   quick: z.boolean().default(false).describe("a small form: shows that it runs, not what it measures"),
   ...common,
 });

@@ -10,7 +10,7 @@ import type { Dataset, Example } from "../../lib/dataset/mod.ts";
 import type { LanguageModel } from "../../lib/llm/mod.ts";
 import type { Metric } from "../../lib/metrics/mod.ts";
 import { messages } from "../../lib/optimize/mod.ts";
-import { type Count, countingServer } from "./server.ts";
+import { type Count, type CountingServer, countingServer } from "./server.ts";
 import { type Incumbent, prompt, type Row, type Task } from "./task.ts";
 
 /** Who competes: ours in TypeScript, the others in Python. */
@@ -74,6 +74,8 @@ async function sources(path: string): Promise<string[]> {
 
 /** Tokens of an instruction that an optimizer model writes at most. */
 const OPTIMIZER_TOKENS = 256;
+/** Seconds in which a system that is out of time may tell what it has. */
+const GRACE = 30;
 /** Test questions asked at once. */
 const AT_ONCE = 8;
 
@@ -99,17 +101,8 @@ export async function runCell(
 ): Promise<Cell> {
   const { dataset, model, most } = options;
   await using server = countingServer(model, { most });
-  const task: Task = {
-    train: dataset.train.map(row),
-    validation: dataset.validation.map(row),
-    metric_options: dataset.card.metricOptions ?? {},
-    system: dataset.card.systemPrompt ?? "You are a helpful assistant.",
-    ...{ seed, calls: most, url: server.url, folder: options.folder },
-    answer_tokens: answerTokens(dataset),
-    optimizer_tokens: OPTIMIZER_TOKENS,
-  };
   const began = performance.now();
-  const { incumbents, failure } = await run(system, task, options);
+  const { incumbents, failure } = await run(system, taskOf(dataset, seed, server, options), options);
   const seconds = (performance.now() - began) / 1000, count = server.count();
   return {
     ...{
@@ -125,6 +118,40 @@ export async function runCell(
   };
 }
 
+/** What a system is given. */
+const taskOf = (
+  dataset: Dataset,
+  seed: number,
+  { url }: CountingServer,
+  { most, folder }: Pick<CellOptions, "most" | "folder">,
+): Task => ({
+  train: dataset.train.map(row),
+  validation: dataset.validation.map(row),
+  metric_options: dataset.card.metricOptions ?? {},
+  system: dataset.card.systemPrompt ?? "You are a helpful assistant.",
+  ...{ seed, calls: most, url, folder },
+  answer_tokens: answerTokens(dataset),
+  optimizer_tokens: OPTIMIZER_TOKENS,
+});
+
+/** Says what the last demo says: right often enough to have demos compared, at once, and the same for everybody. */
+const INSTANT: LanguageModel = {
+  ...{ name: "instant", identity: {}, promptTokensAtMost: () => 1 },
+  complete: ({ messages }) =>
+    Promise.resolve({ text: messages.at(-2)?.content ?? "What?", finish: "stop", usage: null }),
+};
+
+/** Milliseconds of a system's own for each call: from its first call to its last, where the model takes no time. */
+export async function overhead(
+  system: System,
+  options: Pick<CellOptions, "dataset" | "most" | "folder" | "seconds" | "python">,
+): Promise<number> {
+  await using server = countingServer(INSTANT, options);
+  await run(system, taskOf(options.dataset, 1, server, options), options);
+  const { span, calls } = server.count();
+  return 1000 * span / calls;
+}
+
 const row = ({ id, question, references }: Example): Row => ({ id, question, references });
 
 /** Room for the longest reference. */
@@ -137,7 +164,7 @@ const answerTokens = ({ train, validation }: Dataset): number =>
 async function run(
   system: System,
   task: Task,
-  { seconds, python }: CellOptions,
+  { seconds, python }: Pick<CellOptions, "seconds" | "python">,
 ): Promise<{ incumbents: Incumbent[]; failure: string | null }> {
   const child = new Deno.Command(ours(system) ? Deno.execPath() : await python(), {
     args: ours(system) ? ["run", "-A", folder("ours.ts"), system] : [folder("peers.py"), system],
@@ -146,17 +173,20 @@ async function run(
     ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
   }).spawn();
   let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    child.kill("SIGKILL");
-  }, 1000 * seconds);
+  const timers = [
+    setTimeout(() => {
+      late = true;
+      child.kill("SIGTERM");
+    }, 1000 * seconds),
+    setTimeout(() => child.kill("SIGKILL"), 1000 * (seconds + GRACE)),
+  ];
   const stderr = new Response(child.stderr).text();
   const stdin = child.stdin.getWriter();
   await stdin.write(new TextEncoder().encode(JSON.stringify(task)));
   await stdin.close();
   const stdout = await new Response(child.stdout).text();
   const { success, code } = await child.status;
-  clearTimeout(timer);
+  timers.forEach(clearTimeout);
   const last = (await stderr).trim().split("\n").at(-1) ?? "";
   const spent = /All of the \d+ calls were made/.test(await stderr);
   return {

@@ -14,6 +14,8 @@ export interface Count {
   readonly tokens: { readonly prompt: number; readonly completion: number };
   /** Seconds in which a request waited for the model. */
   readonly busy: number;
+  /** Seconds from the first request to the last answer. */
+  readonly span: number;
   /** Requests that the model refused, such as prompts that are too long. */
   readonly refused: number;
 }
@@ -29,9 +31,15 @@ export function countingServer(
   model: LanguageModel,
   { most = Infinity }: { most?: number } = {},
 ): CountingServer {
-  let calls = 0, refused = 0, waiting = 0, since = 0, busy = 0;
+  let calls = 0, refused = 0, waiting = 0, since = 0, busy = 0, first = 0, last = 0;
   const tokens = { prompt: 0, completion: 0 };
-  const count = (): Count => ({ calls, refused, busy: busy / 1000, tokens: { ...tokens } });
+  const count = (): Count => ({
+    calls,
+    refused,
+    busy: busy / 1000,
+    span: (last - first) / 1000,
+    tokens: { ...tokens },
+  });
   const error = (status: number, message: string) =>
     Response.json({ error: { message, type: "invalid_request_error", code: null } }, { status });
 
@@ -41,7 +49,7 @@ export function countingServer(
     if (pathname !== "/v1/chat/completions") return error(404, `Nothing is at ${pathname}`);
     const { messages, max_tokens, max_completion_tokens, temperature = 0 } = await request.json();
     if (calls >= most) return error(400, `All of the ${most} calls were made`);
-    calls++;
+    if (calls++ === 0) first = performance.now();
     if (waiting++ === 0) since = performance.now();
     try {
       const { text, finish, usage } = await model.complete({
@@ -64,7 +72,8 @@ export function countingServer(
       refused++;
       return error(400, (thrown as Error).message);
     } finally {
-      if (--waiting === 0) busy += performance.now() - since;
+      last = performance.now();
+      if (--waiting === 0) busy += last - since;
     }
   });
   return {

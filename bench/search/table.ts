@@ -1,5 +1,5 @@
 /**
- * What the cells of `bench search` say: standings, contests question by question, calls to a score, overhead.
+ * What the cells of `bench search` say: standings, contests question by question, calls to a score.
  *
  * @module
  */
@@ -70,33 +70,26 @@ export function contest(task: string, all: readonly Cell[], budgets: readonly nu
   return { task, standings, against };
 }
 
+/** The calls after which the mean test score over seeds reaches `score`; infinite where it never does. */
+export function callsTo(score: number, cells: readonly Cell[]): number {
+  const steps = new Set(cells.flatMap(({ incumbents }) => incumbents.map(({ calls }) => calls)));
+  return [...steps].sort((a, b) => a - b).find((calls) => (scoreAt(cells, calls) ?? -1) >= score) ?? Infinity;
+}
+
 /**
- * The calls after which Quintet's mean test score reaches the final one of the best peer, as a share of that peer's calls;
+ * The calls after which Quintet's mean test score reaches the final one of the best peer, as a share of all that peer's calls;
  * infinite where it never does, null where no peer has a score.
  */
-export function callsTo(task: string, all: readonly Cell[]): number | null {
+export function shareOfCalls(task: string, all: readonly Cell[]): number | null {
   const of = (system: System) => all.filter((cell) => cell.task === task && cell.system === system);
   const peers = (["bootstrap", "mipro", "gepa"] as const).flatMap((system) => {
     const score = scoreAt(of(system), Infinity);
-    if (score === null) return [];
-    const calls = of(system).map(({ incumbents }) => incumbents.at(-1)!.calls);
-    return [{ score, calls: calls.reduce((sum, n) => sum + n, 0) / calls.length }];
-  }).toSorted((a, b) => b.score - a.score);
+    return score === null ? [] : [{ score, calls: callsOf(of(system)) }];
+  }).toSorted((a, b) => b.score - a.score || a.calls - b.calls);
   const best = peers[0];
-  if (!best) return null;
-  const own = of("quintet");
-  const steps = [...new Set(own.flatMap(({ incumbents }) => incumbents.map(({ calls }) => calls)))].sort((
-    a,
-    b,
-  ) => a - b);
-  const calls = steps.find((calls) => (scoreAt(own, calls) ?? -1) >= best.score) ?? Infinity;
-  return calls / best.calls;
+  return best ? callsTo(best.score, of("quintet")) / best.calls : null;
 }
 
-/** Seconds a call in which a system was busy with itself, and not with waiting for the model. */
-export function overhead(all: readonly Cell[], systems: readonly System[]): number | null {
-  const cells = all.filter(({ system }) => systems.includes(system));
-  if (cells.length === 0) return null;
-  const own = cells.reduce((sum, { seconds, count }) => sum + Math.max(0, seconds - count.busy), 0);
-  return own / cells.reduce((sum, { count }) => sum + count.calls, 0);
-}
+/** Calls that a system made, in the mean over its cells. */
+export const callsOf = (cells: readonly Cell[]): number =>
+  cells.reduce((sum, { count }) => sum + count.calls, 0) / cells.length;
