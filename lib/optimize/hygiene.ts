@@ -13,14 +13,14 @@ import { type Candidate, fingerprint, type Prompt } from "./candidate.ts";
 
 /** How long a prompt may become. */
 export interface Limits {
-  /** Worked examples at most. @default {16} */
+  /** Worked examples at most. @default {24} */
   readonly demos: number;
   /** Characters of system prompt, output prompt and demos together. @default {12000} */
   readonly characters: number;
 }
 
 /** Those of a search unless it is given others. */
-export const LIMITS: Limits = { demos: 16, characters: 12_000 };
+export const LIMITS: Limits = { demos: 24, characters: 12_000 };
 
 /** What the rules need to know. */
 export interface Surroundings {

@@ -85,7 +85,7 @@ export interface Options {
   readonly opening?: number;
   /** @default {{ block: 10, alpha: 0.1 }} */
   readonly course?: Course;
-  /** @default {{ demos: 16, characters: 12000 }} */
+  /** @default {{ demos: 24, characters: 12000 }} */
   readonly limits?: Limits;
   /** @default runs the work and nothing else */
   readonly step?: Step;

@@ -11,13 +11,13 @@ import type { Example } from "../../dataset/example.ts";
 import { integer, pick, type Random, sample, shuffle } from "../../random.ts";
 import { json } from "../../text.ts";
 import type { Candidate, Demo } from "../candidate.ts";
+import { drawWorth } from "../worth.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
 
 /** Sizes of a fresh set, as far as the limit and the train split allow. */
 const SIZES = [4, 8, 12, 16, 24];
-
-/** How often a fresh set is as large as can be: a small model gains from every demo up to 16. */
-const FULL = 0.5;
+/** The large ones, and how often one of them is taken: a small model gains from every demo up to there. */
+const LARGE = [16, 24], OFTEN = 0.7;
 
 /** A set of demos and what was done, or null where the way does not apply. */
 type Way = (context: Context) => { demos: Demo[]; note: string } | null;
@@ -30,7 +30,7 @@ export const demonstrate: Operator = {
   applies: ({ train, limits }) => train.length > 0 && limits.demos > 0,
   propose(context: Context): Promise<Proposal> {
     const { parent, random } = context;
-    const ways = parent.prompt.demos.length === 0 ? FRESH : random() < FRESH_AGAIN ? FRESH : STEPS;
+    const ways = parent.prompt.demos.length === 0 ? FIRST : random() < FRESH_AGAIN ? FRESH : STEPS;
     for (const way of shuffle(ways, random)) {
       const made = way(context);
       if (made === null) continue;
@@ -91,15 +91,61 @@ const addSome: Way = ({ parent, train, limits, random }) => {
   return { demos, note: `${added.length} more demos` };
 };
 
-const dropOne: Way = ({ parent, random }) => {
-  if (parent.prompt.demos.length < 3) return null;
-  const at = integer(parent.prompt.demos.length, random);
-  return { demos: parent.prompt.demos.filter((_, i) => i !== at), note: `demo ${at + 1} dropped` };
+/** Raced sets from which it can be told what a demo is worth; and the latest ones that are asked, as time grows by the cube. */
+const TOLD = 8, LATEST = 300;
+
+/** A draw of what each question of train is worth as a demo, by question; null as long as too few sets were raced. */
+function worths({ parent, pool, train, random }: Context): Map<string, number> | null {
+  const sets = pool.filter(({ prompt: { demos, outputPrompt }, results }) =>
+    demos.length > 0 && results.size > 0 && outputPrompt === parent.prompt.outputPrompt
+  ).slice(-LATEST);
+  if (sets.length < TOLD) return null;
+  const questions = (train.length > COMPARED ? sample(train, COMPARED, random) : train).map((row) =>
+    row.question
+  );
+  return drawWorth(questions, sets, random);
+}
+
+const worthySet: Way = (context) => {
+  const worth = worths(context);
+  if (worth === null) return null;
+  const { train, limits, random } = context;
+  const ranked = train.filter(({ question }) => worth.has(question))
+    .sort((a, b) => worth.get(b.question)! - worth.get(a.question)!);
+  const demos = shuffle(inTurn(ranked, size(train, limits.demos, random), random), random);
+  return { demos: demos.map(toDemo), note: `${demos.length} demos believed to be worth most` };
 };
 
-const reorder: Way = ({ parent, random }) => {
-  if (parent.prompt.demos.length < 2) return null;
-  return { demos: shuffle(parent.prompt.demos, random), note: "demos in another order" };
+/** Demos traded in one step, at most. */
+const TRADES = 4;
+/** What a demo of another answer must be worth more: it costs the balance. */
+const IMBALANCE = 0.02;
+
+/** Trades the demos that are believed to gain most by it, each in its place: order matters as much as choice. */
+const tradeUp: Way = (context) => {
+  const worth = worths(context);
+  if (worth === null) return null;
+  const { parent, train, random } = context;
+  const demos = [...parent.prompt.demos];
+  const others = unused(parent, train).filter(({ question }) => worth.has(question));
+  const trades = demos.flatMap((demo, at) =>
+    others.map((other) => ({
+      at,
+      other,
+      gain: worth.get(other.question)! - (worth.get(demo.question) ?? 0) -
+        (other.references[0] === demo.answer ? 0 : IMBALANCE),
+    }))
+  ).filter(({ gain }) => gain > 0).sort((a, b) => b.gain - a.gain);
+  const most = 1 + integer(TRADES, random), done = new Set<unknown>();
+  for (const { at, other } of trades) {
+    if (done.size === 2 * most) break;
+    if (done.has(at) || done.has(other)) continue;
+    demos[at] = toDemo(other);
+    done.add(at).add(other);
+  }
+  return done.size === 0
+    ? null
+    : { demos, note: `${done.size / 2} demos traded for some believed to be better` };
 };
 
 /**
@@ -127,20 +173,24 @@ const calibrate: Way = ({ parent, train, space, random }) => {
   };
 };
 
-const FRESH: readonly Way[] = [coveringSet, coveringSet, balancedSet, diverseSet, difficultSet];
-const STEPS: readonly Way[] = [swapOne, swapOne, addSome, addSome, dropOne, reorder, calibrate, calibrate];
+const FIRST: readonly Way[] = [coveringSet, coveringSet, balancedSet, diverseSet, difficultSet];
+const FRESH: readonly Way[] = [worthySet, worthySet, worthySet, coveringSet, difficultSet];
+const STEPS: readonly Way[] = [tradeUp, tradeUp, tradeUp, swapOne, addSome, calibrate];
 
 /** `k` examples with as equal a share of each answer as there can be, in random order. */
-export function balanced(examples: readonly Example[], k: number, random: Random): Example[] {
-  const groups = Map.groupBy(shuffle(examples, random), ({ references }) => references[0]!);
-  const queues = shuffle([...groups.values()], random);
+export const balanced = (examples: readonly Example[], k: number, random: Random): Example[] =>
+  shuffle(inTurn(shuffle(examples, random), k, random), random);
+
+/** The first `k`, the answers taking turns. */
+function inTurn(examples: readonly Example[], k: number, random: Random): Example[] {
+  const queues = shuffle([...Map.groupBy(examples, ({ references }) => references[0]!).values()], random);
   const chosen: Example[] = [];
   for (let round = 0; chosen.length < Math.min(k, examples.length); round++) {
     for (const queue of queues) {
       if (chosen.length < k && queue[round]) chosen.push(queue[round]!);
     }
   }
-  return shuffle(chosen, random);
+  return chosen;
 }
 
 /** Questions among which the unlike ones are looked for: each is compared with each that was chosen. */
@@ -208,8 +258,8 @@ const toDemo = ({ question, references }: Example): Demo => ({ question, answer:
 
 function size(train: readonly Example[], most: number, random: Random): number {
   const room = Math.min(most, train.length);
-  const sizes = SIZES.filter((k) => k <= room);
-  return sizes.length === 0 || random() < FULL ? room : pick(sizes, random);
+  const sizes = (random() < OFTEN ? LARGE : SIZES).filter((k) => k <= room);
+  return sizes.length === 0 ? room : pick(sizes, random);
 }
 
 function unused({ prompt }: Candidate, train: readonly Example[]): Example[] {

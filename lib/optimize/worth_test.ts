@@ -1,0 +1,60 @@
+import { ok } from "node:assert/strict";
+import { normal, random, sample } from "../random.ts";
+import type { Candidate } from "./candidate.ts";
+import { candidate } from "./search.ts";
+import { drawWorth } from "./worth.ts";
+
+const demos = Array.from({ length: 60 }, (_, i) => `demo ${i}`);
+const draw = random("worth");
+const adds = new Map(demos.map((question) => [question, 0.025 * normal(draw)]));
+
+/** `n` sets of 12 demos that answer 20 questions each, as often rightly as their demos add up to. */
+function raced(n: number): Candidate[] {
+  return Array.from({ length: n }, (_, index) => {
+    const chosen = sample(demos, 12, draw);
+    const share = 0.5 + chosen.reduce((sum, question) => sum + adds.get(question)!, 0);
+    const made = candidate(index, {
+      prompt: {
+        systemPrompt: "",
+        outputPrompt: "",
+        demos: chosen.map((question) => ({ question, answer: "a" })),
+      },
+      ...{ operator: "demonstrate", parents: [0], note: "" },
+    });
+    for (let i = 0; i < 20; i++) {
+      const example = { id: `v${i}`, question: "?", references: ["a"] };
+      made.results.set(example.id, { example, answer: "", score: draw() < share ? 1 : 0, completion: "" });
+    }
+    return made;
+  });
+}
+
+const correlation = (a: readonly number[], b: readonly number[]): number => {
+  const center = (x: readonly number[]) => x.map((value) => value - x.reduce((s, y) => s + y, 0) / x.length);
+  const [p, q] = [center(a), center(b)],
+    dot = (x: number[], y: number[]) => x.reduce((s, v, i) => s + v * y[i]!, 0);
+  return dot(p, q) / Math.sqrt(dot(p, p) * dot(q, q));
+};
+
+Deno.test("drawWorth() tells the better demos from what their sets scored, and the more sets the better", () => {
+  const truth = demos.map((question) => adds.get(question)!);
+  const told = [0, 20, 80, 400].map((n) => {
+    const sets = raced(n);
+    const draws = Array.from({ length: 5 }, (_, i) => {
+      const worth = drawWorth(demos, sets, random(i));
+      return correlation(demos.map((question) => worth.get(question)!), truth);
+    });
+    return draws.reduce((sum, value) => sum + value, 0) / draws.length;
+  });
+  ok(Math.abs(told[0]!) < 0.25 && told[1]! > 0.1 && told[2]! > told[1]! && told[3]! > 0.7, told.join(" "));
+});
+
+Deno.test("drawWorth() strays, and less the more is known", () => {
+  const deviation = (sets: Candidate[]) => {
+    const draws = Array.from({ length: 200 }, (_, i) => drawWorth(demos, sets, random(i)).get(demos[0]!)!);
+    const mean = draws.reduce((sum, value) => sum + value, 0) / draws.length;
+    return Math.sqrt(draws.reduce((sum, value) => sum + (value - mean) ** 2, 0) / draws.length);
+  };
+  const [nothing, much] = [deviation([]), deviation(raced(100))];
+  ok(Math.abs(nothing - 0.3 * 0.025) < 0.001 && much < 0.9 * nothing && much > 0, `${nothing} ${much}`);
+});
