@@ -11,6 +11,7 @@
  */
 import type { Example } from "../lib/dataset/mod.ts";
 import { type Operator, optimize, type Options, type Prompt } from "../lib/optimize/mod.ts";
+import { toDemo } from "../lib/optimize/operators/demonstrate.ts";
 import { normal, random, sample } from "../lib/random.ts";
 import type { Bench, Row } from "./row.ts";
 
@@ -55,16 +56,14 @@ const byChance: Operator = {
   ...{ name: "demonstrate", practises: 0, asks: 0, applies: () => true },
   propose: ({ pool, train, random }) =>
     Promise.resolve({
-      prompt: { ...pool[0]!.prompt, demos: sample(train, DEMOS, random).map(asDemo) },
-      ...{ parents: [0], note: "sixteen demos by chance" },
+      prompt: { ...pool[0]!.prompt, demos: sample(train, DEMOS, random).map(toDemo) },
+      ...{ parents: [0], note: `${DEMOS} demos by chance` },
     }),
 };
 /** What DSPy's BootstrapFewShotWithRandomSearch does, but for its first demos, which the model has answered itself. */
 const WHOLE: Partial<Options> = {
   ...{ operators: [byChance], opening: 1, breadth: 1, course: { block: QUESTIONS, alpha: 0 } },
 };
-
-const asDemo = ({ question, references }: Example) => ({ question, answer: references[0]! });
 
 /** What the prompt that a search ends with is worth on questions that it has not seen. */
 async function found(landscape: Landscape, run: number, options: Partial<Options>): Promise<number> {

@@ -1,8 +1,7 @@
 /**
  * The one server that every system of `bench search` asks: the embedded model behind OpenAI's API, with a count.
  *
- * It orders what waits by common prefix, for everybody alike, and knows how long it was busy: what is left of a system's
- * time is the system's own.
+ * What waits is ordered by common prefix, for everybody alike.
  *
  * @module
  */
@@ -12,8 +11,6 @@ import type { LanguageModel, Message } from "../../lib/llm/mod.ts";
 export interface Count {
   readonly calls: number;
   readonly tokens: { readonly prompt: number; readonly completion: number };
-  /** Seconds in which a request waited for the model. */
-  readonly busy: number;
   /** Seconds from the first request to the last answer. */
   readonly span: number;
   /** Requests that the model refused, such as prompts that are too long. */
@@ -31,15 +28,9 @@ export function countingServer(
   model: LanguageModel,
   { most = Infinity }: { most?: number } = {},
 ): CountingServer {
-  let calls = 0, refused = 0, waiting = 0, since = 0, busy = 0, first = 0, last = 0;
+  let calls = 0, refused = 0, first = 0, last = 0;
   const tokens = { prompt: 0, completion: 0 };
-  const count = (): Count => ({
-    calls,
-    refused,
-    busy: busy / 1000,
-    span: (last - first) / 1000,
-    tokens: { ...tokens },
-  });
+  const count = (): Count => ({ calls, refused, span: (last - first) / 1000, tokens: { ...tokens } });
   const error = (status: number, message: string) =>
     Response.json({ error: { message, type: "invalid_request_error", code: null } }, { status });
 
@@ -50,7 +41,6 @@ export function countingServer(
     const { messages, max_tokens, max_completion_tokens, temperature = 0 } = await request.json();
     if (calls >= most) return error(400, `All of the ${most} calls were made`);
     if (calls++ === 0) first = performance.now();
-    if (waiting++ === 0) since = performance.now();
     try {
       const { text, finish, usage } = await model.complete({
         messages: messages as Message[],
@@ -73,7 +63,6 @@ export function countingServer(
       return error(400, (thrown as Error).message);
     } finally {
       last = performance.now();
-      if (--waiting === 0) busy += last - since;
     }
   });
   return {

@@ -71,14 +71,14 @@ export function contest(task: string, all: readonly Cell[], budgets: readonly nu
 }
 
 /** The calls after which the mean test score over seeds reaches `score`; infinite where it never does. */
-export function callsTo(score: number, cells: readonly Cell[]): number {
+function callsTo(score: number, cells: readonly Cell[]): number {
   const steps = new Set(cells.flatMap(({ incumbents }) => incumbents.map(({ calls }) => calls)));
   return [...steps].sort((a, b) => a - b).find((calls) => (scoreAt(cells, calls) ?? -1) >= score) ?? Infinity;
 }
 
 /**
- * The calls after which Quintet's mean test score reaches the final one of the best peer, as a share of all that peer's calls;
- * infinite where it never does, null where no peer has a score.
+ * The calls after which Quintet's mean test score reaches the final one of the best peer, as a share of all calls that peer
+ * made; infinite where it never does, null where no peer has a score.
  */
 export function shareOfCalls(task: string, all: readonly Cell[]): number | null {
   const of = (system: System) => all.filter((cell) => cell.task === task && cell.system === system);
@@ -91,5 +91,5 @@ export function shareOfCalls(task: string, all: readonly Cell[]): number | null 
 }
 
 /** Calls that a system made, in the mean over its cells. */
-export const callsOf = (cells: readonly Cell[]): number =>
+const callsOf = (cells: readonly Cell[]): number =>
   cells.reduce((sum, { count }) => sum + count.calls, 0) / cells.length;

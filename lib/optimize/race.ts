@@ -47,8 +47,8 @@ export type Heat = (runners: readonly Candidate[], questions: readonly Example[]
 /**
  * Races `challengers` against `incumbent` on `questions` in their order. The incumbent runs like any other, and is out
  * once a challenger is clearly better; a last challenger without a rival need run no further. At most one challenger wins:
- * the best one, when it is so far ahead of the incumbent on all they both saw that it is probably better. `affordable` says how many more answers may
- * be asked for; a heat that costs more is not begun, and the race is decided by what was seen.
+ * the best one, when it is so far ahead of the incumbent on all they both saw that it is probably better. `affordable` says
+ * how many more answers may be asked for; a heat that costs more is not begun, and the race is decided by what was seen.
  */
 export async function race(
   incumbent: Candidate,

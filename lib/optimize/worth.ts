@@ -8,7 +8,7 @@
  * @module
  */
 import { normal, type Random } from "../random.ts";
-import type { Candidate } from "./candidate.ts";
+import { type Candidate, mean } from "./candidate.ts";
 
 /** Standard deviations of what a demo adds to the score, and of what a set is worth beside that (its order, its company). */
 const DEMO = 0.025, SET = 0.07;
@@ -32,7 +32,7 @@ export function drawWorth(
   );
   const variance = sets.map(({ results }) => SET ** 2 + ANSWER / results.size);
   const worth = demos.map(() => STRAY * DEMO * normal(random));
-  const expected = members.map((set) => sum([...set].map((demo) => worth[demo]!)));
+  const expected = members.map((set) => [...set].reduce((sum, demo) => sum + worth[demo]!, 0));
   const gaps = leads(sets).map((lead, i) =>
     lead - expected[i]! - STRAY * Math.sqrt(variance[i]!) * normal(random)
   );
@@ -49,12 +49,14 @@ export function drawWorth(
 function leads(sets: readonly Candidate[]): number[] {
   const scores = new Map<string, number[]>();
   for (const { results } of sets) {
-    for (const [id, { score }] of results) scores.set(id, [...scores.get(id) ?? [], score]);
+    for (const [id, { score }] of results) {
+      const all = scores.get(id);
+      if (all) all.push(score);
+      else scores.set(id, [score]);
+    }
   }
-  const usual = new Map(Array.from(scores, ([id, all]) => [id, sum(all) / all.length]));
-  return sets.map(({ results }) =>
-    sum(Array.from(results, ([id, { score }]) => score - usual.get(id)!)) / results.size
-  );
+  const usual = new Map(Array.from(scores, ([id, all]) => [id, mean(all)]));
+  return sets.map(({ results }) => mean(Array.from(results, ([id, { score }]) => score - usual.get(id)!)));
 }
 
 /** x of A x = b, for a symmetric and positive definite A (Cholesky). */
@@ -78,5 +80,3 @@ function solve(a: readonly (readonly number[])[], b: readonly number[]): number[
   }
   return x;
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -1,6 +1,7 @@
 import { ok } from "node:assert/strict";
 import { normal, random, sample } from "../random.ts";
-import type { Candidate } from "./candidate.ts";
+import { correlation } from "../gbdt/fit.ts";
+import { type Candidate, mean } from "./candidate.ts";
 import { candidate } from "./search.ts";
 import { drawWorth } from "./worth.ts";
 
@@ -29,13 +30,6 @@ function raced(n: number): Candidate[] {
   });
 }
 
-const correlation = (a: readonly number[], b: readonly number[]): number => {
-  const center = (x: readonly number[]) => x.map((value) => value - x.reduce((s, y) => s + y, 0) / x.length);
-  const [p, q] = [center(a), center(b)],
-    dot = (x: number[], y: number[]) => x.reduce((s, v, i) => s + v * y[i]!, 0);
-  return dot(p, q) / Math.sqrt(dot(p, p) * dot(q, q));
-};
-
 Deno.test("drawWorth() tells the better demos from what their sets scored, and the more sets the better", () => {
   const truth = demos.map((question) => adds.get(question)!);
   const told = [0, 20, 80, 400].map((n) => {
@@ -44,7 +38,7 @@ Deno.test("drawWorth() tells the better demos from what their sets scored, and t
       const worth = drawWorth(demos, sets, random(i));
       return correlation(demos.map((question) => worth.get(question)!), truth);
     });
-    return draws.reduce((sum, value) => sum + value, 0) / draws.length;
+    return mean(draws);
   });
   ok(Math.abs(told[0]!) < 0.25 && told[1]! > 0.1 && told[2]! > told[1]! && told[3]! > 0.7, told.join(" "));
 });
@@ -52,8 +46,8 @@ Deno.test("drawWorth() tells the better demos from what their sets scored, and t
 Deno.test("drawWorth() strays, and less the more is known", () => {
   const deviation = (sets: Candidate[]) => {
     const draws = Array.from({ length: 200 }, (_, i) => drawWorth(demos, sets, random(i)).get(demos[0]!)!);
-    const mean = draws.reduce((sum, value) => sum + value, 0) / draws.length;
-    return Math.sqrt(draws.reduce((sum, value) => sum + (value - mean) ** 2, 0) / draws.length);
+    const center = mean(draws);
+    return Math.sqrt(mean(draws.map((value) => (value - center) ** 2)));
   };
   const [nothing, much] = [deviation([]), deviation(raced(100))];
   ok(Math.abs(nothing - 0.3 * 0.025) < 0.001 && much < 0.9 * nothing && much > 0, `${nothing} ${much}`);

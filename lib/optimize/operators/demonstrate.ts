@@ -2,8 +2,10 @@
  * Chooses and orders worked examples from train. For a small model this is most of what a prompt can do.
  *
  * Fresh sets are drawn balanced over the answers (an unbalanced set teaches a majority answer: Zhao et al., 2021), from
- * questions that differ from one another, or from questions the parent gets wrong; later sets are small steps from the
- * parent's: one demo more, one swapped, another order, fewer of the label that the model says too often.
+ * questions that differ from one another, or from questions the parent gets wrong. Once some sets were raced, they are made
+ * of the demos believed to be worth most, or are small steps from the parent's: some demos traded for better ones, one
+ * swapped, some more, fewer of the label that the model says too often. A step leaves the others in their places: another
+ * order is as far away as another set.
  *
  * @module
  */
@@ -91,7 +93,7 @@ const addSome: Way = ({ parent, train, limits, random }) => {
   return { demos, note: `${added.length} more demos` };
 };
 
-/** Raced sets from which it can be told what a demo is worth; and the latest ones that are asked, as time grows by the cube. */
+/** Raced sets from which a demo's worth can be told, and the latest that are asked for it: time grows by the cube. */
 const TOLD = 8, LATEST = 300;
 
 /** A draw of what each question of train is worth as a demo, by question; null as long as too few sets were raced. */
@@ -126,7 +128,7 @@ const tradeUp: Way = (context) => {
   const worth = worths(context);
   if (worth === null) return null;
   const { parent, train, random } = context;
-  const demos = [...parent.prompt.demos];
+  const { demos } = parent.prompt;
   const others = unused(parent, train).filter(({ question }) => worth.has(question));
   const trades = demos.flatMap((demo, at) =>
     others.map((other) => ({
@@ -136,16 +138,17 @@ const tradeUp: Way = (context) => {
         (other.references[0] === demo.answer ? 0 : IMBALANCE),
     }))
   ).filter(({ gain }) => gain > 0).sort((a, b) => b.gain - a.gain);
-  const most = 1 + integer(TRADES, random), done = new Set<unknown>();
+  const most = 1 + integer(TRADES, random), taken = new Set<Example>(), traded = new Map<number, Demo>();
   for (const { at, other } of trades) {
-    if (done.size === 2 * most) break;
-    if (done.has(at) || done.has(other)) continue;
-    demos[at] = toDemo(other);
-    done.add(at).add(other);
+    if (traded.size === most) break;
+    if (traded.has(at) || taken.has(other)) continue;
+    traded.set(at, toDemo(other));
+    taken.add(other);
   }
-  return done.size === 0
-    ? null
-    : { demos, note: `${done.size / 2} demos traded for some believed to be better` };
+  return traded.size === 0 ? null : {
+    demos: demos.map((demo, at) => traded.get(at) ?? demo),
+    note: `${traded.size} demos traded for some believed to be better`,
+  };
 };
 
 /**
@@ -254,7 +257,8 @@ export function covering(all: readonly Example[], k: number, random: Random): Ex
   return chosen.map((i) => examples[i]!);
 }
 
-const toDemo = ({ question, references }: Example): Demo => ({ question, answer: references[0]! });
+/** An example as a demo. */
+export const toDemo = ({ question, references }: Example): Demo => ({ question, answer: references[0]! });
 
 function size(train: readonly Example[], most: number, random: Random): number {
   const room = Math.min(most, train.length);
