@@ -11,6 +11,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { UsageError } from "../lib/command/mod.ts";
 import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
 import { openLocal } from "../lib/llm/mod.ts";
 import { metric } from "../lib/metrics/mod.ts";
@@ -36,20 +37,21 @@ const QUICK = { calls: 300, test: 100, seconds: 120 };
 const DEFAULTS = {
   tasks: BENCH.join(","),
   systems: SYSTEMS.join(","),
-  seeds: "3",
+  seeds: 3,
   calls: "500,1000,2000",
-  atOnce: "1",
+  at_once: 1,
 };
 
 export const bench: Bench = async (tools) => {
   const { quick, log } = tools;
   const asked = (name: keyof typeof DEFAULTS) => tools.options[name] ?? DEFAULTS[name];
-  const tasks = quick ? BENCH.slice(0, 2) : asked("tasks").split(",");
-  const systems = asked("systems").split(",") as System[];
+  const list = (name: "tasks" | "systems" | "calls") => String(asked(name)).split(",");
+  const tasks = quick ? BENCH.slice(0, 2) : among("question set", list("tasks"), [...BENCH, ...TUNING]);
+  const systems = among("system", list("systems"), SYSTEMS);
   const seeds = quick ? 1 : Number(asked("seeds"));
-  const budgets = quick ? [QUICK.calls] : asked("calls").split(",").map(Number);
+  const budgets = quick ? [QUICK.calls] : list("calls").map(Number);
   const cells = await run(
-    { tasks, systems, seeds, budgets, atOnce: quick ? 1 : Number(asked("atOnce")) },
+    { tasks, systems, seeds, budgets, atOnce: quick ? 1 : Number(asked("at_once")) },
     tools,
   );
 
@@ -57,10 +59,19 @@ export const bench: Bench = async (tools) => {
   const file = `${tools.kept}/search.html`;
   await Deno.writeTextFile(file, page({ contests, cells, budgets, tuning: TUNING }));
   log(`Curves: ${file}; cells: ${tools.kept}`);
+  if (!systems.includes("quintet")) return []; // cells for a table to come: there is nobody to hold against them
   return contests.flatMap((contest) => rows(contest, budgets)).concat(
-    summary(contests, cells, budgets, await overheads(tools)),
+    summary(contests, cells, budgets),
+    systems.includes("bootstrap") ? [await overheadRow(tools)] : [],
   );
 };
+
+/** What was asked for, each of them known. */
+function among<T extends string>(what: string, asked: readonly string[], known: readonly T[]): T[] {
+  const unknown = asked.find((name) => !(known as readonly string[]).includes(name));
+  if (unknown === undefined) return asked as T[];
+  throw new UsageError(`Cannot run the ${what} ${JSON.stringify(unknown)}: there are ${known.join(", ")}`);
+}
 
 /** Runs the cells that are not there yet, seed by seed, so that a table that is not finished has something of every task. */
 async function run(
@@ -95,14 +106,13 @@ async function run(
     } else open.push({ task, system, seed, path });
   }
 
-  const tables = Math.min(atOnce, open.length);
-  const threads = Math.max(1, Math.floor(navigator.hardwareConcurrency / tables));
+  const workers = Math.min(atOnce, open.length);
+  const threads = Math.max(1, Math.floor(navigator.hardwareConcurrency / workers));
   const interpreter = open.length > 0 ? await python("local") : "";
-  const seat = async () => {
+  const work = async () => {
     await using model = await openLocal({ python: interpreter, threads });
     for (let next = open.shift(); next !== undefined; next = open.shift()) {
-      const { task, system, seed, path } = next;
-      const dataset = datasets.get(task)!;
+      const { task, system, seed, path } = next, dataset = datasets.get(task)!;
       const place = `${folder}/${task}.${system}.${seed}`;
       await Deno.mkdir(place);
       const cell = await runCell({ system, seed }, {
@@ -115,23 +125,23 @@ async function run(
       await Deno.writeTextFile(`${path}.draft`, JSON.stringify(cell));
       await Deno.rename(`${path}.draft`, path);
       cells.push(cell);
-      const score = scoreAt([cell], most);
-      log(
-        `${task}, ${NAMES[system]}, seed ${seed}: ${
-          score === null ? "no prompt" : (100 * score).toFixed(1)
-        } after ` +
-          `${cell.count.calls} calls, ${cell.seconds.toFixed(0)} s${
-            cell.failure ? `; failed: ${cell.failure}` : ""
-          }`,
-      );
+      log(said(cell));
     }
   };
-  await Promise.all(Array.from({ length: tables }, seat));
+  await Promise.all(Array.from({ length: workers }, work));
   return cells;
 }
 
-/** Milliseconds a call that Quintet and DSPy take beside the model, in one run of each where that takes no time. */
-async function overheads({ folder, python }: Tools): Promise<[number, number]> {
+function said(cell: Cell): string {
+  const { task, system, seed, most, count: { calls }, seconds, failure } = cell;
+  const score = scoreAt([cell], most);
+  return `${task}, ${NAMES[system]}, seed ${seed}: ${
+    score === null ? "no prompt" : (100 * score).toFixed(1)
+  } after ${calls} calls, ${seconds.toFixed(0)} s${failure ? `; failed: ${failure}` : ""}`;
+}
+
+/** What Quintet and DSPy take for a call beside the model, in one run of each where that takes no time. */
+async function overheadRow({ folder, python }: Tools): Promise<Row> {
   const dataset = await read(TUNING[0]!);
   const of = async (system: System) => {
     const place = `${folder}/${system}`;
@@ -141,7 +151,8 @@ async function overheads({ folder, python }: Tools): Promise<[number, number]> {
       python: () => python("search", ".venv-search"),
     });
   };
-  return [await of("quintet"), await of("bootstrap")];
+  const own = await of("quintet"), peer = await of("bootstrap");
+  return figure("engine overhead", own, "ms a call", "ratio <= 0.1", own / peer <= 0.1, ["DSPy", peer]);
 }
 
 /** The budgets and some between: what a curve is drawn through. */
@@ -193,7 +204,6 @@ function summary(
   contests: readonly Contest[],
   cells: readonly Cell[],
   budgets: readonly number[],
-  [ours, dspy]: readonly [number, number],
 ): Row[] {
   const budget = budgets.includes(1000) ? 1000 : Math.max(...budgets);
   const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Infinity;
@@ -216,20 +226,6 @@ function summary(
     .filter(({ mean }) => mean !== null).toSorted((a, b) => b.mean! - a.mean!);
   const own = mean("quintet") ?? 0;
   const shares = contests.map(({ task }) => shareOfCalls(task, cells)).filter((share) => share !== null);
-  const figure = (
-    name: string,
-    value: number,
-    unit: string,
-    bar: string,
-    holds: boolean,
-    peer?: [string, number],
-  ): Row => ({
-    name: `search, ${name}`,
-    ...{ value, unit, bar, holds },
-    peer: peer?.[0] ?? null,
-    peer_value: peer?.[1] ?? null,
-    ratio: peer ? value / peer[1] : null,
-  });
   return [
     figure(
       `mean of ${contests.length} tasks, ${budget} calls`,
@@ -253,6 +249,21 @@ function summary(
       "<= 0.5",
       median(shares) <= 0.5,
     ),
-    figure("engine overhead", ours, "ms a call", "ratio <= 0.1", ours / dspy <= 0.1, ["DSPy", dspy]),
   ];
 }
+
+/** A row of what holds over all tasks. */
+const figure = (
+  name: string,
+  value: number,
+  unit: string,
+  bar: string,
+  holds: boolean,
+  peer?: [string, number],
+): Row => ({
+  name: `search, ${name}`,
+  ...{ value, unit, bar, holds },
+  peer: peer?.[0] ?? null,
+  peer_value: peer?.[1] ?? null,
+  ratio: peer ? value / peer[1] : null,
+});

@@ -15,11 +15,11 @@ const schema = z.strictObject({
     .meta({ placeholder: "NAME …", positional: true }),
   tasks: z.string().optional().describe("search: question sets").meta({ placeholder: "A,B" }),
   systems: z.string().optional().describe("search: who competes").meta({ placeholder: "A,B" }),
-  seeds: z.string().optional().describe("search: runs of each system on each task").meta({
+  seeds: z.int().min(1).optional().describe("search: runs of each system on each task").meta({
     placeholder: "N",
   }),
   calls: z.string().optional().describe("search: budgets").meta({ placeholder: "N,M" }),
-  atOnce: z.string().optional().describe("search: runs at the same time, which share the cores").meta({
+  at_once: z.int().min(1).optional().describe("search: runs at the same time, which share the cores").meta({
     placeholder: "N",
   }),
   quick: z.boolean().default(false).describe("a small form: shows that it runs, not what it measures"),

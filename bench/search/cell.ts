@@ -147,8 +147,11 @@ export async function overhead(
   options: Pick<CellOptions, "dataset" | "most" | "folder" | "seconds" | "python">,
 ): Promise<number> {
   await using server = countingServer(INSTANT, options);
-  await run(system, taskOf(options.dataset, 1, server, options), options);
+  const { failure } = await run(system, taskOf(options.dataset, 1, server, options), options);
   const { span, calls } = server.count();
+  if (calls === 0) {
+    throw new Error(`Cannot time ${NAMES[system]} as it made no call: ${failure ?? "it ended"}`);
+  }
   return 1000 * span / calls;
 }
 
