@@ -61,7 +61,7 @@ import {
 
 const schema = z.strictObject({
   dataset: z.string().default(DATASET).describe("questions and answers, .jsonl or .csv").meta({
-    placeholder: "F",
+    metavar: "F",
   }),
   seeds: z.int().min(1).default(3).describe("searches of each kind"),
   lessons: z.int().min(1).default(3).describe("searches to learn from first"),

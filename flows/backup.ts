@@ -12,7 +12,7 @@ import { common, database, databaseOption, main, type Setting } from "./setting.
 
 const schema = z.strictObject({
   file: z.string().optional().describe("where to; a new file in backups/ of QUINTET_HOME unless given")
-    .meta({ placeholder: "F", positional: true }),
+    .meta({ metavar: "F", positional: true }),
   ...databaseOption,
   ...common,
 });

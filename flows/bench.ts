@@ -12,15 +12,15 @@ import { common, main, ROOT, type Setting } from "./setting.ts";
 const schema = z.strictObject({
   names: z.array(z.string()).default([])
     .describe("which; unless given, all that need no gigabytes of packages first")
-    .meta({ placeholder: "NAME …", positional: true }),
-  tasks: z.string().optional().describe("search: question sets").meta({ placeholder: "A,B" }),
-  systems: z.string().optional().describe("search: who competes").meta({ placeholder: "A,B" }),
+    .meta({ metavar: "NAME …", positional: true }),
+  tasks: z.string().optional().describe("search: question sets").meta({ metavar: "A,B" }),
+  systems: z.string().optional().describe("search: who competes").meta({ metavar: "A,B" }),
   seeds: z.int().min(1).optional().describe("search: runs of each system on each task").meta({
-    placeholder: "N",
+    metavar: "N",
   }),
-  calls: z.string().optional().describe("search: budgets").meta({ placeholder: "N,M" }),
+  calls: z.string().optional().describe("search: budgets").meta({ metavar: "N,M" }),
   at_once: z.int().min(1).optional().describe("search: runs at the same time, which share the cores").meta({
-    placeholder: "N",
+    metavar: "N",
   }),
   quick: z.boolean().default(false).describe("a small form: shows that it runs, not what it measures"),
   ...common,

@@ -12,7 +12,7 @@ import { common, databaseOption, main, ROOT, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({
   words: z.array(z.string()).default([]).describe("test-connection, or create-migration and a name_like_this")
-    .meta({ placeholder: "COMMAND …", positional: true }),
+    .meta({ metavar: "COMMAND …", positional: true }),
   ...databaseOption,
   ...common,
 });

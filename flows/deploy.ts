@@ -52,7 +52,7 @@ const schema = z.strictObject({
   schedule: z.string().optional().describe(
     "when --flow is run, as cron has it, or none; unless given as before",
   )
-    .meta({ placeholder: "CRON" }),
+    .meta({ metavar: "CRON" }),
   timezone: z.string().default("UTC").describe("of the schedule"),
   flow: z.enum(NAMES).default("prompt-optimizer").describe("that the schedule is for"),
   retrain_after: z.int().min(1).default(10).describe(
@@ -63,9 +63,9 @@ const schema = z.strictObject({
     "without a heartbeat, after which a run has crashed",
   ),
   deno: z.string().default(Deno.execPath()).describe("the program, on the machines of the workers")
-    .meta({ placeholder: "PATH" }),
+    .meta({ metavar: "PATH" }),
   directory: z.string().default(ROOT).describe("the project, on the machines of the workers")
-    .meta({ placeholder: "PATH" }),
+    .meta({ metavar: "PATH" }),
   ...common,
 });
 type Options = z.output<typeof schema>;
@@ -124,7 +124,7 @@ const MACHINE = [...OWN, "report", "output", "status"];
 function parametersOf(schema: z.ZodObject): Record<string, unknown> {
   const whole = jsonSchemaOf(schema) as { properties: Record<string, Record<string, unknown>> };
   const properties = Object.entries(whole.properties).filter(([name]) => !MACHINE.includes(name))
-    .map(([name, { positional: _positional, placeholder: _placeholder, env: _env, ...property }], position) =>
+    .map(([name, { positional: _positional, metavar: _placeholder, env: _env, ...property }], position) =>
       [name, { title: name, position, ...property }] as const
     );
   return { type: "object", additionalProperties: false, properties: Object.fromEntries(properties) };

@@ -45,14 +45,14 @@ import { fenced } from "./artifacts.ts";
 
 export const schema = z.strictObject({
   dataset: z.string().default(DATASET).describe("questions and answers, .jsonl or .csv").meta({
-    placeholder: "F",
+    metavar: "F",
   }),
   split: z.enum(["train", "validation", "test"]).default("test").describe("which questions"),
   prompt: z.string().optional()
     .describe(
       "id of a prompt (`show ID` has it), EXPERIMENT for its best, EXPERIMENT:VERSION, or a JSON file",
     )
-    .meta({ placeholder: "ID|F.json" }),
+    .meta({ metavar: "ID|F.json" }),
   ...scoringOptions,
   ...askingOptions,
   seed: z.int().min(0).default(1).describe(
@@ -61,13 +61,13 @@ export const schema = z.strictObject({
   optimizer: z.string().optional().describe(
     "model that grades, with --metric judge; the primary unless given",
   )
-    .meta({ placeholder: "MODEL" }),
+    .meta({ metavar: "MODEL" }),
   predictions: z.string().optional().describe(
     "score these texts instead: a JSONL file of {prediction, references}",
   )
-    .meta({ placeholder: "F.jsonl" }),
+    .meta({ metavar: "F.jsonl" }),
   metrics: z.array(z.string()).default(["exact_match", "f1", "bleu", "rouge1", "rouge2", "rougeL"])
-    .describe("with --predictions: by these, a comma between them").meta({ placeholder: "A,B" }),
+    .describe("with --predictions: by these, a comma between them").meta({ metavar: "A,B" }),
   ...databaseOption,
   ...common,
 });

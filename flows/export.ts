@@ -23,12 +23,12 @@ import { dirname } from "node:path";
 
 const schema = z.strictObject({
   experiment: z.string().default("latest").describe("its id, the beginning of it, or latest")
-    .meta({ placeholder: "ID", positional: true }),
+    .meta({ metavar: "ID", positional: true }),
   format: z.enum(FORMATS).optional().describe("jsonl unless given: a row a line"),
   tables: z.array(z.enum(TABLES)).default([...TABLES]).describe(
     `some of ${TABLES.join(",")}; all unless given`,
-  ).meta({ placeholder: "T,T" }),
-  output: z.string().optional().describe("file to write; stdout unless given").meta({ placeholder: "F" }),
+  ).meta({ metavar: "T,T" }),
+  output: z.string().optional().describe("file to write; stdout unless given").meta({ metavar: "F" }),
   ...databaseOption,
   ...common,
 });

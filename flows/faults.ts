@@ -33,7 +33,7 @@ const NAMES = Object.keys(FAULTS);
 
 const schema = z.strictObject({
   only: z.array(z.string()).default([]).describe(`some of ${NAMES.join(", ")}`).meta({
-    placeholder: "NAME,…",
+    metavar: "NAME,…",
   }),
   quick: z.boolean().default(false).describe("a small form: a few of each, in a minute"),
   ...common,

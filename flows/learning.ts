@@ -62,10 +62,10 @@ export function openLearning({ home, stage }: Setting): Learning {
 export const learnedOptions = {
   surrogate: z.boolean().default(true).describe("race prompts without asking the meta-model first"),
   meta_model: z.string().optional().describe("id of the meta-model; the newest that holds here unless given")
-    .meta({ placeholder: "ID" }),
+    .meta({ metavar: "ID" }),
   policy: z.boolean().default(true).describe("propose prompts without the policy's edits"),
   policy_model: z.string().optional().describe("id of the policy; the newest that beats chance unless given")
-    .meta({ placeholder: "ID" }),
+    .meta({ metavar: "ID" }),
 };
 
 /** Before and after something was chosen. */

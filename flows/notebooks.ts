@@ -25,13 +25,13 @@ import { common, database, databaseOption, main, requireWritable, ROOT, type Set
 
 const schema = z.strictObject({
   only: z.array(z.string()).default([]).describe("run only these, as 05 or 05_experiments")
-    .meta({ placeholder: "NAME …" }),
+    .meta({ metavar: "NAME …" }),
   param: z.array(z.string()).default([]).describe("set a parameter of the notebooks that have it")
-    .meta({ placeholder: "NAME=VALUE …" }),
+    .meta({ metavar: "NAME=VALUE …" }),
   html: z.string().optional().describe("folder for a page of each, which opens offline").meta({
-    placeholder: "DIR",
+    metavar: "DIR",
   }),
-  output: z.string().optional().describe("folder for each with its outputs").meta({ placeholder: "DIR" }),
+  output: z.string().optional().describe("folder for each with its outputs").meta({ metavar: "DIR" }),
   seconds: z.int().min(1).default(600).describe("that a cell may take"),
   check: z.boolean().default(false).describe("check types and run nothing"),
   ...databaseOption,

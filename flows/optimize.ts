@@ -70,28 +70,28 @@ import {
 
 export const schema = z.strictObject({
   dataset: z.string().default(DATASET).describe("questions and answers, .jsonl or .csv").meta({
-    placeholder: "F",
+    metavar: "F",
   }),
   ...scoringOptions,
   ...searchOptions,
   seed: z.int().min(0).default(1).describe("of every random choice"),
   system_prompt: z.string().optional().describe("to begin with; unless given as the card says")
-    .meta({ placeholder: "S" }),
+    .meta({ metavar: "S" }),
   output_prompt: z.string().optional().describe("said after every question, to begin with").meta({
-    placeholder: "S",
+    metavar: "S",
   }),
   ...askingOptions,
   ...optimizerOptions,
   ...learnedOptions,
   resume: z.string().optional().describe("goes on with an experiment that was cut off").meta({
-    placeholder: "ID",
+    metavar: "ID",
   }),
   retry_errors: z.boolean().default(false).describe(
     "with --resume: sends again what was given up, and nothing else",
   ),
   require_target: z.boolean().default(false).describe("exit code 100 when the threshold is not reached"),
   report: z.string().optional().describe("HTML file to write; QUINTET_HOME/reports/ID.html unless given")
-    .meta({ placeholder: "F.html" }),
+    .meta({ metavar: "F.html" }),
   ...databaseOption,
   ...common,
 });

@@ -24,7 +24,7 @@ export const schema = z.strictObject({
   port: z.int().min(0).max(65535).default(4200).describe("to listen on; 0 for any that is free"),
   prefect_database: z.string().default("embedded").describe(
     "for its own tables: embedded, one of its own on Quintet's server; sqlite, in QUINTET_HOME/prefect; or postgresql://…",
-  ).meta({ placeholder: "URL" }),
+  ).meta({ metavar: "URL" }),
   seconds: z.number().gt(0).optional().describe("after which it ends by itself"),
   deliver: z.boolean().default(false).describe("send what waits to PREFECT_API_URL, and start nothing"),
   types: z.boolean().default(false).describe("write lib/prefect/api.d.ts anew, and start nothing"),

@@ -14,12 +14,12 @@ import { common, database, databaseOption, found, main, type Setting, writeFile 
 
 export const schema = z.strictObject({
   experiment: z.string().default("latest").describe("its id, the beginning of it, or latest")
-    .meta({ placeholder: "ID", positional: true }),
+    .meta({ metavar: "ID", positional: true }),
   compare: z.string().optional().describe("puts this one beside the other: --compare A B").meta({
-    placeholder: "ID",
+    metavar: "ID",
   }),
   output: z.string().optional().describe("file to write; QUINTET_HOME/reports/ID.html unless given")
-    .meta({ placeholder: "F.html" }),
+    .meta({ metavar: "F.html" }),
   ...databaseOption,
   ...common,
 });

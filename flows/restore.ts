@@ -12,7 +12,7 @@ import { common, database, databaseOption, main, type Setting } from "./setting.
 
 const schema = z.strictObject({
   file: z.string().describe("a file that deno task backup wrote").meta({
-    placeholder: "F",
+    metavar: "F",
     positional: true,
   }),
   ...databaseOption,

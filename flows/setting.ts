@@ -51,14 +51,14 @@ export interface Setting {
 export const common = {
   json: z.boolean().default(false).describe("print one JSON document on stdout and nothing else there"),
   config: z.string().optional().describe("JSON file with any of these options").meta({
-    placeholder: "F.json",
+    metavar: "F.json",
   }),
 };
 
 /** The option of flows that use the database. */
 export const databaseOption = {
   database: z.string().optional().describe("PostgreSQL to use; the embedded one unless given")
-    .meta({ placeholder: "URL", env: "DATABASE_URL" }),
+    .meta({ metavar: "URL", env: "DATABASE_URL" }),
 };
 
 /** What the help says of every flow. */

@@ -15,7 +15,7 @@ const schema = z.strictObject({
   experiment: z.string().optional().describe(
     "one experiment with every version of its prompt: its id, the beginning of it, or latest",
   ).meta({
-    placeholder: "ID",
+    metavar: "ID",
     positional: true,
   }),
   limit: z.int().min(1).default(1000).describe("experiments in the list at most"),

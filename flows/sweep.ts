@@ -40,19 +40,19 @@ import { askingOptions, caps, DATASET, failures, keepQuestions } from "./wiring.
 
 export const schema = z.strictObject({
   datasets: z.array(z.string()).min(1).default([DATASET]).describe("questions and answers, .jsonl or .csv")
-    .meta({ placeholder: "F,G" }),
+    .meta({ metavar: "F,G" }),
   seeds: z.array(z.coerce.number().int().min(0)).min(1).default([1, 2, 3]).describe(
     "each dataset is searched with each of them",
-  ).meta({ placeholder: "1,2,3" }),
+  ).meta({ metavar: "1,2,3" }),
   workers: z.int().min(1).max(64).default(1).describe("processes on this machine that take experiments"),
   sweep_max_calls: z.int().min(1).optional().describe("requests at most, of all experiments together"),
   sweep_max_tokens: z.int().min(1).optional().describe("tokens at most, of all experiments together"),
   sweep_max_usd: z.number().min(0).optional().describe("dollars at most, of all experiments together")
-    .meta({ placeholder: "X" }),
+    .meta({ metavar: "X" }),
   join: z.string().optional().describe("takes experiments of this sweep, until none is left, or latest")
-    .meta({ placeholder: "ID" }),
+    .meta({ metavar: "ID" }),
   status: z.string().optional().describe("says how this sweep stands, and runs nothing").meta({
-    placeholder: "ID",
+    metavar: "ID",
   }),
   ...optimize.omit({
     dataset: true,

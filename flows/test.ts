@@ -12,7 +12,7 @@ import { main, ROOT, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({
   paths: z.array(z.string()).default([]).describe("test only these files or folders")
-    .meta({ placeholder: "PATH …", positional: true }),
+    .meta({ metavar: "PATH …", positional: true }),
   filter: z.string().optional().describe("test only what has this in its name"),
   check: z.boolean().default(false).describe("format, lint, types and documented examples alone"),
 });

@@ -18,7 +18,7 @@ import { DATASET, seedPrompt, settled } from "./wiring.ts";
 
 export const schema = z.strictObject({
   dataset: z.string().default(DATASET).describe("whose train questions may become worked examples")
-    .meta({ placeholder: "F" }),
+    .meta({ metavar: "F" }),
   algorithm: z.enum(["ppo", "dqn"]).default("ppo").describe("by which it learns"),
   timesteps: z.int().min(1).default(5000).describe("edits to learn from; whole rollouts are made"),
   environments: z.int().min(1).max(256).default(8).describe("prompts that are edited side by side"),

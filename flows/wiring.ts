@@ -52,14 +52,14 @@ export const askingOptions = {
   primary: z.string().default("local").describe(
     "model that answers: local, openai:NAME, openai:NAME@URL, vertex:NAME",
   )
-    .meta({ placeholder: "MODEL" }),
+    .meta({ metavar: "MODEL" }),
   temperature: z.number().min(0).max(2).default(0).describe("of the primary model"),
   answer_tokens: z.int().min(1).optional().describe(
     "tokens of an answer at most; unless given from the references",
   ),
   max_calls: z.int().min(1).default(800).describe("requests at most, of all roles, retries too"),
   max_tokens: z.int().min(1).optional().describe("tokens at most, of all roles"),
-  max_usd: z.number().min(0).optional().describe("dollars at most, of all roles").meta({ placeholder: "X" }),
+  max_usd: z.number().min(0).optional().describe("dollars at most, of all roles").meta({ metavar: "X" }),
   max_seconds: z.number().min(1).optional().describe("seconds of running at most, over all resumptions"),
   allow_unpriced: z.boolean().default(false).describe(
     "with --max-usd: count a model of unknown price as free",
@@ -80,7 +80,7 @@ export const optimizerOptions = {
   optimizer: z.string().optional().describe(
     "model that rewrites prompts and grades; the primary unless given",
   )
-    .meta({ placeholder: "MODEL" }),
+    .meta({ metavar: "MODEL" }),
   optimizer_tokens: z.int().min(1).optional().describe("tokens of its reply at most"),
 };
 

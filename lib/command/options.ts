@@ -45,7 +45,7 @@ interface Property {
   readonly maximum?: number;
   readonly exclusiveMinimum?: number;
   /** What stands for the value in the help. */
-  readonly placeholder?: string;
+  readonly metavar?: string;
   /** The environment variable, when it is not QUINTET_NAME. */
   readonly env?: string;
   /** Whether it may stand without its flag: one word, or all words for a list. */
@@ -121,10 +121,10 @@ export function readOptions<Schema extends z.ZodObject>(
 /** The flags of a schema for a reader: one line each, aligned. What is on unless given is described by its `--no-` form. */
 export function helpOf(schema: z.ZodObject): string {
   const rows = [...propertiesOf(schema)].map(([name, property]) => {
-    const { type, description = "", placeholder, positional, env, default: preset } = property;
+    const { type, description = "", metavar, positional, env, default: preset } = property;
     const value = type === "boolean"
       ? ""
-      : ` ${placeholder ?? property.enum?.join("|") ?? (type === "string" ? "TEXT" : "N")}`;
+      : ` ${metavar ?? property.enum?.join("|") ?? (type === "string" ? "TEXT" : "N")}`;
     const shownDefault = preset === undefined || type === "boolean" || preset === "" || Array.isArray(preset)
       ? ""
       : ` [${preset}]`;

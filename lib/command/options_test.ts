@@ -4,7 +4,7 @@ import { EXIT, outcome } from "./exit.ts";
 import { helpOf, jsonSchemaOf, readOptions, type Sources, UsageError } from "./options.ts";
 
 const schema = z.strictObject({
-  what: z.string().optional().describe("what to do").meta({ positional: true, placeholder: "ID" }),
+  what: z.string().optional().describe("what to do").meta({ positional: true, metavar: "ID" }),
   max_calls: z.int().min(1).optional().describe("calls at most"),
   threshold: z.number().min(0).max(1).default(0.9).describe("when to end"),
   metric: z.enum(["exact_match", "f1"]).default("exact_match").describe("how to score"),
