@@ -17,7 +17,7 @@ import { openLocal } from "../lib/llm/mod.ts";
 import { metric } from "../lib/metrics/mod.ts";
 import { type Cell, NAMES, overhead, runCell, type System, SYSTEMS, versionOf } from "./search/cell.ts";
 import { page } from "./search/page.ts";
-import { type Contest, contest, scoreAt, shareOfCalls } from "./search/table.ts";
+import { type Contest, contest, EACH, type Overheads, scoreAt, shareOfCalls, told } from "./search/table.ts";
 import type { Bench, Row, Tools } from "./row.ts";
 
 export const needs = "DSPy and GEPA, 0.5 GB";
@@ -56,13 +56,18 @@ export const bench: Bench = async (tools) => {
   );
 
   const contests = tasks.map((task) => contest(task, cells, budgets));
-  const file = `${tools.kept}/search.html`;
-  await Deno.writeTextFile(file, page({ contests, cells, budgets, tuning: TUNING }));
-  log(`Curves: ${file}; cells: ${tools.kept}`);
+  const overheads = await measuredOverheads(systems, tools);
+  await Deno.writeTextFile(`${tools.kept}/search.json`, JSON.stringify(contests));
+  await Deno.writeTextFile(
+    `${tools.kept}/search.html`,
+    page({ contests, cells, budgets, tuning: TUNING, overheads }),
+  );
+  log(told(contests, overheads));
+  log(`Curves: ${tools.kept}/search.html; table as JSON: ${tools.kept}/search.json; cells beside them`);
   if (!systems.includes("quintet")) return []; // cells for a table to come: there is nobody to hold against them
   return contests.flatMap((contest) => rows(contest, budgets)).concat(
     summary(contests, cells, budgets),
-    systems.includes("bootstrap") ? [await overheadRow(tools)] : [],
+    overheadRow(overheads),
   );
 };
 
@@ -140,19 +145,36 @@ function said(cell: Cell): string {
   } after ${calls} calls, ${seconds.toFixed(0)} s${failure ? `; failed: ${failure}` : ""}`;
 }
 
-/** What Quintet and DSPy take for a call beside the model, in one run of each where that takes no time. */
-async function overheadRow({ folder, python }: Tools): Promise<Row> {
+/** What each system takes for a call beside the model, in one run of each where that takes no time. */
+async function measuredOverheads(
+  systems: readonly System[],
+  { folder, python, log }: Tools,
+): Promise<Map<System, number>> {
   const dataset = await read(TUNING[0]!);
-  const of = async (system: System) => {
+  const overheads = new Map<System, number>();
+  for (const system of systems) {
     const place = `${folder}/${system}`;
     await Deno.mkdir(place);
-    return await overhead(system, {
-      ...{ dataset, most: INSTANT_CALLS, folder: place, seconds: SECONDS },
-      python: () => python("search", ".venv-search"),
-    });
-  };
-  const own = await of("quintet"), peer = await of("bootstrap");
-  return figure("engine overhead", own, "ms a call", "ratio <= 0.1", own / peer <= 0.1, ["DSPy", peer]);
+    try {
+      overheads.set(
+        system,
+        await overhead(system, {
+          ...{ dataset, most: INSTANT_CALLS, folder: place, seconds: SECONDS },
+          python: () => python("search", ".venv-search"),
+        }),
+      );
+    } catch (error) {
+      log((error as Error).message);
+    }
+  }
+  return overheads;
+}
+
+/** Quintet's overhead beside DSPy's, where both were measured. */
+function overheadRow(overheads: Overheads): Row[] {
+  const own = overheads.get("quintet"), peer = overheads.get("bootstrap");
+  if (own === undefined || peer === undefined) return [];
+  return [figure("engine overhead", own, "ms a call", "ratio <= 0.1", own / peer <= 0.1, ["DSPy", peer])];
 }
 
 /** The budgets and some between: what a curve is drawn through. */
@@ -160,7 +182,7 @@ const curve = (budgets: readonly number[]): number[] =>
   [
     ...new Set([
       ...budgets,
-      ...[250, 500, 1000, 1500].filter((calls) => calls < Math.max(...budgets)),
+      ...[EACH, 2 * EACH, 4 * EACH, 6 * EACH].filter((calls) => calls < Math.max(...budgets)),
     ]),
   ]
     .sort((a, b) => a - b);
@@ -172,29 +194,24 @@ async function read(task: string): Promise<Dataset> {
   });
 }
 
-/** One row a task: Quintet's score at the budget in question beside that of the best peer. */
-function rows(
-  { task, standings, against }: Contest,
-  budgets: readonly number[],
-): Row[] {
+/** One row a task and budget: Quintet's score beside that of the best of the others. */
+function rows({ task, standings }: Contest, budgets: readonly number[]): Row[] {
   return budgets.map((budget) => {
-    const own = standings.find(({ system, calls }) => system === "quintet" && calls === budget)!;
-    const peers = standings.filter(({ system, calls, score }) =>
-      system !== "quintet" && calls === budget && score !== null
+    const scored = standings.flatMap(({ system, reached }) =>
+      reached.filter((at) => at.budget === budget && at.score !== null).map((at) => ({ system, ...at }))
     );
-    const best = peers.toSorted((a, b) => b.score! - a.score!)[0];
-    const losses = against.filter(({ calls, comparison }) =>
-      calls === budget && comparison.significant && comparison.mean < 0
-    );
+    const own = scored.find(({ system }) => system === "quintet")?.score ?? null;
+    const others = scored.filter(({ system }) => system !== "quintet");
+    const best = others.toSorted((a, b) => b.score! - a.score!)[0];
     return {
       name: `search, ${task}, ${budget} calls`,
-      value: 100 * (own.score ?? 0),
+      value: 100 * (own ?? 0),
       unit: `points of 100 on test (${TUNING.includes(task) ? "tuning" : "bench"} set)`,
       peer: best ? NAMES[best.system] : null,
       peer_value: best ? 100 * best.score! : null,
-      ratio: best?.score ? (own.score ?? 0) / best.score : null,
-      bar: "no peer significantly better",
-      holds: own.score !== null && losses.length === 0,
+      ratio: best?.score ? (own ?? 0) / best.score : null,
+      bar: "no other significantly better",
+      holds: own !== null && !others.some(({ against }) => against!.significant && against!.mean < 0),
     };
   });
 }
@@ -207,9 +224,11 @@ function summary(
 ): Row[] {
   const budget = budgets.includes(1000) ? 1000 : Math.max(...budgets);
   const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Infinity;
-  const wins = contests.filter(({ against }) => {
-    const now = against.filter(({ calls, system }) => calls === budget && system !== "random");
-    return now.length > 0 && now.every(({ comparison }) => comparison.mean > 0 && comparison.significant);
+  const wins = contests.filter(({ standings }) => {
+    const now = standings.filter(({ system }) => system !== "random").flatMap(({ reached }) =>
+      reached.flatMap((at) => at.budget === budget && at.against ? [at.against] : [])
+    );
+    return now.length > 0 && now.every(({ mean, significant }) => mean > 0 && significant);
   }).length;
   const mean = (system: System) => {
     const scores = contests.map(({ task }) =>

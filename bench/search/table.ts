@@ -1,78 +1,95 @@
 /**
- * What the cells of `bench search` say: standings, contests question by question, calls to a score.
+ * What the cells of `bench search` say: who stands where on a task, and how Quintet does against each question by question.
  *
  * @module
  */
 import { random } from "../../lib/random.ts";
 import { bootstrap, type Comparison, type Interval, paired } from "../../lib/statistics/mod.ts";
-import { at, type Cell, type System } from "./cell.ts";
+import { at, type Cell, NAMES, type System } from "./cell.ts";
 
-/** A system on a task at a budget, over its seeds. */
-export interface Standing {
-  readonly system: System;
-  readonly calls: number;
+/** A system's best prompts at a budget, in the mean over its seeds. */
+export interface Reached {
+  readonly budget: number;
   /** Mean test score, null where a seed had no prompt by then. */
   readonly score: number | null;
+  /** Of 95 %, over questions. */
   readonly interval: Interval | null;
-  readonly seeds: number;
+  /** Quintet against it, question by question; null for Quintet, and where one of the two has no score. */
+  readonly against: Comparison | null;
 }
 
-/** A task: who stands where, and how Quintet does against each other system, question by question. */
+/** A system on a task, in the mean over its seeds. */
+export interface Standing {
+  readonly system: System;
+  readonly seeds: number;
+  /** By budget, the smallest first. */
+  readonly reached: readonly Reached[];
+  /** Calls until the mean test score is nine tenths of the best that any system ends with; infinite where it never is. */
+  readonly callsToMost: number;
+  readonly calls: number;
+  /** Of prompts and completions. */
+  readonly tokens: number;
+  readonly seconds: number;
+  readonly failures: readonly string[];
+}
+
+/** A task: who stands where. */
 export interface Contest {
   readonly task: string;
   readonly standings: readonly Standing[];
-  readonly against: readonly {
-    readonly system: System;
-    readonly calls: number;
-    readonly comparison: Comparison;
-  }[];
 }
 
+/** What "most of the best score" is. */
+const MOST = 0.9;
+
 /** Score of each test question at a budget, averaged over seeds; null where one of the seeds has none. */
-function questions(cells: readonly Cell[], calls: number): number[] | null {
-  const tests = cells.map(({ incumbents }) => at(incumbents, calls)?.test);
+function questions(cells: readonly Cell[], budget: number): number[] | null {
+  const tests = cells.map(({ incumbents }) => at(incumbents, budget)?.test);
   if (tests.length === 0 || tests.some((test) => test === undefined)) return null;
-  return tests[0]!.map((_, i) => tests.reduce((sum, test) => sum + test![i]!, 0) / tests.length);
+  return tests[0]!.map((_, i) => mean(tests, (test) => test![i]!));
 }
 
 /** Mean test score at a budget. */
-export function scoreAt(cells: readonly Cell[], calls: number): number | null {
-  const values = questions(cells, calls);
-  return values && values.reduce((sum, value) => sum + value, 0) / values.length;
+export function scoreAt(cells: readonly Cell[], budget: number): number | null {
+  const values = questions(cells, budget);
+  return values && mean(values, (value) => value);
 }
 
 /** Compares the systems of a task at each budget. */
 export function contest(task: string, all: readonly Cell[], budgets: readonly number[]): Contest {
-  const of = (system: System) => all.filter((cell) => cell.task === task && cell.system === system);
+  const of = cellsOf(task, all);
   const systems = [...new Set(all.map(({ system }) => system))];
-  const draw = (name: string) => random(`${task} ${name}`);
-  const standings = systems.flatMap((system) =>
-    budgets.map((calls): Standing => {
-      const values = questions(of(system), calls);
+  const best = Math.max(...systems.map((system) => scoreAt(of(system), Infinity) ?? 0));
+  const standings = systems.filter((system) => of(system).length > 0).map((system): Standing => ({
+    ...{ system, seeds: of(system).length },
+    reached: budgets.toSorted((a, b) => a - b).map((budget): Reached => {
+      const theirs = questions(of(system), budget), own = questions(of("quintet"), budget);
+      const draw = (what: string) => random(`${task} ${system} ${budget} ${what}`);
       return {
-        ...{ system, calls, seeds: of(system).length },
-        score: scoreAt(of(system), calls),
-        interval: values && bootstrap(values, { random: draw(`${system} ${calls}`) }),
+        ...{ budget, score: scoreAt(of(system), budget) },
+        interval: theirs && bootstrap(theirs, { random: draw("") }),
+        against: system !== "quintet" && theirs && own
+          ? paired(theirs, own, { random: draw("paired") })
+          : null,
       };
-    })
-  );
-  const against = systems.filter((system) => system !== "quintet").flatMap((system) =>
-    budgets.flatMap((calls) => {
-      const [theirs, own] = [questions(of(system), calls), questions(of("quintet"), calls)];
-      if (!theirs || !own) return [];
-      return [{
-        system,
-        calls,
-        comparison: paired(theirs, own, { random: draw(`${system} ${calls} paired`) }),
-      }];
-    })
-  );
-  return { task, standings, against };
+    }),
+    callsToMost: callsTo(MOST * best, of(system)),
+    calls: mean(of(system), ({ count }) => count.calls),
+    tokens: mean(of(system), ({ count: { tokens } }) => tokens.prompt + tokens.completion),
+    seconds: mean(of(system), ({ seconds }) => seconds),
+    failures: of(system).flatMap(({ failure, seed }) => failure ? [`seed ${seed}: ${failure}`] : []),
+  }));
+  return { task, standings };
 }
 
-/** The calls after which the mean test score over seeds reaches `score`; infinite where it never does. */
+/** Calls after which the best prompts so far are measured in any case: those of all seeds. */
+export const EACH = 250;
+
+/** The calls after which the mean test score over seeds is seen to reach `score`; infinite where it never does. */
 function callsTo(score: number, cells: readonly Cell[]): number {
+  const most = Math.max(...cells.map(({ count }) => count.calls));
   const steps = new Set(cells.flatMap(({ incumbents }) => incumbents.map(({ calls }) => calls)));
+  for (let calls = EACH; calls <= most; calls += EACH) steps.add(calls);
   return [...steps].sort((a, b) => a - b).find((calls) => (scoreAt(cells, calls) ?? -1) >= score) ?? Infinity;
 }
 
@@ -81,15 +98,49 @@ function callsTo(score: number, cells: readonly Cell[]): number {
  * made; infinite where it never does, null where no peer has a score.
  */
 export function shareOfCalls(task: string, all: readonly Cell[]): number | null {
-  const of = (system: System) => all.filter((cell) => cell.task === task && cell.system === system);
+  const of = cellsOf(task, all);
   const peers = (["bootstrap", "mipro", "gepa"] as const).flatMap((system) => {
     const score = scoreAt(of(system), Infinity);
-    return score === null ? [] : [{ score, calls: callsOf(of(system)) }];
+    return score === null ? [] : [{ score, calls: mean(of(system), ({ count }) => count.calls) }];
   }).toSorted((a, b) => b.score - a.score || a.calls - b.calls);
   const best = peers[0];
   return best ? callsTo(best.score, of("quintet")) / best.calls : null;
 }
 
-/** Calls that a system made, in the mean over its cells. */
-const callsOf = (cells: readonly Cell[]): number =>
-  cells.reduce((sum, { count }) => sum + count.calls, 0) / cells.length;
+/** The standings of all tasks as text: a task and a system a line. */
+export function told(contests: readonly Contest[], overheads: Overheads): string {
+  const points = (value: number) => (100 * value).toFixed(1);
+  const lines = contests.flatMap(({ task, standings }) =>
+    standings.map(({ system, seeds, reached, callsToMost, calls, tokens, seconds, failures }) => [
+      ...[task, NAMES[system], String(seeds)],
+      ...reached.map(({ score, interval }) =>
+        score === null ? "none" : `${points(score)} [${points(interval![0])}, ${points(interval![1])}]`
+      ),
+      ...[Number.isFinite(callsToMost) ? String(callsToMost) : "never", calls.toFixed(0), tokens.toFixed(0)],
+      ...[seconds.toFixed(0), overheads.get(system)?.toFixed(2) ?? "", failures.join("; ")],
+    ])
+  );
+  const budgets = contests[0]?.standings[0]?.reached.map(({ budget }) => `${budget} calls`) ?? [];
+  const all = [[...["task", "system", "seeds"], ...budgets, ...COLUMNS], ...lines];
+  const widths = all[0]!.map((_, column) => Math.max(...all.map((line) => line[column]!.length)));
+  return all.map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd()).join("\n");
+}
+
+/** What stands after the scores in each line of a table. */
+export const COLUMNS = [
+  "calls to 90 % of the best",
+  "calls",
+  "tokens",
+  "seconds",
+  "own ms a call",
+  "failures",
+];
+
+/** Milliseconds of a system's own for each call (cell.ts), where that was measured. */
+export type Overheads = ReadonlyMap<System, number>;
+
+const cellsOf = (task: string, all: readonly Cell[]) => (system: System): Cell[] =>
+  all.filter((cell) => cell.task === task && cell.system === system);
+
+const mean = <T>(items: readonly T[], value: (item: T) => number): number =>
+  items.reduce((sum, item) => sum + value(item), 0) / items.length;

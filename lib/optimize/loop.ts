@@ -19,6 +19,7 @@ import { answerSpace } from "./answer_space.ts";
 import { reward } from "./bandit.ts";
 import { type Candidate, mean, meanScore, paired } from "./candidate.ts";
 import { LIMITS } from "./hygiene.ts";
+import { calibrate } from "./operators/calibrate.ts";
 import { constrainOutput } from "./operators/constrain_output.ts";
 import { demonstrate } from "./operators/demonstrate.ts";
 import { edit } from "./operators/edit.ts";
@@ -209,7 +210,15 @@ function begin(options: Options): Search {
   });
   return {
     options: {
-      operators: [demonstrate, constrainOutput, recombine, edit(options.policy), instruct, reflect],
+      operators: [
+        demonstrate,
+        calibrate,
+        constrainOutput,
+        recombine,
+        edit(options.policy),
+        instruct,
+        reflect,
+      ],
       advice: [],
       maxCalls: Infinity,
       callsEach: 1,

@@ -11,8 +11,11 @@ import { readable, refusal, UNREADABLE } from "./hygiene.ts";
 import type { Operator, Proposal, Situation } from "./operators/operator.ts";
 import { affordable, breadthOf, candidate, type Search } from "./search.ts";
 
-/** In the first race, where no operator has earned anything yet, one place in so many is the bandit's: the others try demos. */
-const OTHERS = 3;
+/**
+ * In the first race, where no operator has earned anything yet, two places in three try demos, one of them calibrated where
+ * there are few labels; the third is the bandit's.
+ */
+const OPENING = ["demonstrate", "calibrate"], PLACES = 3;
 
 /** A proposal with its place in the lineage. */
 export interface Proposed {
@@ -42,7 +45,9 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
 
   const proposed = made.map(({ place, proposal, practised, answers, asks }): Proposed => { // in the order of places, not of arrival
     const { parent, operator: { name: operator } } = place;
-    for (const result of practised) parent.practice.set(result.example.id, result);
+    for (const [{ practice }, results] of practised) {
+      for (const result of results) practice.set(result.example.id, result);
+    }
     search.calls += answers * callsEach + asks;
     const nothing = { prompt: parent.prompt, parents: [parent.index], note: "made no proposal" };
     const sound = "refused" in proposal || readable(proposal.prompt) ? proposal : { refused: UNREADABLE };
@@ -81,7 +86,9 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
   } = search;
   const priceOf = ({ practises, asks }: Operator) => practises * callsEach + asks;
   let purse = affordable(search) - breadthOf(search) * course.block * callsEach;
-  const opening = pool.length === 1 && operators.find(({ name }) => name === "demonstrate");
+  const opening = pool.length > 1
+    ? []
+    : OPENING.flatMap((name) => operators.find((operator) => operator.name === name) ?? []);
   return places.flatMap((random, i): Place[] => {
     const parent = random() < FROM_INCUMBENT ? search.incumbent : winner(pool, random);
     const situation = { parent, pool, train, space, limits, rejected, advice, random };
@@ -94,9 +101,8 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
       operator,
       cost: operator.practises + operator.asks * askCost + course.block,
     }));
-    const operator = opening && able.includes(opening) && i % OTHERS !== 0
-      ? opening
-      : choose(arms, trial, random).operator;
+    const turn = opening.slice(0, i % PLACES).findLast((operator) => able.includes(operator));
+    const operator = turn ?? choose(arms, trial, random).operator;
     purse -= priceOf(operator);
     return [{ operator, parent, situation }];
   });
@@ -106,7 +112,7 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
 async function propose(search: Search, place: Place) {
   const { answer, score, ask, policy } = search.options;
   const { parent, situation: { random } } = place;
-  const practised: Result[] = [];
+  const practised = new Map<Candidate, Result[]>();
   let [answers, asks] = [0, 0];
   const proposal: Proposal = await place.operator.propose({
     ...place.situation,
@@ -115,7 +121,8 @@ async function propose(search: Search, place: Place) {
       return ask(messages);
     },
     suggest: async () => policy ? (await policy(parent, random.fork("suggest"))).edits : [],
-    async practise({ prompt, practice }, examples) {
+    async practise(candidate, examples) {
+      const { prompt, practice } = candidate;
       const open = examples.filter(({ id }) => !practice.has(id));
       answers += open.length;
       const fresh = await Promise.all(open.map(async (example): Promise<Result[]> => {
@@ -124,8 +131,9 @@ async function propose(search: Search, place: Place) {
         if (given === null || worth === null) return [];
         return [{ example, answer: given.text, score: worth, completion: given.completion }];
       }));
-      practised.push(...fresh.flat());
-      const all = new Map([...practice, ...practised.map((result) => [result.example.id, result] as const)]);
+      const now = [...practised.get(candidate) ?? [], ...fresh.flat()];
+      practised.set(candidate, now);
+      const all = new Map([...practice, ...now.map((result) => [result.example.id, result] as const)]);
       return examples.flatMap(({ id }) => all.get(id) ?? []);
     },
   });

@@ -63,7 +63,7 @@ export interface Options {
   readonly ask: (messages: readonly Message[]) => Promise<Completion>;
   readonly surrogate?: Surrogate;
   readonly policy?: Policy;
-  /** Ways to make prompts. @default the six of this room */
+  /** Ways to make prompts. @default the seven of this room */
   readonly operators?: readonly Operator[];
   /** Hints for the optimizer model, such as the surrogate's strongest features. @default {[]} */
   readonly advice?: readonly string[];

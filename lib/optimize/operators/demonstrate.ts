@@ -14,6 +14,7 @@ import { integer, pick, type Random, sample, shuffle } from "../../random.ts";
 import { json } from "../../text.ts";
 import type { Candidate, Demo } from "../candidate.ts";
 import { drawWorth } from "../worth.ts";
+import { bias, counts, type Excess, excess, traded } from "./label_bias.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
 
 /** Sizes of a fresh set, as far as the limit and the train split allow. */
@@ -33,7 +34,8 @@ export const demonstrate: Operator = {
   propose(context: Context): Promise<Proposal> {
     const { parent, random } = context;
     const ways = parent.prompt.demos.length === 0 ? FIRST : random() < FRESH_AGAIN ? FRESH : STEPS;
-    for (const way of shuffle(ways, random)) {
+    const leans = leaning(context)?.bias ?? 0;
+    for (const way of [...random() < leans ? [lean] : [], ...shuffle(ways, random)]) {
       const made = way(context);
       if (made === null) continue;
       const prompt = { ...parent.prompt, demos: made.demos };
@@ -47,12 +49,12 @@ export const demonstrate: Operator = {
 const FRESH_AGAIN = 0.35;
 
 const balancedSet: Way = ({ train, limits, random }) => {
-  const demos = balanced(train, size(train, limits.demos, random), random);
+  const demos = balanced(train, freshSize(train, limits.demos, random), random);
   return { demos: demos.map(toDemo), note: `${demos.length} demos balanced over the answers` };
 };
 
 const chosenBy = (choose: typeof spread, what: string): Way => ({ train, limits, random }) => {
-  const demos = shuffle(choose(train, size(train, limits.demos, random), random), random);
+  const demos = shuffle(choose(train, freshSize(train, limits.demos, random), random), random);
   return { demos: demos.map(toDemo), note: `${demos.length} demos ${what}` };
 };
 const diverseSet = chosenBy(spread, "unlike one another");
@@ -63,7 +65,7 @@ const difficultSet: Way = ({ parent, train, limits, random }) => {
   const answered = train.filter(({ id }) => parent.practice.has(id));
   const wrong = answered.filter(({ id }) => parent.practice.get(id)!.score < 0.5);
   if (wrong.length < 2) return null;
-  const total = size(train, limits.demos, random);
+  const total = freshSize(train, limits.demos, random);
   const hard = sample(wrong, Math.ceil(total / 2), random);
   const rest = balanced(train.filter((example) => !hard.includes(example)), total - hard.length, random);
   return {
@@ -111,10 +113,14 @@ function worths({ parent, pool, train, random }: Context): Map<string, number> |
 const worthySet: Way = (context) => {
   const worth = worths(context);
   if (worth === null) return null;
-  const { train, limits, random } = context;
+  const { parent, train, space, limits, random } = context;
   const ranked = train.filter(({ question }) => worth.has(question))
     .sort((a, b) => worth.get(b.question)! - worth.get(a.question)!);
-  const demos = shuffle(inTurn(ranked, size(train, limits.demos, random), random), random);
+  const k = freshSize(train, limits.demos, random), { demos: shown } = parent.prompt;
+  const chosen = space.kind === "labels" && shown.length > 0
+    ? inShares(ranked, k, counts(shown.map(({ answer }) => answer)))
+    : inTurn(ranked, k, random);
+  const demos = shuffle(chosen, random);
   return { demos: demos.map(toDemo), note: `${demos.length} demos believed to be worth most` };
 };
 
@@ -151,34 +157,32 @@ const tradeUp: Way = (context) => {
   };
 };
 
-/**
- * Trades a demo of the label that the model says too often for one of the label it says too seldom. "Too often" is
- * against the balance of train, counted on the model's own answers: no validation reference is looked at.
- */
-const calibrate: Way = ({ parent, train, space, random }) => {
-  if (space.kind !== "labels" || parent.results.size === 0) return null;
-  const said = counts([...parent.results.values()].map(({ answer }) => answer.trim().toLowerCase()));
-  const known = counts(train.map((example) => example.references[0]!.toLowerCase()));
-  const excess = (label: string) =>
-    (said.get(label.toLowerCase()) ?? 0) / parent.results.size -
-    known.get(label.toLowerCase())! / train.length;
-  const labels = [...space.labels].sort((a, b) => excess(b) - excess(a));
-  const often = labels.find((label) => parent.prompt.demos.some((demo) => demo.answer === label));
-  const seldom = labels.at(-1)!;
-  const spare = unused(parent, train).filter((example) => example.references[0] === seldom);
-  if (often === undefined || often === seldom || spare.length === 0) return null;
-  const demos = [...parent.prompt.demos];
-  const at = pick(demos.flatMap((demo, i) => demo.answer === often ? [i] : []), random);
-  demos[at] = toDemo(pick(spare, random));
-  return {
-    demos,
-    note: `said ${json(often)} too often, ${json(seldom)} too seldom: one demo traded`,
-  };
+/** Answers that count as many as what is believed before any: that a prompt says each label as often as train has it. */
+const PRIOR_ANSWERS = 10;
+
+/** What the parent says too often, and how much that is of its answers; null where answers are no labels, or there are none. */
+function leaning({ parent, train, space }: Context): { over: Excess; bias: number } | null {
+  const answers = [...parent.results.values()].map(({ answer }) => answer);
+  if (space.kind !== "labels" || answers.length === 0 || parent.prompt.demos.length === 0) return null;
+  const over = excess(answers, { train, labels: space.labels });
+  return { over, bias: bias(over) * answers.length / (answers.length + PRIOR_ANSWERS) };
+}
+
+/** Trades demos of labels that the parent says too often: the more of them, the more it leans. */
+const lean: Way = (context) => {
+  const { parent: { prompt: { demos } }, train, random } = context, leans = leaning(context);
+  if (leans === null) return null;
+  const trades = 1 + integer(Math.max(1, Math.round(leans.bias * demos.length)), random);
+  const now = traded(demos, { train, over: leans.over, trades, random });
+  const changed = now.filter(({ question }, at) => question !== demos[at]!.question);
+  if (changed.length === 0) return null;
+  const seldom = [...new Set(changed.map(({ answer }) => json(answer)))];
+  return { demos: now, note: `said too seldom: ${seldom.join(", ")}; ${changed.length} demos traded for it` };
 };
 
 const FIRST: readonly Way[] = [coveringSet, coveringSet, balancedSet, diverseSet, difficultSet];
 const FRESH: readonly Way[] = [worthySet, worthySet, worthySet, coveringSet, difficultSet];
-const STEPS: readonly Way[] = [tradeUp, tradeUp, tradeUp, swapOne, addSome, calibrate];
+const STEPS: readonly Way[] = [tradeUp, tradeUp, tradeUp, swapOne, addSome, lean];
 
 /** `k` examples with as equal a share of each answer as there can be, in random order. */
 export const balanced = (examples: readonly Example[], k: number, random: Random): Example[] =>
@@ -192,6 +196,24 @@ function inTurn(examples: readonly Example[], k: number, random: Random): Exampl
     for (const queue of queues) {
       if (chosen.length < k && queue[round]) chosen.push(queue[round]!);
     }
+  }
+  return chosen;
+}
+
+/** The first `k` such that each answer has the share it has in `counted`, as nearly as there are examples for. */
+export function inShares(
+  examples: readonly Example[],
+  k: number,
+  counted: ReadonlyMap<string, number>,
+): Example[] {
+  const taken = new Map<string, number>();
+  const rest = [...examples], chosen: Example[] = [];
+  while (chosen.length < k && rest.length > 0) {
+    const due = ({ references: [answer] }: Example) =>
+      (counted.get(answer!) ?? 0) / ((taken.get(answer!) ?? 0) + 0.5);
+    const next = rest.reduce((best, example) => due(example) > due(best) ? example : best);
+    taken.set(next.references[0]!, (taken.get(next.references[0]!) ?? 0) + 1);
+    chosen.push(...rest.splice(rest.indexOf(next), 1));
   }
   return chosen;
 }
@@ -260,7 +282,8 @@ export function covering(all: readonly Example[], k: number, random: Random): Ex
 /** An example as a demo. */
 export const toDemo = ({ question, references }: Example): Demo => ({ question, answer: references[0]! });
 
-function size(train: readonly Example[], most: number, random: Random): number {
+/** How many demos a fresh set has: rather many. */
+export function freshSize(train: readonly Example[], most: number, random: Random): number {
   const room = Math.min(most, train.length);
   const sizes = (random() < OFTEN ? LARGE : SIZES).filter((k) => k <= room);
   return sizes.length === 0 ? room : pick(sizes, random);
@@ -269,12 +292,6 @@ function size(train: readonly Example[], most: number, random: Random): number {
 function unused({ prompt }: Candidate, train: readonly Example[]): Example[] {
   const shown = new Set(prompt.demos.map((demo) => demo.question));
   return train.filter((example) => !shown.has(example.question));
-}
-
-function counts(values: readonly string[]): Map<string, number> {
-  const table = new Map<string, number>();
-  for (const value of values) table.set(value, (table.get(value) ?? 0) + 1);
-  return table;
 }
 
 function trigrams(text: string): Set<string> {

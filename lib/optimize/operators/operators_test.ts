@@ -5,6 +5,7 @@ import { random } from "../../random.ts";
 import { answerSpace } from "../answer_space.ts";
 import type { Candidate, Prompt } from "../candidate.ts";
 import { candidate } from "../search.ts";
+import { calibrate } from "./calibrate.ts";
 import { constrainOutput, outputPrompts } from "./constrain_output.ts";
 import { balanced, demonstrate, spread } from "./demonstrate.ts";
 import { edit } from "./edit.ts";
@@ -85,14 +86,104 @@ Deno.test("demonstrate does not apply where there is nothing to show", () => {
   equal(demonstrate.applies(context({ limits: { demos: 0, characters: 100 } })), false);
 });
 
-Deno.test("demonstrate trades the label that is said too often", async () => {
-  const notes = new Set<string>();
-  for (let seed = 0; seed < 300; seed++) {
+Deno.test("demonstrate shows fewer demos of the label that is said too often", async () => {
+  const notes: string[] = [];
+  for (let seed = 0; seed < 100; seed++) {
     const made = await demonstrate.propose(context({ parent: raced(0, { demos }), random: random(seed) }));
-    ok("note" in made);
-    notes.add(made.note);
+    ok("prompt" in made);
+    if (!made.note.startsWith("said too seldom: ")) continue;
+    notes.push(made.note);
+    const reds = (prompt: Prompt) => prompt.demos.filter(({ answer }) => answer === "red").length;
+    ok(reds(made.prompt) < reds({ ...raced(0).prompt, demos }), made.note);
   }
-  ok([...notes].some((note) => note.startsWith('said "red" too often')), [...notes].join("\n"));
+  ok(notes.length > 0);
+});
+
+/** A model of two labels that says "odd" as soon as more than so many demos do. */
+function leaning(most: number, asked: Prompt[]): Partial<Context> {
+  const pairs = Array.from({ length: 60 }, (_, i): Example => ({
+    id: `${i}`,
+    question: `What is the parity of ${i}?`,
+    references: [i % 2 === 0 ? "even" : "odd"],
+  }));
+  return {
+    train: pairs,
+    space: answerSpace(pairs),
+    limits: { demos: 16, characters: 4000 },
+    practise({ prompt }, examples) {
+      asked.push(prompt);
+      const odd = prompt.demos.filter(({ answer }) => answer === "odd").length;
+      return Promise.resolve(examples.map((example, i) => {
+        const answer = odd > most || odd === most && i % 2 === 0 ? "odd" : "even";
+        return { example, answer, score: Number(answer === example.references[0]), completion: "" };
+      }));
+    },
+  };
+}
+
+Deno.test("calibrate trades demos until both labels are said", async () => {
+  for (const most of [3, 5, 11, 13]) {
+    for (let seed = 0; seed < 10; seed++) {
+      const asked: Prompt[] = [], few = leaning(most, asked);
+      const parent = candidate(0, {
+        prompt: {
+          systemPrompt: "",
+          outputPrompt: "",
+          demos: balanced(leaning(8, []).train!, 16, random(seed)).map(({ question, references }) => ({
+            question,
+            answer: references[0]!,
+          })),
+        },
+        ...{ operator: "seed", parents: [], note: "" },
+      });
+      for (const result of await few.practise!(parent, few.train!)) {
+        parent.results.set(result.example.id, result);
+      }
+      asked.length = 0;
+      const made = await calibrate.propose(context({ ...few, parent, random: random(seed) }));
+      ok("prompt" in made);
+      ok(asked.length <= 4);
+      equal(made.prompt.demos.length, 16);
+      const odd = made.prompt.demos.filter(({ answer }) => answer === "odd").length;
+      ok(Math.abs(odd - most) <= 1, `${odd} odd demos of 16, ${most} wanted: ${made.note}`);
+      const shown = new Set(made.prompt.demos.map(({ question }) => question));
+      equal(shown.size, 16);
+    }
+  }
+});
+
+Deno.test("calibrate makes a set of the parent's balance where the parent does not lean", async () => {
+  const few = leaning(12, []);
+  const answers = few.train!.map(({ references }) => references[0]!);
+  const parent = candidate(0, {
+    prompt: {
+      ...{ systemPrompt: "", outputPrompt: "" },
+      demos: few.train!.slice(0, 32).filter((_, i) => i % 2 === 1 || i < 8).slice(-16).map((row) => ({
+        question: row.question,
+        answer: row.references[0]!,
+      })),
+    },
+    ...{ operator: "seed", parents: [], note: "" },
+  });
+  answers.forEach((answer, i) =>
+    parent.results.set(`${i}`, { example: few.train![i]!, answer, ...{ score: 1, completion: "" } })
+  );
+  const made = await calibrate.propose(context({ ...few, parent }));
+  ok("prompt" in made);
+  const odd = made.prompt.demos.filter(({ answer }) => answer === "odd").length;
+  ok(odd > made.prompt.demos.length * 0.7, made.note);
+  const kept = made.prompt.demos.filter((demo) =>
+    parent.prompt.demos.some(({ question }) => question === demo.question)
+  );
+  ok(kept.length < made.prompt.demos.length, "other demos");
+});
+
+Deno.test("calibrate applies where there are two or three labels", () => {
+  equal(calibrate.applies(context(leaning(8, []))), true);
+  equal(calibrate.applies(context()), true); // three colours
+  equal(calibrate.applies(context({ ...leaning(8, []), train: [] })), false);
+  equal(calibrate.applies(context({ space: { kind: "number" } })), false);
+  equal(calibrate.applies(context({ space: { kind: "labels", labels: ["a", "b", "c", "d"] } })), false);
 });
 
 Deno.test("balanced() shares the places equally among the answers", () => {

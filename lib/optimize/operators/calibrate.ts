@@ -1,0 +1,78 @@
+/**
+ * Trades demos until the model says each label about as often as train has it: where there are few labels, a set that
+ * does not makes it say one of them always, and no other choice of the same balance helps.
+ *
+ * @module
+ */
+import { shuffle } from "../../random.ts";
+import type { Candidate, Demo } from "../candidate.ts";
+import { balanced, freshSize, inShares, toDemo } from "./demonstrate.ts";
+import { bias, counts, type Excess, excess, traded } from "./label_bias.ts";
+import type { Context, Operator, Proposal, Situation } from "./operator.ts";
+
+/** Labels at most: of more, the balance cannot be told from a few answers. */
+const FEW = 3;
+/** Train questions, for each label, whose answers tell the balance, and how often they are asked at most. */
+const PROBES = 4, ROUNDS = 4;
+/** A bias that is left alone: with two labels, two of eight probes. */
+const TOLERATED = 0.25;
+/** Demos traded at first for each one that the bias makes; half as many whenever a label that was said too seldom takes over. */
+const RATE = 0.75;
+
+/**
+ * Finds the balance of demos at which the model says each label, as one weighs: by halving the steps. It begins with the
+ * parent's demos where they lean; else with a fresh set, of the parent's balance if it has one.
+ */
+export const calibrate: Operator = {
+  name: "calibrate",
+  practises: FEW * PROBES * ROUNDS,
+  asks: 0,
+  applies: ({ train, space, limits }: Situation) =>
+    space.kind === "labels" && space.labels.length > 1 && space.labels.length <= FEW &&
+    train.length > space.labels.length * PROBES && limits.demos > space.labels.length,
+  async propose({ parent, train, space, limits, random, practise }: Context): Promise<Proposal> {
+    const labels = space.kind === "labels" ? space.labels : [];
+    const probes = balanced(train, labels.length * PROBES, random);
+    const others = train.filter((example) => !probes.includes(example));
+    const shown = parent.prompt.demos, k = freshSize(others, limits.demos, random);
+    let demos: readonly Demo[] = shown.length === 0
+      ? balanced(others, k, random).map(toDemo)
+      : biased(parent, { train, labels })
+      ? shown
+      : shuffle(inShares(shuffle(others, random), k, counts(shown.map(({ answer }) => answer))), random).map(
+        toDemo,
+      );
+    let rate = RATE, before: Excess | null = null;
+    const tried: { demos: readonly Demo[]; bias: number }[] = [];
+    for (let round = 1; round <= ROUNDS; round++) {
+      const prompt = { ...parent.prompt, demos };
+      const results = await practise({ ...parent, prompt, practice: new Map() }, probes);
+      if (results.length === 0) break;
+      const over = excess(results.map(({ answer }) => answer), { train, labels });
+      tried.push({ demos, bias: bias(over) });
+      if (bias(over) <= TOLERATED) break;
+      if (before !== null && before.get(most(over))! < 0) rate /= 2;
+      before = over;
+      const trades = Math.max(1, Math.round(rate * bias(over) * demos.length));
+      demos = traded(demos, { train: others, over, trades, random });
+    }
+    const best = tried.toSorted((a, b) => a.bias - b.bias)[0];
+    if (best === undefined) return { refused: "no probe was answered" };
+    return {
+      prompt: { ...parent.prompt, demos: best.demos },
+      parents: [parent.index],
+      note: `${best.demos.length} demos, balanced anew until each label is said: ${
+        tried.map(({ bias }) => `${Math.round(100 * bias)} %`).join(", ")
+      } too often`,
+    };
+  },
+};
+
+/** Whether a candidate's answers lean to a label. */
+function biased({ results }: Candidate, known: Parameters<typeof excess>[1]): boolean {
+  const answers = [...results.values()].map(({ answer }) => answer);
+  return answers.length > 0 && bias(excess(answers, known)) > TOLERATED;
+}
+
+/** The label that is said too often most. */
+const most = (over: Excess): string => [...over].reduce((a, b) => b[1] > a[1] ? b : a)[0];
