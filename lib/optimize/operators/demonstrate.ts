@@ -4,17 +4,16 @@
  * Fresh sets are drawn balanced over the answers (an unbalanced set teaches a majority answer: Zhao et al., 2021), from
  * questions that differ from one another, or from questions the parent gets wrong. Once some sets were raced, they are made
  * of the demos believed to be worth most, or are small steps from the parent's: some demos traded for better ones, one
- * swapped, some more, fewer of the label that the model says too often. A step leaves the others in their places: another
+ * swapped, some more. A step leaves the others in their places: another
  * order is as far away as another set.
  *
  * @module
  */
 import type { Example } from "../../dataset/example.ts";
 import { integer, pick, type Random, sample, shuffle } from "../../random.ts";
-import { json } from "../../text.ts";
 import type { Candidate, Demo } from "../candidate.ts";
 import { drawWorth } from "../worth.ts";
-import { bias, counts, type Excess, excess, traded } from "./label_bias.ts";
+import { counts } from "./label_bias.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
 
 /** Sizes of a fresh set, as far as the limit and the train split allow. */
@@ -34,8 +33,7 @@ export const demonstrate: Operator = {
   propose(context: Context): Promise<Proposal> {
     const { parent, random } = context;
     const ways = parent.prompt.demos.length === 0 ? FIRST : random() < FRESH_AGAIN ? FRESH : STEPS;
-    const leans = leaning(context)?.bias ?? 0;
-    for (const way of [...random() < leans ? [lean] : [], ...shuffle(ways, random)]) {
+    for (const way of shuffle(ways, random)) {
       const made = way(context);
       if (made === null) continue;
       const prompt = { ...parent.prompt, demos: made.demos };
@@ -157,32 +155,9 @@ const tradeUp: Way = (context) => {
   };
 };
 
-/** Answers that count as many as what is believed before any: that a prompt says each label as often as train has it. */
-const PRIOR_ANSWERS = 10;
-
-/** What the parent says too often, and how much that is of its answers; null where answers are no labels, or there are none. */
-function leaning({ parent, train, space }: Context): { over: Excess; bias: number } | null {
-  const answers = [...parent.results.values()].map(({ answer }) => answer);
-  if (space.kind !== "labels" || answers.length === 0 || parent.prompt.demos.length === 0) return null;
-  const over = excess(answers, { train, labels: space.labels });
-  return { over, bias: bias(over) * answers.length / (answers.length + PRIOR_ANSWERS) };
-}
-
-/** Trades demos of labels that the parent says too often: the more of them, the more it leans. */
-const lean: Way = (context) => {
-  const { parent: { prompt: { demos } }, train, random } = context, leans = leaning(context);
-  if (leans === null) return null;
-  const trades = 1 + integer(Math.max(1, Math.round(leans.bias * demos.length)), random);
-  const now = traded(demos, { train, over: leans.over, trades, random });
-  const changed = now.filter(({ question }, at) => question !== demos[at]!.question);
-  if (changed.length === 0) return null;
-  const seldom = [...new Set(changed.map(({ answer }) => json(answer)))];
-  return { demos: now, note: `said too seldom: ${seldom.join(", ")}; ${changed.length} demos traded for it` };
-};
-
 const FIRST: readonly Way[] = [coveringSet, coveringSet, balancedSet, diverseSet, difficultSet];
 const FRESH: readonly Way[] = [worthySet, worthySet, worthySet, coveringSet, difficultSet];
-const STEPS: readonly Way[] = [tradeUp, tradeUp, tradeUp, swapOne, addSome, lean];
+const STEPS: readonly Way[] = [tradeUp, tradeUp, tradeUp, swapOne, addSome];
 
 /** `k` examples with as equal a share of each answer as there can be, in random order. */
 export const balanced = (examples: readonly Example[], k: number, random: Random): Example[] =>
