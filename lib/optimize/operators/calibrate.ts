@@ -1,5 +1,5 @@
 /**
- * Trades demos until the model says each label about as often as train has it: where there are few labels, a set that
+ * Trades demos until the model says each label about as often as it is right: where there are few labels, a set that
  * does not makes it say one of them always, and no other choice of the same balance helps.
  *
  * @module
@@ -32,12 +32,14 @@ export const calibrate: Operator = {
     train.length > space.labels.length * PROBES && limits.demos > space.labels.length,
   async propose({ parent, train, space, limits, random, practise }: Context): Promise<Proposal> {
     const labels = space.kind === "labels" ? space.labels : [];
-    const probes = balanced(train, labels.length * PROBES, random);
+    const shown = parent.prompt.demos, told = new Set(shown.map(({ question }) => question));
+    const unseen = train.filter(({ question }) => !told.has(question)), many = labels.length * PROBES;
+    const probes = balanced(unseen.length >= many ? unseen : train, many, random);
     const others = train.filter((example) => !probes.includes(example));
-    const shown = parent.prompt.demos, k = freshSize(others, limits.demos, random);
+    const k = freshSize(others, limits.demos, random);
     let demos: readonly Demo[] = shown.length === 0
       ? balanced(others, k, random).map(toDemo)
-      : biased(parent, { train, labels })
+      : biased(parent, { known: train, labels })
       ? shown
       : shuffle(inShares(shuffle(others, random), k, counts(shown.map(({ answer }) => answer))), random).map(
         toDemo,
@@ -48,7 +50,7 @@ export const calibrate: Operator = {
       const prompt = { ...parent.prompt, demos };
       const results = await practise({ ...parent, prompt, practice: new Map() }, probes);
       if (results.length === 0) break;
-      const over = excess(results.map(({ answer }) => answer), { train, labels });
+      const over = excess(results.map(({ answer }) => answer), { known: probes, labels });
       tried.push({ demos, bias: bias(over) });
       if (bias(over) <= TOLERATED) break;
       if (before !== null && before.get(most(over))! < 0) rate /= 2;

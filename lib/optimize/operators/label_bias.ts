@@ -7,8 +7,8 @@
  * import { deepEqual, equal } from "node:assert/strict";
  *
  * const row = (id: string, answer: string) => ({ id, question: id, references: [answer] });
- * const train = [row("a", "yes"), row("b", "no")];
- * const over = excess(["yes", "yes", "Yes", "no"], { train, labels: ["no", "yes"] });
+ * const known = [row("a", "yes"), row("b", "no")];
+ * const over = excess(["yes", "yes", "Yes", "no"], { known, labels: ["no", "yes"] });
  * deepEqual([...over], [["no", -0.25], ["yes", 0.25]]);
  * equal(bias(over), 0.25);
  * ```
@@ -19,23 +19,23 @@ import type { Example } from "../../dataset/example.ts";
 import { pick, type Random, shuffle } from "../../random.ts";
 import type { Demo } from "../candidate.ts";
 
-/** By label, the share of answers that say it, less its share of train. */
+/** By label, the share of answers that say it, less the share it should have. */
 export type Excess = ReadonlyMap<string, number>;
 
-/** The excess of each label in `answers`: no reference of the questions they answer is looked at. */
+/** The excess of each label in `answers`, where they should be as they are in `known`. */
 export function excess(
   answers: readonly string[],
-  { train, labels }: { readonly train: readonly Example[]; readonly labels: readonly string[] },
+  { known, labels }: { readonly known: readonly Example[]; readonly labels: readonly string[] },
 ): Excess {
   const said = counts(answers.map((answer) => answer.trim().toLowerCase()));
-  const known = counts(train.map(({ references }) => references[0]!));
+  const right = counts(known.map(({ references }) => references[0]!));
   return new Map(labels.map((label) => [
     label,
-    (said.get(label.toLowerCase()) ?? 0) / answers.length - known.get(label)! / train.length,
+    (said.get(label.toLowerCase()) ?? 0) / answers.length - (right.get(label) ?? 0) / known.length,
   ]));
 }
 
-/** The share of answers that would have to say another label: 0 where labels are said as often as train has them. */
+/** The share of answers that would have to say another label: 0 where each is said as often as it should be. */
 export const bias = (over: Excess): number =>
   [...over.values()].reduce((sum, each) => sum + Math.max(0, each), 0);
 
