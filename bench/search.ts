@@ -62,7 +62,7 @@ export const bench: Bench = async (tools) => {
     `${tools.kept}/search.html`,
     page({ contests, cells, budgets, tuning: TUNING, overheads }),
   );
-  log(told(contests, overheads));
+  for (const line of told(contests, overheads)) log(line);
   log(`Curves: ${tools.kept}/search.html; table as JSON: ${tools.kept}/search.json; cells beside them`);
   if (!systems.includes("quintet")) return []; // cells for a table to come: there is nobody to hold against them
   return contests.flatMap((contest) => rows(contest, budgets)).concat(

@@ -188,8 +188,13 @@ async function run(
   await stdin.write(new TextEncoder().encode(JSON.stringify(task)));
   await stdin.close();
   const stdout = await new Response(child.stdout).text();
-  const { success, code } = await child.status;
+  const { success, code, signal } = await child.status;
   timers.forEach(clearTimeout);
+  if (signal !== null && !late) { // the bench is being ended: no failure of the system, and no cell to keep
+    throw new Error(
+      `Cannot finish ${NAMES[system]} as its process was ended by ${signal}: run the bench again`,
+    );
+  }
   const last = (await stderr).trim().split("\n").at(-1) ?? "";
   const spent = /All of the \d+ calls were made/.test(await stderr);
   return {
