@@ -62,8 +62,8 @@ export const bench: Bench = async (tools) => {
     `${tools.kept}/search.html`,
     page({ contests, cells, budgets, tuning: TUNING, overheads }),
   );
-  for (const line of told(contests, overheads)) log(line);
-  log(`Curves: ${tools.kept}/search.html; table as JSON: ${tools.kept}/search.json; cells beside them`);
+  await Deno.writeTextFile(`${tools.kept}/search.txt`, told(contests, overheads));
+  log(`Table: ${tools.kept}/search.txt, as JSON search.json, with curves search.html; cells beside them`);
   if (!systems.includes("quintet")) return []; // cells for a table to come: there is nobody to hold against them
   return contests.flatMap((contest) => rows(contest, budgets)).concat(
     summary(contests, cells, budgets),

@@ -107,8 +107,8 @@ export function shareOfCalls(task: string, all: readonly Cell[]): number | null 
   return best ? callsTo(best.score, of("quintet")) / best.calls : null;
 }
 
-/** The standings of all tasks as lines of text: a task and a system each, below a head. */
-export function told(contests: readonly Contest[], overheads: Overheads): string[] {
+/** The standings of all tasks as text: a line for a task and a system, below a head. */
+export function told(contests: readonly Contest[], overheads: Overheads): string {
   const points = (value: number) => (100 * value).toFixed(1);
   const lines = contests.flatMap(({ task, standings }) =>
     standings.map(({ system, seeds, reached, callsToMost, calls, tokens, seconds, failures }) => [
@@ -123,7 +123,9 @@ export function told(contests: readonly Contest[], overheads: Overheads): string
   const budgets = contests[0]?.standings[0]?.reached.map(({ budget }) => `${budget} calls`) ?? [];
   const all = [[...["task", "system", "seeds"], ...budgets, ...COLUMNS], ...lines];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((line) => line[column]!.length)));
-  return all.map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd());
+  return all.map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd() + "\n").join(
+    "",
+  );
 }
 
 /** What stands after the scores in each line of a table. */
