@@ -124,7 +124,7 @@ const MACHINE = [...OWN, "report", "output", "status"];
 function parametersOf(schema: z.ZodObject): Record<string, unknown> {
   const whole = jsonSchemaOf(schema) as { properties: Record<string, Record<string, unknown>> };
   const properties = Object.entries(whole.properties).filter(([name]) => !MACHINE.includes(name))
-    .map(([name, { positional: _positional, metavar: _placeholder, env: _env, ...property }], position) =>
+    .map(([name, { positional: _positional, metavar: _metavar, env: _env, ...property }], position) =>
       [name, { title: name, position, ...property }] as const
     );
   return { type: "object", additionalProperties: false, properties: Object.fromEntries(properties) };
