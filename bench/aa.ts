@@ -12,6 +12,7 @@ import { chanceOfClaim, falseClaims } from "../lib/evaluate/testing.ts";
 import { runMeasurement } from "../lib/experiment/mod.ts";
 import { begun, fruitless, questionTypes } from "../lib/experiment/testing.ts";
 import { openLocal } from "../lib/llm/mod.ts";
+import { toDemo } from "../lib/optimize/mod.ts";
 import { random, sample } from "../lib/random.ts";
 import { type Database, migrate, openDatabase } from "../lib/store/mod.ts";
 import type { Bench, Row, Tools } from "./row.ts";
@@ -69,7 +70,7 @@ async function alike(
 ): Promise<{ claims: number; gated: number }> {
   await using primary = await openLocal({ python: await python("local"), context: 2048 });
   const dataset = await questionTypes({ train: DEMOS, validation: 1, test: quick ? 5 : 30 });
-  const demos = dataset.train.map(({ question, references }) => ({ question, answer: references[0]! }));
+  const demos = dataset.train.map(toDemo);
   const measured = async (seed: number) => {
     const [{ seedPrompt, ...setup }, around] = await begun(db, { kind: "evaluate", dataset, primary, seed });
     const prompt = { ...seedPrompt, demos };

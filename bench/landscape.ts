@@ -10,8 +10,7 @@
  * @module
  */
 import type { Example } from "../lib/dataset/mod.ts";
-import { type Operator, optimize, type Options, type Prompt } from "../lib/optimize/mod.ts";
-import { toDemo } from "../lib/optimize/operators/demonstrate.ts";
+import { type Operator, optimize, type Options, type Prompt, toDemo } from "../lib/optimize/mod.ts";
 import { normal, random, sample } from "../lib/random.ts";
 import type { Bench, Row } from "./row.ts";
 

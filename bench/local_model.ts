@@ -7,7 +7,7 @@
 import { fileURLToPath } from "node:url";
 import { readDataset } from "../lib/dataset/mod.ts";
 import { type LocalModel, type ModelRequest, openLocal } from "../lib/llm/mod.ts";
-import { messages } from "../lib/optimize/mod.ts";
+import { messages, toDemo } from "../lib/optimize/mod.ts";
 import { random, sample } from "../lib/random.ts";
 import type { Bench, Row } from "./row.ts";
 
@@ -95,10 +95,7 @@ async function promptOf(set: string, part: number, questions: number): Promise<M
   const prompt = {
     systemPrompt: "You are a helpful assistant.",
     outputPrompt: "",
-    demos: sample(train, DEMOS, draws).map(({ question, references }) => ({
-      question,
-      answer: references[0]!,
-    })),
+    demos: sample(train, DEMOS, draws).map(toDemo),
   };
   return sample(validation, questions, draws).map(({ question }) => ({
     messages: messages(prompt, question),

@@ -6,7 +6,7 @@
 import { COLUMNS, features, layOutModel, openEmbedder } from "../lib/features/mod.ts";
 import { predict, train } from "../lib/gbdt/mod.ts";
 import { findLibrary, Lightgbm, openBlas } from "../lib/native/mod.ts";
-import { answerSpace } from "../lib/optimize/mod.ts";
+import { answerSpace, toDemo } from "../lib/optimize/mod.ts";
 import { random } from "../lib/random.ts";
 import {
   clarity,
@@ -62,7 +62,7 @@ export const bench: Bench = async ({ python, folder, quick, log }) => {
   const seen = await Promise.all(
     Array.from({ length: 60 }, (_, i) => ({
       ...START[i % START.length]!,
-      demos: TRAIN.slice(0, i).map(({ question, references }) => ({ question, answer: references[0]! })),
+      demos: TRAIN.slice(0, i).map(toDemo),
     })).map(async (prompt) => ({ row: await row(prompt), label: clarity(prompt, space) })),
   );
   const table = {

@@ -43,6 +43,9 @@ export function messages(prompt: Prompt, question: string): Message[] {
   ];
 }
 
+/** An example as a demo. */
+export const toDemo = ({ question, references }: Example): Demo => ({ question, answer: references[0]! });
+
 /** Equal for two prompts that send the same messages, and for no others. */
 export const fingerprint = (prompt: Prompt): string =>
   JSON.stringify([prompt.systemPrompt, prompt.outputPrompt, prompt.demos.map((d) => [d.question, d.answer])]);

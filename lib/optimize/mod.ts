@@ -26,7 +26,15 @@
  * @module
  */
 export { type AnswerSpace, answerSpace } from "./answer_space.ts";
-export { type Candidate, type Demo, meanScore, messages, type Prompt, type Result } from "./candidate.ts";
+export {
+  type Candidate,
+  type Demo,
+  meanScore,
+  messages,
+  type Prompt,
+  type Result,
+  toDemo,
+} from "./candidate.ts";
 export { LIMITS, type Limits, placeholders, refusal } from "./hygiene.ts";
 export { optimize } from "./loop.ts";
 export type { Policy } from "./operators/edit.ts";

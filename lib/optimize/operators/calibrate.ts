@@ -5,9 +5,10 @@
  * @module
  */
 import { shuffle } from "../../random.ts";
-import type { Candidate, Demo } from "../candidate.ts";
-import { balanced, freshSize, inShares, toDemo } from "./demonstrate.ts";
-import { bias, counts, type Excess, excess, traded } from "./label_bias.ts";
+import type { AnswerSpace } from "../answer_space.ts";
+import { type Candidate, type Demo, toDemo } from "../candidate.ts";
+import { balanced, freshSize, inShares } from "./demonstrate.ts";
+import { bias, type Excess, excess, traded } from "./label_bias.ts";
 import type { Context, Operator, Proposal, Situation } from "./operator.ts";
 
 /** Labels at most: of more, the balance cannot be told from a few answers. */
@@ -27,11 +28,12 @@ export const calibrate: Operator = {
   name: "calibrate",
   practises: FEW * PROBES * ROUNDS,
   asks: 0,
-  applies: ({ train, space, limits }: Situation) =>
-    space.kind === "labels" && space.labels.length > 1 && space.labels.length <= FEW &&
-    train.length > space.labels.length * PROBES && limits.demos > space.labels.length,
+  applies({ train, space, limits }: Situation) {
+    const { length } = labelsOf(space);
+    return length > 1 && length <= FEW && train.length > length * PROBES && limits.demos > length;
+  },
   async propose({ parent, train, space, limits, random, practise }: Context): Promise<Proposal> {
-    const labels = space.kind === "labels" ? space.labels : [];
+    const labels = labelsOf(space);
     const shown = parent.prompt.demos, told = new Set(shown.map(({ question }) => question));
     const unseen = train.filter(({ question }) => !told.has(question)), many = labels.length * PROBES;
     const probes = balanced(unseen.length >= many ? unseen : train, many, random);
@@ -41,9 +43,7 @@ export const calibrate: Operator = {
       ? balanced(others, k, random).map(toDemo)
       : biased(parent, { known: train, labels })
       ? shown
-      : shuffle(inShares(shuffle(others, random), k, counts(shown.map(({ answer }) => answer))), random).map(
-        toDemo,
-      );
+      : shuffle(inShares(shuffle(others, random), k, shown), random).map(toDemo);
     let rate = RATE, before: Excess | null = null;
     const tried: { demos: readonly Demo[]; bias: number }[] = [];
     for (let round = 1; round <= ROUNDS; round++) {
@@ -51,11 +51,12 @@ export const calibrate: Operator = {
       const results = await practise({ ...parent, prompt, practice: new Map() }, probes);
       if (results.length === 0) break;
       const over = excess(results.map(({ answer }) => answer), { known: probes, labels });
-      tried.push({ demos, bias: bias(over) });
-      if (bias(over) <= TOLERATED) break;
+      const off = bias(over);
+      tried.push({ demos, bias: off });
+      if (off <= TOLERATED) break;
       if (before !== null && before.get(most(over))! < 0) rate /= 2;
       before = over;
-      const trades = Math.max(1, Math.round(rate * bias(over) * demos.length));
+      const trades = Math.max(1, Math.round(rate * off * demos.length));
       demos = traded(demos, { train: others, over, trades, random });
     }
     const best = tried.toSorted((a, b) => a.bias - b.bias)[0];
@@ -69,6 +70,8 @@ export const calibrate: Operator = {
     };
   },
 };
+
+const labelsOf = (space: AnswerSpace): readonly string[] => space.kind === "labels" ? space.labels : [];
 
 /** Whether a candidate's answers lean to a label. */
 function biased({ results }: Candidate, known: Parameters<typeof excess>[1]): boolean {

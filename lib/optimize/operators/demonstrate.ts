@@ -4,14 +4,13 @@
  * Fresh sets are drawn balanced over the answers (an unbalanced set teaches a majority answer: Zhao et al., 2021), from
  * questions that differ from one another, or from questions the parent gets wrong. Once some sets were raced, they are made
  * of the demos believed to be worth most, or are small steps from the parent's: some demos traded for better ones, one
- * swapped, some more. A step leaves the others in their places: another
- * order is as far away as another set.
+ * swapped, some more. A step leaves the others in their places: another order is as far away as another set.
  *
  * @module
  */
 import type { Example } from "../../dataset/example.ts";
 import { integer, pick, type Random, sample, shuffle } from "../../random.ts";
-import type { Candidate, Demo } from "../candidate.ts";
+import { type Candidate, type Demo, toDemo } from "../candidate.ts";
 import { drawWorth } from "../worth.ts";
 import { counts } from "./label_bias.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
@@ -116,7 +115,7 @@ const worthySet: Way = (context) => {
     .sort((a, b) => worth.get(b.question)! - worth.get(a.question)!);
   const k = freshSize(train, limits.demos, random), { demos: shown } = parent.prompt;
   const chosen = space.kind === "labels" && shown.length > 0
-    ? inShares(ranked, k, counts(shown.map(({ answer }) => answer)))
+    ? inShares(ranked, k, shown)
     : inTurn(ranked, k, random);
   const demos = shuffle(chosen, random);
   return { demos: demos.map(toDemo), note: `${demos.length} demos believed to be worth most` };
@@ -175,13 +174,9 @@ function inTurn(examples: readonly Example[], k: number, random: Random): Exampl
   return chosen;
 }
 
-/** The first `k` such that each answer has the share it has in `counted`, as nearly as there are examples for. */
-export function inShares(
-  examples: readonly Example[],
-  k: number,
-  counted: ReadonlyMap<string, number>,
-): Example[] {
-  const taken = new Map<string, number>();
+/** The first `k` such that each answer has the share it has in `demos`, as nearly as there are examples for. */
+export function inShares(examples: readonly Example[], k: number, demos: readonly Demo[]): Example[] {
+  const counted = counts(demos.map(({ answer }) => answer)), taken = new Map<string, number>();
   const rest = [...examples], chosen: Example[] = [];
   while (chosen.length < k && rest.length > 0) {
     const due = ({ references: [answer] }: Example) =>
@@ -253,9 +248,6 @@ export function covering(all: readonly Example[], k: number, random: Random): Ex
   }
   return chosen.map((i) => examples[i]!);
 }
-
-/** An example as a demo. */
-export const toDemo = ({ question, references }: Example): Demo => ({ question, answer: references[0]! });
 
 /** How many demos a fresh set has: rather many. */
 export function freshSize(train: readonly Example[], most: number, random: Random): number {

@@ -17,7 +17,7 @@
  */
 import type { Example } from "../../dataset/example.ts";
 import { pick, type Random, shuffle } from "../../random.ts";
-import type { Demo } from "../candidate.ts";
+import { type Demo, toDemo } from "../candidate.ts";
 
 /** By label, the share of answers that say it, less the share it should have. */
 export type Excess = ReadonlyMap<string, number>;
@@ -60,14 +60,8 @@ export function traded(
     const from = drawn(over, (label) => (held.get(label) ?? 0) > 1, random);
     const to = drawn(lack, (label) => spare.some(({ references }) => references[0] === label), random);
     if (from === null || to === null) break;
-    const [{ question } = { question: "" }] = spare.splice(
-      spare.findIndex(({ references }) => references[0] === to),
-      1,
-    );
-    now[pick(now.flatMap(({ answer }, at) => answer === from ? [at] : []), random)] = {
-      question,
-      answer: to,
-    };
+    const [example] = spare.splice(spare.findIndex(({ references }) => references[0] === to), 1);
+    now[pick(now.flatMap(({ answer }, at) => answer === from ? [at] : []), random)] = toDemo(example!);
   }
   return now;
 }
