@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { Benchmark, Row } from "../bench/row.ts";
 import { EXIT, UsageError } from "../lib/command/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
+import { aligned } from "../lib/report/text.ts";
 import { common, main, ROOT, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({
@@ -110,9 +111,7 @@ function table(rows: readonly Row[]): string {
       ],
     ]),
   ];
-  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
-  return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd())
-    .join("\n");
+  return aligned(cells).join("\n");
 }
 
 if (import.meta.main) await main({ name: "bench", summary: "our figures beside our peers'", schema, run });

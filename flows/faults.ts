@@ -5,6 +5,7 @@
  */
 import pLimit from "p-limit";
 import { z } from "zod";
+import { aligned } from "../lib/report/text.ts";
 import { EXIT, UsageError } from "../lib/command/mod.ts";
 import { type Fault, openArena } from "./faults/arena.ts";
 import { migrations, outages, restarts } from "./faults/database.ts";
@@ -86,12 +87,7 @@ function table(lines: readonly Line[]): string {
       line.impossible !== undefined ? "-" : holds(line) ? "yes" : "NO",
     ]),
   ];
-  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
-  return cells.map((row) =>
-    row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)).join(
-      "  ",
-    )
-  ).join("\n");
+  return aligned(cells, (column) => column > 0).join("\n");
 }
 
 if (import.meta.main) {

@@ -15,7 +15,7 @@
  * @module
  */
 import { svg } from "../report/svg.ts";
-import { count, plural, visible } from "../report/text.ts";
+import { aligned, count, plural, visible } from "../report/text.ts";
 
 /** A value by media type. */
 export interface Bundle {
@@ -145,11 +145,7 @@ function table(
   ].join("");
 
   const lines = [[...columns], ...rows].map((row) => row.map((text) => text.replace(/\s+/g, " ")));
-  const widths = columns.map((_, i) => Math.max(...lines.map((row) => row[i]!.length)));
-  const plain = lines.map((row) =>
-    row.map((text, i) => numeric[i] ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)).join("  ")
-      .trimEnd()
-  );
+  const plain = aligned(lines, (i) => numeric[i]!);
   return {
     "text/plain": [title, ...plain, ...more ? [more] : []].join("\n"),
     "text/html": figure(html, title),

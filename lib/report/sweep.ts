@@ -4,7 +4,7 @@
  * @module
  */
 import type { SweepRecord, SweepRow } from "../store/sweeps.ts";
-import { count, dollars, duration, percent, plural, points, term, visible } from "./text.ts";
+import { aligned, count, dollars, duration, percent, plural, points, term, visible } from "./text.ts";
 
 /** The document. Scores are those of the locked test split, null where the claim was not made. */
 export interface SweepResult {
@@ -102,13 +102,7 @@ export function sweepText(record: SweepRecord): string {
       status === "finished" ? stop_reason ?? status : status,
     ]),
   ];
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const table = rows.map((row) =>
-    row.map((cell, column) =>
-      NUMBERS.includes(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)
-    )
-      .join("  ").trimEnd()
-  );
+  const table = aligned(rows, (column) => NUMBERS.includes(column));
   const of = (used: string, cap: string | null) => cap === null ? used : `${used} of ${cap}`;
   const { calls, tokens, usd } = budget;
   return [

@@ -7,6 +7,7 @@ import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
 import { fate } from "./rows.ts";
 import { measurementOf, resultOf, type Scored } from "./result.ts";
 import {
+  aligned,
   count,
   dollars,
   duration,
@@ -81,12 +82,9 @@ export function trialsText({ trials }: ExperimentRecord): string {
     trial.validation === null ? "" : `${percent(trial.validation)} (n=${trial.questions_seen})`,
     fate(trial),
   ]);
-  const widths = cells[0]?.map((_, column) => Math.max(...cells.map((row) => row[column]!.length))) ?? [];
   return [
     "Versions of the prompt, with the validation score; score one of them with deno task evaluate --prompt ID",
-    ...cells.map((row) =>
-      `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()}`
-    ),
+    ...aligned(cells).map((line) => `  ${line}`),
   ].join("\n");
 }
 

@@ -5,12 +5,13 @@
  * or carry a second text between the letters of the first. `visible` shows each of them.
  *
  * ```ts
- * import { percent, shortened, visible } from "./text.ts";
+ * import { aligned, percent, shortened, visible } from "./text.ts";
  * import { deepEqual, equal } from "node:assert/strict";
  *
  * equal(visible("\u001b[31mred\u202e"), "␛[31mred⟨U+202E⟩");
  * deepEqual(shortened("naïve 😀😀", 11), { shown: "naïve 😀", rest: "😀" });
  * equal(percent(0.6267), "62.7");
+ * deepEqual(aligned([["seed", "9.5"], ["best", "62.7"]], (column) => column === 1), ["seed   9.5", "best  62.7"]);
  * ```
  *
  * @module
@@ -37,6 +38,18 @@ export const discreet = (text: string): string =>
     .replace(/\b[a-z][a-z0-9+.-]{0,20}:\/\/\S*/gi, (address) => address.replace(/[?#][^"']*/g, ""))
     .replace(/\bBearer\s+[^\s"']+/gi, "Bearer …")
     .replace(/\b(?:sk|pk|rk|gh[a-z]|AIza|xox[a-z])[-_]?[A-Za-z0-9_-]{16,}/g, "…");
+
+/** Rows of as many cells each as lines of a terminal: two blanks between columns, those that `right` names aligned to it. */
+export function aligned(
+  rows: readonly (readonly string[])[],
+  right: (column: number) => boolean = () => false,
+): string[] {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? [];
+  return rows.map((row) =>
+    row.map((cell, column) => right(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!))
+      .join("  ").trimEnd()
+  );
+}
 
 /** Bytes that a character takes in a page: UTF-8, escaped. */
 const bytes = (code: number): number => {
