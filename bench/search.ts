@@ -15,9 +15,18 @@ import { UsageError } from "../lib/command/mod.ts";
 import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
 import { openLocal } from "../lib/llm/mod.ts";
 import { metric } from "../lib/metrics/mod.ts";
-import { type Cell, NAMES, overhead, runCell, type System, SYSTEMS, versionOf } from "./search/cell.ts";
+import {
+  type Cell,
+  NAMES,
+  overhead,
+  PEERS,
+  runCell,
+  type System,
+  SYSTEMS,
+  versionOf,
+} from "./search/cell.ts";
 import { page } from "./search/page.ts";
-import { type Contest, contest, EACH, type Overheads, scoreAt, shareOfCalls, told } from "./search/table.ts";
+import { type Contest, contest, type Overheads, POINTS, reachedAt, scoreAt, told } from "./search/table.ts";
 import type { Bench, Row, Tools } from "./row.ts";
 
 export const needs = "DSPy and GEPA, 0.5 GB";
@@ -49,7 +58,7 @@ export const bench: Bench = async (tools) => {
   const tasks = quick ? BENCH.slice(0, 2) : among("question set", list("tasks"), [...BENCH, ...TUNING]);
   const systems = among("system", list("systems"), SYSTEMS);
   const seeds = quick ? 1 : Number(asked("seeds"));
-  const budgets = quick ? [QUICK.calls] : list("calls").map(Number);
+  const budgets = quick ? [QUICK.calls] : list("calls").map(Number).sort((a, b) => a - b);
   const cells = await run(
     { tasks, systems, seeds, budgets, atOnce: quick ? 1 : Number(asked("at_once")) },
     tools,
@@ -66,7 +75,7 @@ export const bench: Bench = async (tools) => {
   log(`Table: ${tools.kept}/search.txt, as JSON search.json, with curves search.html; cells beside them`);
   if (!systems.includes("quintet")) return []; // cells for a table to come: there is nobody to hold against them
   return contests.flatMap((contest) => rows(contest, budgets)).concat(
-    summary(contests, cells, budgets),
+    summary(contests, budgets),
     overheadRow(overheads),
   );
 };
@@ -179,12 +188,7 @@ function overheadRow(overheads: Overheads): Row[] {
 
 /** The budgets and some between: what a curve is drawn through. */
 const curve = (budgets: readonly number[]): number[] =>
-  [
-    ...new Set([
-      ...budgets,
-      ...[EACH, 2 * EACH, 4 * EACH, 6 * EACH].filter((calls) => calls < Math.max(...budgets)),
-    ]),
-  ]
+  [...new Set([...budgets, ...POINTS.filter((calls) => calls < Math.max(...budgets))])]
     .sort((a, b) => a - b);
 
 async function read(task: string): Promise<Dataset> {
@@ -195,64 +199,51 @@ async function read(task: string): Promise<Dataset> {
 }
 
 /** One row a task and budget: Quintet's score beside that of the best of the others. */
-function rows({ task, standings }: Contest, budgets: readonly number[]): Row[] {
-  return budgets.map((budget) => {
-    const scored = standings.flatMap(({ system, reached }) =>
-      reached.filter((at) => at.budget === budget && at.score !== null).map((at) => ({ system, ...at }))
+const rows = (contest: Contest, budgets: readonly number[]): Row[] =>
+  budgets.map((budget) => {
+    const [own, others] = parted(reachedAt(contest, budget));
+    const best = others.toSorted((a, b) => b.score - a.score)[0];
+    return figure(
+      `${contest.task}, ${budget} calls`,
+      100 * (own?.score ?? 0),
+      `points of 100 on test (${TUNING.includes(contest.task) ? "tuning" : "bench"} set)`,
+      "no other significantly better",
+      own !== undefined && !others.some(({ against }) => against!.significant && against!.mean < 0),
+      best && [NAMES[best.system], 100 * best.score],
     );
-    const own = scored.find(({ system }) => system === "quintet")?.score ?? null;
-    const others = scored.filter(({ system }) => system !== "quintet");
-    const best = others.toSorted((a, b) => b.score! - a.score!)[0];
-    return {
-      name: `search, ${task}, ${budget} calls`,
-      value: 100 * (own ?? 0),
-      unit: `points of 100 on test (${TUNING.includes(task) ? "tuning" : "bench"} set)`,
-      peer: best ? NAMES[best.system] : null,
-      peer_value: best ? 100 * best.score! : null,
-      ratio: best?.score ? (own ?? 0) / best.score : null,
-      bar: "no other significantly better",
-      holds: own !== null && !others.some(({ against }) => against!.significant && against!.mean < 0),
-    };
   });
-}
+
+/** Quintet, and all others. */
+const parted = <T extends { readonly system: System }>(all: readonly T[]): [T | undefined, T[]] => [
+  all.find(({ system }) => system === "quintet"),
+  all.filter(({ system }) => system !== "quintet"),
+];
 
 /** What holds over all tasks. */
-function summary(
-  contests: readonly Contest[],
-  cells: readonly Cell[],
-  budgets: readonly number[],
-): Row[] {
+function summary(contests: readonly Contest[], budgets: readonly number[]): Row[] {
   const budget = budgets.includes(1000) ? 1000 : Math.max(...budgets);
-  const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Infinity;
-  const wins = contests.filter(({ standings }) => {
-    const now = standings.filter(({ system }) => system !== "random").flatMap(({ reached }) =>
-      reached.flatMap((at) => at.budget === budget && at.against ? [at.against] : [])
-    );
-    return now.length > 0 && now.every(({ mean, significant }) => mean > 0 && significant);
+  const all = contests.map((contest) => reachedAt(contest, budget));
+  const wins = all.filter((reached) => {
+    const against = reached.flatMap((at) => PEERS.includes(at.system) && at.against ? [at.against] : []);
+    return against.length > 0 && against.every(({ mean, significant }) => mean > 0 && significant);
   }).length;
-  const mean = (system: System) => {
-    const scores = contests.map(({ task }) =>
-      scoreAt(cells.filter((cell) => cell.task === task && cell.system === system), budget)
-    );
-    return scores.every((score) => score !== null)
-      ? scores.reduce((sum, score) => sum + score!, 0) / scores.length
-      : null;
-  };
-  const peers = SYSTEMS.filter((system) => system !== "quintet").map((system) => ({
-    system,
-    mean: mean(system),
-  }))
-    .filter(({ mean }) => mean !== null).toSorted((a, b) => b.mean! - a.mean!);
-  const own = mean("quintet") ?? 0;
-  const shares = contests.map(({ task }) => shareOfCalls(task, cells)).filter((share) => share !== null);
+  const means = SYSTEMS.flatMap((system) => {
+    const scores = all.flatMap((reached) => reached.filter((at) => at.system === system));
+    if (scores.length < all.length) return [];
+    return [{ system, mean: scores.reduce((sum, { score }) => sum + score, 0) / scores.length }];
+  });
+  const [own, others] = parted(means);
+  const best = others.toSorted((a, b) => b.mean - a.mean)[0];
+  const shares = contests.flatMap(({ shareOfCalls }) => shareOfCalls ?? []).sort((a, b) => a - b);
+  const share = shares[shares.length >> 1] ?? Infinity;
   return [
     figure(
       `mean of ${contests.length} tasks, ${budget} calls`,
-      100 * own,
+      100 * (own?.mean ?? 0),
       "points of 100 on test",
       "above every peer",
-      peers.length > 0 && own > peers[0]!.mean!,
-      peers[0] && [NAMES[peers[0].system], 100 * peers[0].mean!],
+      best !== undefined && (own?.mean ?? 0) > best.mean,
+      best && [NAMES[best.system], 100 * best.mean],
     ),
     figure(
       `tasks won, ${budget} calls`,
@@ -263,15 +254,15 @@ function summary(
     ),
     figure(
       "calls to the best peer's final score",
-      median(shares),
+      share,
       "of all that peer's calls, median over tasks",
       "<= 0.5",
-      median(shares) <= 0.5,
+      share <= 0.5,
     ),
   ];
 }
 
-/** A row of what holds over all tasks. */
+/** A row, and whom it is held against. */
 const figure = (
   name: string,
   value: number,
@@ -284,5 +275,5 @@ const figure = (
   ...{ value, unit, bar, holds },
   peer: peer?.[0] ?? null,
   peer_value: peer?.[1] ?? null,
-  ratio: peer ? value / peer[1] : null,
+  ratio: peer?.[1] ? value / peer[1] : null,
 });

@@ -17,6 +17,9 @@ import { type Incumbent, prompt, type Row, type Task } from "./task.ts";
 export const SYSTEMS = ["quintet", "random", "bootstrap", "mipro", "gepa"] as const;
 export type System = typeof SYSTEMS[number];
 
+/** Those of others. */
+export const PEERS: readonly System[] = ["bootstrap", "mipro", "gepa"];
+
 /** What they are called in full. */
 export const NAMES: Readonly<Record<System, string>> = {
   quintet: "Quintet",

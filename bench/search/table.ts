@@ -4,8 +4,9 @@
  * @module
  */
 import { random } from "../../lib/random.ts";
+import { aligned } from "../../lib/report/text.ts";
 import { bootstrap, type Comparison, type Interval, paired } from "../../lib/statistics/mod.ts";
-import { at, type Cell, NAMES, type System } from "./cell.ts";
+import { at, type Cell, NAMES, PEERS, type System } from "./cell.ts";
 
 /** A system's best prompts at a budget, in the mean over its seeds. */
 export interface Reached {
@@ -22,7 +23,7 @@ export interface Reached {
 export interface Standing {
   readonly system: System;
   readonly seeds: number;
-  /** By budget, the smallest first. */
+  /** By budget, in their order. */
   readonly reached: readonly Reached[];
   /** Calls until the mean test score is nine tenths of the best that any system ends with; infinite where it never is. */
   readonly callsToMost: number;
@@ -37,6 +38,11 @@ export interface Standing {
 export interface Contest {
   readonly task: string;
   readonly standings: readonly Standing[];
+  /**
+   * The calls after which Quintet's mean test score reaches the final one of the best peer, as a share of all calls that
+   * peer made; infinite where it never does, null where no peer has a score.
+   */
+  readonly shareOfCalls: number | null;
 }
 
 /** What "most of the best score" is. */
@@ -57,12 +63,12 @@ export function scoreAt(cells: readonly Cell[], budget: number): number | null {
 
 /** Compares the systems of a task at each budget. */
 export function contest(task: string, all: readonly Cell[], budgets: readonly number[]): Contest {
-  const of = cellsOf(task, all);
+  const of = (system: System) => all.filter((cell) => cell.task === task && cell.system === system);
   const systems = [...new Set(all.map(({ system }) => system))];
   const best = Math.max(...systems.map((system) => scoreAt(of(system), Infinity) ?? 0));
   const standings = systems.filter((system) => of(system).length > 0).map((system): Standing => ({
     ...{ system, seeds: of(system).length },
-    reached: budgets.toSorted((a, b) => a - b).map((budget): Reached => {
+    reached: budgets.map((budget): Reached => {
       const theirs = questions(of(system), budget), own = questions(of("quintet"), budget);
       const draw = (what: string) => random(`${task} ${system} ${budget} ${what}`);
       return {
@@ -79,33 +85,35 @@ export function contest(task: string, all: readonly Cell[], budgets: readonly nu
     seconds: mean(of(system), ({ seconds }) => seconds),
     failures: of(system).flatMap(({ failure, seed }) => failure ? [`seed ${seed}: ${failure}`] : []),
   }));
-  return { task, standings };
+  const peers = standings.filter(({ system }) => PEERS.includes(system)).flatMap(({ system, calls }) => {
+    const score = scoreAt(of(system), Infinity);
+    return score === null ? [] : [{ score, calls }];
+  }).toSorted((a, b) => b.score - a.score || a.calls - b.calls);
+  const first = peers[0];
+  return { task, standings, shareOfCalls: first ? callsTo(first.score, of("quintet")) / first.calls : null };
 }
 
-/** Calls after which the best prompts so far are measured in any case: those of all seeds. */
-export const EACH = 250;
+/** Calls after which the best prompt so far is measured in any case, so that seeds can be averaged there. */
+export const POINTS = [250, 500, 1000, 1500];
 
 /** The calls after which the mean test score over seeds is seen to reach `score`; infinite where it never does. */
 function callsTo(score: number, cells: readonly Cell[]): number {
+  const own = cells.flatMap(({ incumbents }) => incumbents.map(({ calls }) => calls));
   const most = Math.max(...cells.map(({ count }) => count.calls));
-  const steps = new Set(cells.flatMap(({ incumbents }) => incumbents.map(({ calls }) => calls)));
-  for (let calls = EACH; calls <= most; calls += EACH) steps.add(calls);
+  const steps = new Set([...own, ...POINTS.filter((calls) => calls <= most)]);
   return [...steps].sort((a, b) => a - b).find((calls) => (scoreAt(cells, calls) ?? -1) >= score) ?? Infinity;
 }
 
-/**
- * The calls after which Quintet's mean test score reaches the final one of the best peer, as a share of all calls that peer
- * made; infinite where it never does, null where no peer has a score.
- */
-export function shareOfCalls(task: string, all: readonly Cell[]): number | null {
-  const of = cellsOf(task, all);
-  const peers = (["bootstrap", "mipro", "gepa"] as const).flatMap((system) => {
-    const score = scoreAt(of(system), Infinity);
-    return score === null ? [] : [{ score, calls: mean(of(system), ({ count }) => count.calls) }];
-  }).toSorted((a, b) => b.score - a.score || a.calls - b.calls);
-  const best = peers[0];
-  return best ? callsTo(best.score, of("quintet")) / best.calls : null;
-}
+/** Each system that has a score at a budget, with what it reached there. */
+export const reachedAt = (
+  { standings }: Contest,
+  budget: number,
+): (Reached & { readonly system: System; readonly score: number })[] =>
+  standings.flatMap(({ system, reached }) =>
+    reached.flatMap((at) =>
+      at.budget === budget && at.score !== null ? [{ ...at, system, score: at.score }] : []
+    )
+  );
 
 /** The standings of all tasks as text: a line for a task and a system, below a head. */
 export function told(contests: readonly Contest[], overheads: Overheads): string {
@@ -122,10 +130,7 @@ export function told(contests: readonly Contest[], overheads: Overheads): string
   );
   const budgets = contests[0]?.standings[0]?.reached.map(({ budget }) => `${budget} calls`) ?? [];
   const all = [[...["task", "system", "seeds"], ...budgets, ...COLUMNS], ...lines];
-  const widths = all[0]!.map((_, column) => Math.max(...all.map((line) => line[column]!.length)));
-  return all.map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd() + "\n").join(
-    "",
-  );
+  return `${aligned(all).join("\n")}\n`;
 }
 
 /** What stands after the scores in each line of a table. */
@@ -140,9 +145,6 @@ export const COLUMNS = [
 
 /** Milliseconds of a system's own for each call (cell.ts), where that was measured. */
 export type Overheads = ReadonlyMap<System, number>;
-
-const cellsOf = (task: string, all: readonly Cell[]) => (system: System): Cell[] =>
-  all.filter((cell) => cell.task === task && cell.system === system);
 
 const mean = <T>(items: readonly T[], value: (item: T) => number): number =>
   items.reduce((sum, item) => sum + value(item), 0) / items.length;
