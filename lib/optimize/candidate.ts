@@ -26,7 +26,15 @@ export interface Prompt {
   /** Said after every question: the form the answer should take. */
   readonly outputPrompt: string;
   readonly demos: readonly Demo[];
+  /**
+   * By answer, what is added to the log-probability of its first token, in nats: what a model says too often under these demos
+   * is made less likely (`logit_bias` of OpenAI's API). Left out where nothing is added.
+   */
+  readonly bias?: Bias;
 }
+
+/** By answer, what is added to the log-probability of its first token, in nats. */
+export type Bias = Readonly<Record<string, number>>;
 
 /** The chat that asks `question` under `prompt`. Demos take the question's own form, so that they show what is asked. */
 export function messages(prompt: Prompt, question: string): Message[] {
@@ -46,9 +54,12 @@ export function messages(prompt: Prompt, question: string): Message[] {
 /** An example as a demo. */
 export const toDemo = ({ question, references }: Example): Demo => ({ question, answer: references[0]! });
 
-/** Equal for two prompts that send the same messages, and for no others. */
-export const fingerprint = (prompt: Prompt): string =>
-  JSON.stringify([prompt.systemPrompt, prompt.outputPrompt, prompt.demos.map((d) => [d.question, d.answer])]);
+/** Equal for two prompts that send the same messages with the same bias, and for no others. */
+export const fingerprint = ({ systemPrompt, outputPrompt, demos, bias }: Prompt): string =>
+  JSON.stringify([
+    ...[systemPrompt, outputPrompt, demos.map((d) => [d.question, d.answer])],
+    ...bias ? [Object.entries(bias).toSorted()] : [],
+  ]);
 
 /** What the primary model said to one question under one prompt, and what it was worth. */
 export interface Result {

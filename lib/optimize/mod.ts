@@ -27,6 +27,7 @@
  */
 export { type AnswerSpace, answerSpace } from "./answer_space.ts";
 export {
+  type Bias,
   type Candidate,
   type Demo,
   meanScore,
