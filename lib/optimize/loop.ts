@@ -19,6 +19,7 @@ import { answerSpace } from "./answer_space.ts";
 import { reward } from "./bandit.ts";
 import { type Candidate, mean, meanScore, paired } from "./candidate.ts";
 import { LIMITS } from "./hygiene.ts";
+import { balance } from "./operators/balance.ts";
 import { calibrate } from "./operators/calibrate.ts";
 import { constrainOutput } from "./operators/constrain_output.ts";
 import { demonstrate } from "./operators/demonstrate.ts";
@@ -30,8 +31,8 @@ import { COURSE, missing, race, type Verdict } from "./race.ts";
 import { type Proposed, refine } from "./refine.ts";
 import {
   affordable,
-  breadthOf,
   candidate,
+  entryPrice,
   type Options,
   type Outcome,
   type Search,
@@ -74,9 +75,8 @@ export async function* optimize(options: Options): AsyncGenerator<Trial, Outcome
 
       const questions = rotated(order, (iteration - 1) * course.block); // so that no block decides every first heat
       const block = questions.slice(0, course.block);
-      if ((missing([search.incumbent], block) + block.length) * callsEach > affordable(search)) {
-        return end("budget", iteration - 1);
-      }
+      const needed = missing([search.incumbent], block) * callsEach + entryPrice(search);
+      if (needed > affordable(search)) return end("budget", iteration - 1);
 
       const answers = await step(
         "primary_inference",
@@ -90,7 +90,8 @@ export async function* optimize(options: Options): AsyncGenerator<Trial, Outcome
         iteration,
         () => refine(search, random.fork(iteration)),
       );
-      const verdicts = await race(search.incumbent, entrants(search, proposed), {
+      const entrants = proposed.flatMap(({ refused, candidate }) => refused === null ? [candidate] : []);
+      const verdicts = await race(search.incumbent, entrants, {
         questions,
         course,
         random: random.fork(`race ${iteration}`),
@@ -154,15 +155,6 @@ async function evaluation({ options: { score } }: Search, answers: Answers): Pro
   });
 }
 
-/** The sound proposals that the budget lets run the first heat. */
-function entrants(search: Search, proposed: readonly Proposed[]): Candidate[] {
-  const { course, validation, callsEach } = search.options;
-  const places = Math.floor(affordable(search) / (callsEach * Math.min(course.block, validation.length)));
-  return proposed.filter(({ refused }) => refused === null).slice(0, Math.min(breadthOf(search), places)).map(
-    (p) => p.candidate,
-  );
-}
-
 /** Takes the verdicts to heart: the winner becomes the incumbent, the operators are rewarded, the reasons remembered. */
 function settle(
   search: Search,
@@ -174,7 +166,7 @@ function settle(
   const trials = proposed.map(({ candidate, refused, predicted, cost }): Trial => {
     const verdict = verdicts.find((verdict) => verdict.candidate === candidate);
     const accepted = verdict?.won ?? false;
-    const reason = refused ?? verdict?.reason ?? "not raced: others promised more";
+    const reason = refused ?? verdict!.reason;
     const [before, after] = paired(incumbent, candidate, search.options.validation);
     const gain = Math.max(0, mean(after) - mean(before)) * after.length /
       (after.length + search.options.course.block);
@@ -197,11 +189,15 @@ async function onTarget(search: Search, questions: readonly Example[]): Promise<
   return !search.spent && meanScore(incumbent) >= target;
 }
 
+/** Challengers in a race, and in the first one. */
+const BREADTH = 6, OPENING = 16;
+
 /** Fills in the defaults. */
 function begin(options: Options): Search {
   if (options.validation.length === 0) {
     throw new RangeError("Cannot optimize as there are no validation questions");
   }
+  const space = answerSpace(options.train);
   const seed = candidate(0, {
     prompt: options.seedPrompt,
     operator: "seed",
@@ -213,6 +209,7 @@ function begin(options: Options): Search {
       operators: [
         demonstrate,
         calibrate,
+        balance,
         constrainOutput,
         recombine,
         edit(options.policy),
@@ -226,14 +223,14 @@ function begin(options: Options): Search {
       target: 0.9,
       maxIterations: 10,
       patience: 3,
-      breadth: 6,
-      opening: 16,
+      breadth: BREADTH,
+      opening: options.tell && space.kind === "labels" ? options.breadth ?? BREADTH : OPENING,
       course: COURSE,
       limits: LIMITS,
       step: async (_name, _iteration, work) => await work(),
       ...options,
     },
-    space: answerSpace(options.train),
+    space,
     seed,
     known: [seed],
     pool: [seed],

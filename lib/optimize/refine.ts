@@ -4,18 +4,20 @@
  *
  * @module
  */
-import { pick, type Random } from "../random.ts";
+import { pick, type Random, shuffle } from "../random.ts";
 import { choose } from "./bandit.ts";
-import type { Candidate, Result } from "./candidate.ts";
+import { calibration, probesFor } from "./calibration.ts";
+import { type Candidate, type Result, toDemo } from "./candidate.ts";
 import { readable, refusal, UNREADABLE } from "./hygiene.ts";
+import { inShares } from "./operators/demonstrate.ts";
 import type { Operator, Proposal, Situation } from "./operators/operator.ts";
-import { affordable, breadthOf, candidate, type Search } from "./search.ts";
+import { affordable, breadthOf, calibrates, candidate, entryPrice, type Search } from "./search.ts";
 
 /**
- * In the first race, where no operator has earned anything yet, two places in three try demos, one of them calibrated where
- * there are few labels; the third is the bandit's.
+ * In the first race no operator has earned anything yet. Where prompts can be calibrated, each place tries demos with a bias;
+ * else two in three try demos, one of them balanced anew where there are few labels, and the third is the bandit's.
  */
-const OPENING = ["demonstrate", "calibrate"], PLACES = 3;
+const OPENING = ["demonstrate", "balance"], PLACES = 3;
 
 /** A proposal with its place in the lineage. */
 export interface Proposed {
@@ -65,7 +67,38 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
     : null;
   const ranked = sound.map((proposal, i) => ({ ...proposal, predicted: expected?.[i] ?? null }))
     .sort((a, b) => (b.predicted ?? 0) - (a.predicted ?? 0) || a.candidate.index - b.candidate.index);
-  return [...ranked, ...proposed.filter(({ refused }) => refused !== null)];
+  const entrants = Math.min(breadthOf(search), Math.floor(affordable(search) / entryPrice(search)));
+  const entering = await Promise.all(
+    ranked.slice(0, entrants).map((proposal, i) => calibrated(search, proposal, random.fork(`probes ${i}`))),
+  );
+  return [
+    ...entering,
+    ...ranked.slice(entrants).map((proposal) => ({
+      ...proposal,
+      refused: "not raced: others promised more",
+    })),
+    ...proposed.filter(({ refused }) => refused !== null),
+  ];
+}
+
+/** A proposal with the bias that fits its prompt, if it has one: told by what the model might say to some of train. */
+async function calibrated(search: Search, proposal: Proposed, random: Random): Promise<Proposed> {
+  const { options: { tell, train }, space } = search;
+  const { bias, ...prompt } = proposal.candidate.prompt;
+  if (!bias || !tell || space.kind !== "labels") return proposal;
+  const shown = new Set(prompt.demos.map(({ question }) => question));
+  const unseen = train.filter(({ question }) => !shown.has(question)), many = probesFor(space);
+  const asked = inShares(shuffle(unseen.length < many ? train : unseen, random), many, train.map(toDemo));
+  search.calls += asked.length;
+  const replies = await Promise.all(asked.map((example) => tell(prompt, example)));
+  const probes = asked.flatMap(({ references: [label] }, i) => {
+    const firsts = replies[i]?.firsts;
+    return firsts && Object.keys(firsts).length > 0 ? [{ firsts, label: label! }] : [];
+  });
+  const fitted = probes.length === 0 ? prompt : { ...prompt, bias: calibration(probes, space.labels) };
+  const candidate = { ...proposal.candidate, prompt: fitted };
+  search.known[candidate.index] = candidate;
+  return { ...proposal, candidate, cost: proposal.cost + asked.length };
 }
 
 /** Who works on a proposal, on what, with which draws. */
@@ -85,13 +118,15 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
     space,
   } = search;
   const priceOf = ({ practises, asks }: Operator) => practises * callsEach + asks;
-  let purse = affordable(search) - breadthOf(search) * course.block * callsEach;
-  const opening = pool.length > 1
-    ? []
-    : OPENING.flatMap((name) => operators.find((operator) => operator.name === name) ?? []);
+  let purse = affordable(search) - breadthOf(search) * entryPrice(search);
+  const opening = (place: number) =>
+    pool.length > 1 ? [] : calibrates(search) ? ["calibrate"] : OPENING.slice(0, place % PLACES);
   return places.flatMap((random, i): Place[] => {
     const parent = random() < FROM_INCUMBENT ? search.incumbent : winner(pool, random);
-    const situation = { parent, pool, train, space, limits, rejected, advice, random };
+    const situation = {
+      ...{ parent, pool, train, space, limits, rejected, advice, random },
+      calibrates: calibrates(search),
+    };
     const able = operators.filter((operator) =>
       priceOf(operator) <= Math.max(purse, 0) && operator.applies(situation)
     );
@@ -101,7 +136,7 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
       operator,
       cost: operator.practises + operator.asks * askCost + course.block,
     }));
-    const turn = opening.slice(0, i % PLACES).findLast((operator) => able.includes(operator));
+    const turn = opening(i).flatMap((name) => able.find((operator) => operator.name === name) ?? []).at(-1);
     const operator = turn ?? choose(arms, trial, random).operator;
     purse -= priceOf(operator);
     return [{ operator, parent, situation }];

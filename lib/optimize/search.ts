@@ -8,6 +8,7 @@ import type { Completion, Message } from "../llm/model.ts";
 import type { Random } from "../random.ts";
 import type { AnswerSpace } from "./answer_space.ts";
 import type { Arms } from "./bandit.ts";
+import { type Firsts, probesFor } from "./calibration.ts";
 import type { Candidate, Prompt } from "./candidate.ts";
 import type { Limits } from "./hygiene.ts";
 import type { Policy } from "./operators/edit.ts";
@@ -57,13 +58,21 @@ export interface Options {
   readonly random: Random;
   /** The primary model's answer, or null when there is none (the question then counts for nobody). */
   readonly answer: (prompt: Prompt, example: Example) => Promise<Answer | null>;
+  /**
+   * The primary model's answer with the log-probabilities of the tokens it might have begun with; left out where the model does
+   * not tell them or takes no bias.
+   */
+  readonly tell?: (
+    prompt: Prompt,
+    example: Example,
+  ) => Promise<(Answer & { readonly firsts?: Firsts }) | null>;
   /** What an answer is worth, in [0, 1], or null when nobody can tell (the question then counts for nobody). */
   readonly score: (answer: string, example: Example) => number | null | Promise<number | null>;
   /** Asks the optimizer model. */
   readonly ask: (messages: readonly Message[]) => Promise<Completion>;
   readonly surrogate?: Surrogate;
   readonly policy?: Policy;
-  /** Ways to make prompts. @default the seven of this room */
+  /** Ways to make prompts. @default the eight of this room */
   readonly operators?: readonly Operator[];
   /** Hints for the optimizer model, such as the surrogate's strongest features. @default {[]} */
   readonly advice?: readonly string[];
@@ -81,7 +90,10 @@ export interface Options {
   readonly patience?: number;
   /** Challengers in a race. @default {6} */
   readonly breadth?: number;
-  /** The same in the first race, where nothing is known yet and choices of demos differ most. @default {16} */
+  /**
+   * The same in the first race, where nothing is known yet and choices of demos differ most.
+   * @default {16; as many as later where prompts are calibrated, as they differ less then}
+   */
   readonly opening?: number;
   /** @default {{ block: 10, alpha: 0.1 }} */
   readonly course?: Course;
@@ -116,8 +128,9 @@ export interface Outcome {
   readonly calls: number;
 }
 
-/** The options with every default filled in; the two slots may stay empty. */
-export type Settled = Required<Omit<Options, "surrogate" | "policy">> & Pick<Options, "surrogate" | "policy">;
+/** The options with every default filled in; some slots may stay empty. */
+export type Settled = Required<Omit<Options, Slot>> & Pick<Options, Slot>;
+type Slot = "surrogate" | "policy" | "tell";
 
 /** A run in progress. */
 export interface Search {
@@ -140,6 +153,16 @@ export interface Search {
 
 /** Answers the search may still ask for. */
 export const affordable = ({ options, calls }: Search): number => options.maxCalls - calls;
+
+/** Whether prompts can be calibrated. */
+export const calibrates = ({ options: { tell }, space }: Search): boolean =>
+  tell !== undefined && space.kind === "labels";
+
+/** What a challenger costs at least, in calls: it is calibrated, where prompts are, and runs the first heat. */
+export const entryPrice = (search: Search): number => {
+  const { options: { callsEach, course, validation }, space } = search;
+  return callsEach * Math.min(course.block, validation.length) + (calibrates(search) ? probesFor(space) : 0);
+};
 
 /** Challengers of the next race. It does not go by the budget: a run that goes on with another one is the same run. */
 export const breadthOf = ({ options: { breadth, opening }, pool }: Search): number =>

@@ -22,6 +22,8 @@ export interface Situation {
   readonly limits: Limits;
   /** Trials that did not help, newest last, each with why. */
   readonly rejected: readonly { readonly prompt: Prompt; readonly reason: string }[];
+  /** Whether prompts can be calibrated: answers are labels, and the model takes a bias and tells what it needs. */
+  readonly calibrates: boolean;
   /** Hints of the surrogate for the optimizer model, in words. */
   readonly advice: readonly string[];
   readonly random: Random;
@@ -37,7 +39,10 @@ export interface Context extends Situation {
   suggest(): Promise<readonly Edit[]>;
 }
 
-/** A prompt worth a race, or the reason why there is none. */
+/**
+ * A prompt worth a race, or the reason why there is none. One with a bias, whatever is in it, is calibrated before it is raced:
+ * what fitted its parent does not fit it.
+ */
 export type Proposal =
   | {
     readonly prompt: Prompt;

@@ -5,7 +5,7 @@ import { random } from "../../random.ts";
 import { answerSpace } from "../answer_space.ts";
 import type { Candidate, Prompt } from "../candidate.ts";
 import { candidate } from "../search.ts";
-import { calibrate } from "./calibrate.ts";
+import { balance } from "./balance.ts";
 import { constrainOutput, outputPrompts } from "./constrain_output.ts";
 import { balanced, demonstrate, spread } from "./demonstrate.ts";
 import { edit } from "./edit.ts";
@@ -108,7 +108,7 @@ function leaning(most: number, asked: Prompt[]): Partial<Context> {
   };
 }
 
-Deno.test("calibrate trades demos until both labels are said", async () => {
+Deno.test("balance trades demos until both labels are said", async () => {
   for (const most of [3, 5, 11, 13]) {
     for (let seed = 0; seed < 10; seed++) {
       const asked: Prompt[] = [], few = leaning(most, asked);
@@ -127,7 +127,7 @@ Deno.test("calibrate trades demos until both labels are said", async () => {
         parent.results.set(result.example.id, result);
       }
       asked.length = 0;
-      const made = await calibrate.propose(context({ ...few, parent, random: random(seed) }));
+      const made = await balance.propose(context({ ...few, parent, random: random(seed) }));
       ok("prompt" in made);
       ok(asked.length <= 4);
       equal(made.prompt.demos.length, 16);
@@ -139,7 +139,7 @@ Deno.test("calibrate trades demos until both labels are said", async () => {
   }
 });
 
-Deno.test("calibrate makes a set of the parent's balance where the parent does not lean", async () => {
+Deno.test("balance makes a set of the parent's balance where the parent does not lean", async () => {
   const few = leaning(12, []);
   const answers = few.train!.map(({ references }) => references[0]!);
   const parent = candidate(0, {
@@ -155,7 +155,7 @@ Deno.test("calibrate makes a set of the parent's balance where the parent does n
   answers.forEach((answer, i) =>
     parent.results.set(`${i}`, { example: few.train![i]!, answer, ...{ score: 1, completion: "" } })
   );
-  const made = await calibrate.propose(context({ ...few, parent }));
+  const made = await balance.propose(context({ ...few, parent }));
   ok("prompt" in made);
   const odd = made.prompt.demos.filter(({ answer }) => answer === "odd").length;
   ok(odd > made.prompt.demos.length * 0.7, made.note);
@@ -165,12 +165,12 @@ Deno.test("calibrate makes a set of the parent's balance where the parent does n
   ok(kept.length < made.prompt.demos.length, "other demos");
 });
 
-Deno.test("calibrate applies where there are two or three labels", () => {
-  equal(calibrate.applies(context(leaning(8, []))), true);
-  equal(calibrate.applies(context()), true); // three colours
-  equal(calibrate.applies(context({ ...leaning(8, []), train: [] })), false);
-  equal(calibrate.applies(context({ space: { kind: "number" } })), false);
-  equal(calibrate.applies(context({ space: { kind: "labels", labels: ["a", "b", "c", "d"] } })), false);
+Deno.test("balance applies where there are two or three labels", () => {
+  equal(balance.applies(context(leaning(8, []))), true);
+  equal(balance.applies(context()), true); // three colours
+  equal(balance.applies(context({ ...leaning(8, []), train: [] })), false);
+  equal(balance.applies(context({ space: { kind: "number" } })), false);
+  equal(balance.applies(context({ space: { kind: "labels", labels: ["a", "b", "c", "d"] } })), false);
 });
 
 Deno.test("balanced() shares the places equally among the answers", () => {
