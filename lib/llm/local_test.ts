@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, notEqual, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { ensurePython } from "../python/mod.ts";
 import { random, shuffle } from "../random.ts";
@@ -49,6 +49,21 @@ Deno.test("openLocal() answers the same alone, beside others, after others, and 
   await using other = await open();
   const there = await texts(other, REQUESTS.toReversed());
   for (const request of REQUESTS) equal(there.get(request), alone.get(request));
+});
+
+Deno.test("openLocal() tells what an answer might have begun with, and answers the same", async () => {
+  await using model = await open();
+  for (const request of REQUESTS.slice(0, 4)) {
+    const plain = await model.complete(request);
+    const { text, firsts } = await model.complete({ ...request, firsts: true });
+    equal(text, plain.text);
+    equal(plain.firsts, undefined);
+    const [likeliest, ...others] = Object.entries(firsts!).sort(([, a], [, b]) => b - a);
+    ok(text.startsWith(likeliest![0]), `${text}: ${JSON.stringify(firsts)}`);
+    equal(others.length, 9);
+    const sum = [likeliest!, ...others].reduce((sum, [, logprob]) => sum + Math.exp(logprob), 0);
+    ok(sum > 0.2 && sum < 1.0001, `${sum}`);
+  }
 });
 
 Deno.test("openLocal() counts tokens, ends where it was told, and draws each sample once", async () => {

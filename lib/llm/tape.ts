@@ -63,7 +63,7 @@ export function tapeModel(tape: Tape): LanguageModel {
   };
 }
 
-/** A model that records every answer of `model`; errors are not recorded. */
+/** A model that records every answer of `model`; errors are not recorded, nor are first tokens: a tape takes no bias anew. */
 export function recorder(model: LanguageModel): LanguageModel & { tape(): Tape } {
   const answers = new Map<string, Recording>();
   return {
@@ -76,6 +76,7 @@ export function recorder(model: LanguageModel): LanguageModel & { tape(): Tape }
       answers.set(key, { key, request, promptTokensAtMost: model.promptTokensAtMost(request), completion });
       return completion;
     },
+    ...model.firstToken ? { firstToken: model.firstToken } : {},
     tape: () => ({
       name: model.name,
       identity: model.identity,
@@ -85,10 +86,12 @@ export function recorder(model: LanguageModel): LanguageModel & { tape(): Tape }
 }
 
 /** SHA-256 of what the caller decides, in a fixed order of fields. */
-const keyOf = ({ messages, temperature, maxTokens, sample = 0 }: ModelRequest): string =>
+const keyOf = ({ messages, temperature, maxTokens, sample = 0, bias, firsts }: ModelRequest): string =>
   createHash("sha256").update(JSON.stringify([
     messages.map(({ role, content }) => [role, content]),
     temperature,
     maxTokens,
     sample,
+    ...bias ? [{ bias: Object.entries(bias).sort(([a], [b]) => a < b ? -1 : 1) }] : [],
+    ...firsts ? [{ firsts }] : [],
   ])).digest("hex");

@@ -57,6 +57,14 @@ export interface Options {
   readonly random: Random;
   /** The primary model's answer, or null when there is none (the question then counts for nobody). */
   readonly answer: (prompt: Prompt, example: Example) => Promise<Answer | null>;
+  /**
+   * The primary model's answer with the log-probabilities of the tokens it might have begun with; left out where the model does
+   * not tell them or takes no bias.
+   */
+  readonly tell?: (
+    prompt: Prompt,
+    example: Example,
+  ) => Promise<(Answer & { readonly firsts?: Readonly<Record<string, number>> }) | null>;
   /** What an answer is worth, in [0, 1], or null when nobody can tell (the question then counts for nobody). */
   readonly score: (answer: string, example: Example) => number | null | Promise<number | null>;
   /** Asks the optimizer model. */
@@ -116,8 +124,9 @@ export interface Outcome {
   readonly calls: number;
 }
 
-/** The options with every default filled in; the two slots may stay empty. */
-export type Settled = Required<Omit<Options, "surrogate" | "policy">> & Pick<Options, "surrogate" | "policy">;
+/** The options with every default filled in; the slots may stay empty. */
+export type Settled = Required<Omit<Options, Slot>> & Pick<Options, Slot>;
+type Slot = "surrogate" | "policy" | "tell";
 
 /** A run in progress. */
 export interface Search {
