@@ -45,7 +45,7 @@ export interface Completion {
   readonly usage: Usage | null;
   /**
    * Log-probabilities of the likeliest tokens that the answer might have begun with, by their text, where they were wanted and
-   * the provider told them: of llama.cpp and vLLM, those before `bias` is added.
+   * the provider told them. llama.cpp tells them as they are before `bias` is added.
    */
   readonly firsts?: Readonly<Record<string, number>>;
 }

@@ -63,7 +63,10 @@ export function tapeModel(tape: Tape): LanguageModel {
   };
 }
 
-/** A model that records every answer of `model`; errors are not recorded, nor are first tokens: a tape takes no bias anew. */
+/**
+ * A model that records every answer of `model`; errors are not recorded. It tells no first tokens, as the tape will not, so
+ * that what is searched while it records is searched again when that is replayed.
+ */
 export function recorder(model: LanguageModel): LanguageModel & { tape(): Tape } {
   const answers = new Map<string, Recording>();
   return {
@@ -76,7 +79,6 @@ export function recorder(model: LanguageModel): LanguageModel & { tape(): Tape }
       answers.set(key, { key, request, promptTokensAtMost: model.promptTokensAtMost(request), completion });
       return completion;
     },
-    ...model.firstToken ? { firstToken: model.firstToken } : {},
     tape: () => ({
       name: model.name,
       identity: model.identity,

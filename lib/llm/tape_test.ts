@@ -37,8 +37,8 @@ Deno.test("tapeModel() plays what recorder() heard, through JSON, in an order of
     tapes.push(JSON.stringify(recording.tape()));
   }
   equal(tapes[0], tapes[1]);
-  equal(recorder(echo).firstToken, undefined);
-  equal(await recorder({ ...echo, firstToken: () => Promise.resolve("7") }).firstToken?.("a"), "7");
+  const able: LanguageModel = { ...echo, firstToken: () => Promise.resolve("7") };
+  equal("firstToken" in recorder(able), false);
   const replay = tapeModel(JSON.parse(tapes[0]!));
   deepEqual([replay.name, replay.identity], [echo.name, echo.identity]);
   for (const request of requests) {
