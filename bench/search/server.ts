@@ -23,7 +23,11 @@ export interface CountingServer extends AsyncDisposable {
   count(): Count;
 }
 
-/** Serves `model` at `URL/v1/chat/completions`; what is asked beyond `most` calls is refused. */
+/** As OpenAI's API lists them. */
+const listed = (firsts: Readonly<Record<string, number>>) =>
+  Object.entries(firsts).map(([token, logprob]) => ({ token, logprob }));
+
+/** Serves `model` at `URL/v1/chat/completions`, and its first tokens at `URL/tokenize`, where llama.cpp has all; what is asked beyond `most` calls is refused. */
 export function countingServer(
   model: LanguageModel,
   { most = Infinity }: { most?: number } = {},
@@ -37,21 +41,31 @@ export function countingServer(
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const { pathname } = new URL(request.url);
     if (pathname === "/count") return Response.json(count());
+    if (pathname === "/tokenize" && model.firstToken) {
+      const token = await model.firstToken((await request.json()).content);
+      return Response.json({ tokens: token === null ? [] : [Number(token)] });
+    }
     if (pathname !== "/v1/chat/completions") return error(404, `Nothing is at ${pathname}`);
-    const { messages, max_tokens, max_completion_tokens, temperature = 0 } = await request.json();
+    const { messages, max_tokens, max_completion_tokens, temperature = 0, logprobs, logit_bias } =
+      await request.json();
     if (calls >= most) return error(400, `All of the ${most} calls were made`);
     if (calls++ === 0) first = performance.now();
     try {
-      const { text, finish, usage } = await model.complete({
+      const { text, finish, usage, firsts } = await model.complete({
         messages: messages as Message[],
         temperature,
         maxTokens: max_completion_tokens ?? max_tokens ?? 256,
+        ...logprobs === true ? { firsts: true } : {},
+        ...logit_bias ? { bias: logit_bias } : {},
       });
       tokens.prompt += usage?.promptTokens ?? 0;
       tokens.completion += usage?.completionTokens ?? 0;
       return Response.json({
         ...{ id: "chatcmpl", object: "chat.completion", created: 0, model: "local" },
-        choices: [{ index: 0, message: { role: "assistant", content: text.trim() }, finish_reason: finish }],
+        choices: [{
+          ...{ index: 0, message: { role: "assistant", content: text.trim() }, finish_reason: finish },
+          ...firsts ? { logprobs: { content: [{ top_logprobs: listed(firsts) }] } } : {},
+        }],
         usage: {
           prompt_tokens: usage?.promptTokens ?? 0,
           completion_tokens: usage?.completionTokens ?? 0,

@@ -39,7 +39,7 @@ export async function runMeasurement(
   await live({ id, models, caps }, surroundings, async (ledger) => {
     await savePrompt(db, id, { version: 0, prompt, operator: "seed", parents: [], note: "measured" });
     const ask = leniently(asking(ledger, () => {}));
-    const answer = answering(ask, sampling, 0);
+    const answer = answering(ask, { primary, ...sampling }, 0);
     measurement = await measure(prompt, questionsOf(dataset, split, { random: draws }), {
       split,
       async answer(...args) {

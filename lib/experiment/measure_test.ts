@@ -118,3 +118,19 @@ Deno.test("runMeasurement() asks a judge, and counts for nobody what it cannot t
   deepEqual([grader.asked.length, measurement.n, (await scores(db, id)).length], [40, 32, 32]);
   deepEqual([record.metrics[0]!.metric, record.metrics[0]!.n], ["judge", 32]);
 });
+
+Deno.test("runMeasurement() asks with the prompt's bias, or asks nothing", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const prompt = {
+    ...{ systemPrompt: "", outputPrompt: "", demos: [] },
+    bias: { abbreviation: 1, entity: -2 },
+  };
+  const able = simulated(apprentice), unable = simulated(apprentice);
+  const primary = { ...able, firstToken: (text: string) => Promise.resolve(`${text.length}`) };
+  await run(db, { prompt, primary });
+  equal(able.asked.length, 40);
+  for (const { bias, firsts } of able.asked) deepEqual([bias, firsts], [{ 6: -2, 12: 1 }, undefined]);
+  const { measurement, record: { experiment, bill } } = await run(db, { prompt, primary: unable });
+  await rejects(Promise.reject(measurement), { name: "ProviderError", fatal: true });
+  deepEqual([experiment.status, bill, unable.asked], ["failed", [], []]);
+});

@@ -10,11 +10,12 @@ import {
   type LanguageModel,
   type Ledger,
   type Message,
+  type ModelRequest,
   ProviderError,
   type Role,
 } from "../llm/mod.ts";
 import type { Metric } from "../metrics/mod.ts";
-import { messages, type Options, Stop } from "../optimize/mod.ts";
+import { type Bias, messages, type Options, Stop } from "../optimize/mod.ts";
 import { integer, random } from "../random.ts";
 
 /** What scores: a metric, or a model that grades. */
@@ -36,16 +37,16 @@ export interface Sampling {
 export type Ask = (
   role: Role,
   messages: readonly Message[],
-  options: { maxTokens: number; temperature?: number; sample?: number },
+  options: Omit<ModelRequest, "messages" | "temperature"> & { temperature?: number },
 ) => Promise<
   { readonly completion: Completion; readonly key: string } | null
 >;
 
 export const asking =
   (ledger: Ledger, onAnswer: () => void): Ask =>
-  async (role, messages, { maxTokens, temperature = 0, sample }) => {
+  async (role, messages, { temperature = 0, sample, ...options }) => {
     const draw = temperature > 0 && sample !== undefined ? { sample } : {};
-    const answer = await ledger.ask(role, { messages, temperature, maxTokens, ...draw }).catch((error) => {
+    const answer = await ledger.ask(role, { messages, temperature, ...options, ...draw }).catch((error) => {
       if (error instanceof BudgetError) throw new Stop("budget", error.message, { cause: error });
       const refused = error instanceof ProviderError;
       if (refused && !error.fatal) return null;
@@ -76,22 +77,66 @@ export function closable(ask: Ask): { readonly ask: Ask; close(): Promise<void> 
   };
 }
 
-/** Calls 1 and 4: the primary model answers; above temperature 0 with draws of their own for each `seed` and `use`. */
+/** Who answers, and how it is asked. */
+export interface Answering extends Sampling {
+  readonly seed: number;
+  readonly primary: Pick<LanguageModel, "name" | "firstToken">;
+}
+
+/**
+ * Calls 1 and 4: the primary model answers; above temperature 0 with draws of their own for each `seed` and `use`. Throws
+ * ProviderError, before anything is asked, where the prompt has a bias that the model cannot be given.
+ */
 export const answering = (
   ask: Ask,
-  { temperature = 0, answerTokens: maxTokens, seed }: Sampling & { readonly seed: number },
+  { temperature = 0, answerTokens: maxTokens, seed, primary }: Answering,
   use: "search" | number,
-): Options["answer"] => {
+  { firsts = false }: { firsts?: boolean } = {},
+): Telling => {
   const sample = integer(2 ** 32, random(seed).fork(`sample for ${use}`));
   return async (prompt, example) => {
+    const bias = prompt.bias && await biasOf(prompt.bias, primary);
     const given = await ask("primary", messages(prompt, example.question), {
-      temperature,
-      maxTokens,
-      sample,
+      ...{ temperature, maxTokens, sample },
+      ...bias ? { bias } : {},
+      ...firsts ? { firsts } : {},
     });
-    return given && { text: given.completion.text.trim(), completion: given.key };
+    if (given === null) return null;
+    const { text, firsts: told } = given.completion;
+    return { text: text.trim(), completion: given.key, ...told ? { firsts: told } : {} };
   };
 };
+
+type Telling = NonNullable<Options["tell"]>;
+
+/** The same in the search, with the log-probabilities of the tokens that an answer might have begun with. */
+export const telling = (ask: Ask, options: Answering): Telling =>
+  answering(ask, options, "search", { firsts: true });
+
+/** Whether a model can be told a bias for a text. */
+export const takesBias = async ({ firstToken }: Pick<LanguageModel, "firstToken">, text: string) =>
+  (await firstToken?.(text) ?? null) !== null;
+
+/** A prompt's bias by token: of answers that begin with the same one, the mean. */
+async function biasOf(bias: Bias, { name, firstToken }: Answering["primary"]): Promise<ModelRequest["bias"]> {
+  const nats = new Map<string, number[]>();
+  for (const [answer, added] of Object.entries(bias)) {
+    const token = await firstToken?.(answer) ?? null;
+    if (token === null) {
+      throw new ProviderError(
+        `Cannot ask ${name} with this prompt's bias as it must tell the first token of ${
+          JSON.stringify(answer)
+        }: ` +
+          "use the embedded model, or a server that answers /tokenize as llama.cpp and vLLM do",
+        { retryable: false, fatal: true },
+      );
+    }
+    nats.set(token, [...nats.get(token) ?? [], added]);
+  }
+  if (nats.size === 0) return undefined;
+  const mean = (all: readonly number[]) => all.reduce((sum, each) => sum + each) / all.length;
+  return Object.fromEntries(Array.from(nats, ([id, all]) => [id, mean(all)]));
+}
 
 /** Calls 2 and 5: the metric scores, or a model grades. */
 export const scoring = (ask: Ask, metric: Grading): Scorer =>

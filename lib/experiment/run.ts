@@ -45,6 +45,8 @@ import {
   refining,
   type Sampling,
   scoring,
+  takesBias,
+  telling,
 } from "./roles.ts";
 
 /** All that an experiment depends on: with the same completions it gives the same trials. */
@@ -153,6 +155,7 @@ export async function runExperiment(
     const ask = asking(ledger, () => tell({ asked: now.asked + 1 }));
     const searching = closable(ask);
     ledger.limit(forSearch);
+    const biased = await takesBias(primary, dataset.train[0]?.references[0] ?? "");
     const search = optimize({
       ...setup.search,
       seedPrompt,
@@ -160,6 +163,7 @@ export async function runExperiment(
       validation: dataset.validation,
       random: draws.fork("search"),
       answer: answering(searching.ask, setup, "search"),
+      ...biased ? { tell: telling(searching.ask, setup) } : {},
       score: scoring(searching.ask, metric).score,
       ask: refining(searching.ask, setup.optimizerTokens),
       callsEach,

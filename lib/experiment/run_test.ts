@@ -162,6 +162,26 @@ Deno.test("runExperiment() keeps what the search and the claim came to", async (
   }
 });
 
+Deno.test("runExperiment() asks with a prompt's bias, in the search and for the claim", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const primary = simulated(apprentice), seedPrompt = { systemPrompt: "Sort.", outputPrompt: "", demos: [] };
+  const { setup: { dataset } } = await run(db, {
+    primary: { ...primary, firstToken: (text) => Promise.resolve(`${text.length}`) },
+    seedPrompt: { ...seedPrompt, bias: { entity: 2 } },
+    search: { target: 1, maxIterations: 1 },
+  });
+  const asked = ({ question }: { question: string }) => JSON.stringify(messages(seedPrompt, question));
+  const { validation, test } = dataset;
+  for (const [questions, least] of [[validation, 10], [test, 16]] as const) {
+    const own = new Set(questions.map(asked));
+    const biases = primary.asked.filter((request) => own.has(JSON.stringify(request.messages))).map((r) =>
+      r.bias
+    );
+    ok(biases.length >= least);
+    for (const bias of biases) deepEqual(bias, { 6: 2 });
+  }
+});
+
 Deno.test("runExperiment() counts what the models saw, and asks the test questions last, for two prompts", async () => {
   await using db = await testDatabase({ folder: MIGRATIONS });
   const { primary, optimizer } = pair("spied");

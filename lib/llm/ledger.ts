@@ -219,6 +219,8 @@ export const completionKey = (identity: Readonly<Record<string, string>>, reques
       request.temperature,
       request.maxTokens,
       request.sample ?? 0,
+      ...request.bias ? [{ bias: Object.entries(request.bias).sort(([a], [b]) => a < b ? -1 : 1) }] : [],
+      ...request.firsts ? [{ firsts: true }] : [],
     ]),
   );
 

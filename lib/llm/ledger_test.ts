@@ -413,6 +413,9 @@ Deno.test("a failing journal is passed on, and nothing hangs", async () => {
   }
 });
 
+/** Of a database that was begun before there was a bias: printf '%s' '[[["endpoint","b"],["provider","a"]],[["user","Question 1"]],0,5,0]' | sha256sum. */
+const KEPT = "57b9fbd30f31e541b1a3812a3801ba517e84ef92242192ad80f36a519ca6e7ec";
+
 Deno.test("completionKey() changes with everything that changes an answer, and with nothing else", () => {
   const identity = { provider: "a", endpoint: "b" };
   const key = completionKey(identity, question(1));
@@ -424,6 +427,13 @@ Deno.test("completionKey() changes with everything that changes an answer, and w
     completionKey(identity, { ...question(1), maxTokens: 6 }),
     completionKey(identity, { ...question(1), sample: 1 }),
     completionKey(identity, { ...question(1), messages: [{ role: "system", content: "Question 1" }] }),
+    completionKey(identity, { ...question(1), firsts: true }),
+    completionKey(identity, { ...question(1), bias: { 7: 1, 8: 2 } }),
+    completionKey(identity, { ...question(1), bias: { 7: 2, 8: 1 } }),
+    completionKey(identity, { ...question(1), bias: { 7: 1, 8: 2 }, firsts: true }),
   ];
-  equal(new Set([key, ...others]).size, 7);
+  equal(new Set([key, ...others]).size, 11);
+  equal(completionKey(identity, { ...question(1), bias: { 8: 2, 7: 1 } }), others[7]);
+  equal(completionKey(identity, { ...question(1), firsts: false }), key);
+  equal(key, KEPT);
 });

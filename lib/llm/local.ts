@@ -14,15 +14,17 @@ import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import {
   type Completion,
+  FIRSTS,
   type LanguageModel,
   type Message,
   type ModelRequest,
   ProviderError,
 } from "./model.ts";
 import { SetupError } from "../python/mod.ts";
+import { unlessAborted } from "./exchange.ts";
 import { prefixScheduler } from "./prefix_scheduler.ts";
 import { toStorable } from "../text.ts";
-import { utf8Length, visible } from "./text.ts";
+import { firstsOf, utf8Length, visible } from "./text.ts";
 
 /** The embedded model while its process runs; disposing ends the process. */
 export interface LocalModel extends LanguageModel, AsyncDisposable {
@@ -104,6 +106,15 @@ export async function openLocal(
     },
   });
 
+  const tokens = new Map<string, Promise<string | null>>();
+  async function tokenOf(text: string): Promise<string | null> {
+    // Marks stay text, as in a prompt; the template ends in a line of its own, so nothing is joined to the first token.
+    const { tokens: [id] } = await send(await alive(), "tokenize", {
+      ...{ content: text, add_special: false, parse_special: false },
+    });
+    return id === undefined ? null : String(id);
+  }
+
   return {
     name: "local",
     identity: {
@@ -120,6 +131,12 @@ export async function openLocal(
     },
     promptTokensAtMost: ({ messages }) => utf8Length(chatml(messages)),
     complete: (request, { signal } = {}) => ask({ request, prompt: chatml(request.messages) }, signal),
+    firstToken(text, { signal } = {}) {
+      const token = tokens.get(text) ?? tokenOf(text);
+      tokens.set(text, token);
+      token.catch(() => tokens.delete(text));
+      return unlessAborted(token, signal);
+    },
     async [Symbol.asyncDispose]() {
       closed = true;
       await child.close();
@@ -151,12 +168,19 @@ const MARKS = /<(\|(?:im_start|im_end|endoftext)\|>)/g;
 const PRESET = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
 
 /** The request as llama.cpp's `/completion` takes it; its sampling defaults are spelled out, so that they stay. */
-function bodyOf({ request: { temperature, maxTokens, sample = 0 }, prompt }: Job): Record<string, unknown> {
+function bodyOf(
+  { request: { temperature, maxTokens, sample = 0, firsts = false, bias }, prompt }: Job,
+): Record<string, unknown> {
   return {
     prompt,
     n_predict: maxTokens,
     cache_prompt: true,
-    response_fields: ["content", "stop_type", "tokens_evaluated", "tokens_predicted"],
+    response_fields: [
+      ...["content", "stop_type", "tokens_evaluated", "tokens_predicted"],
+      ...firsts ? ["completion_probabilities"] : [],
+    ],
+    ...firsts ? { n_probs: FIRSTS } : {},
+    ...bias ? { logit_bias: Object.entries(bias).map(([id, nats]) => [Number(id), nats]) } : {},
     temperature,
     ...temperature > 0
       ? { seed: seedOf(prompt, temperature, sample), top_k: 40, top_p: 0.95, min_p: 0.05 }
@@ -169,8 +193,19 @@ const seedOf = (prompt: string, temperature: number, sample: number): number =>
   createHash("sha256").update(JSON.stringify([prompt, temperature, sample])).digest().readUInt32BE() >>> 1;
 
 async function post(child: Child, body: Record<string, unknown>, signal?: AbortSignal): Promise<Completion> {
+  const answer = await send(child, "completion", body, signal);
+  return {
+    text: toStorable(answer.content),
+    finish: answer.stop_type === "limit" ? "length" : answer.stop_type === "none" ? "other" : "stop",
+    usage: { promptTokens: answer.tokens_evaluated, completionTokens: answer.tokens_predicted },
+    ...firstsOf(answer.completion_probabilities?.[0]?.top_logprobs),
+  };
+}
+
+// deno-lint-ignore no-explicit-any -- what the server of this very version answers
+async function send(child: Child, path: string, body: unknown, signal?: AbortSignal): Promise<any> {
   try {
-    const response = await fetch(`${child.url}/completion`, {
+    const response = await fetch(`${child.url}/${path}`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${child.key}` },
       body: JSON.stringify(body),
@@ -178,11 +213,7 @@ async function post(child: Child, body: Record<string, unknown>, signal?: AbortS
     });
     const answer = await response.json();
     if (!response.ok) throw refusal(response.status, answer?.error);
-    return {
-      text: toStorable(answer.content),
-      finish: answer.stop_type === "limit" ? "length" : answer.stop_type === "none" ? "other" : "stop",
-      usage: { promptTokens: answer.tokens_evaluated, completionTokens: answer.tokens_predicted },
-    };
+    return answer;
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof ProviderError) throw error;

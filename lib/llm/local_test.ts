@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, notEqual, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { ensurePython } from "../python/mod.ts";
 import { random, shuffle } from "../random.ts";
@@ -49,6 +49,49 @@ Deno.test("openLocal() answers the same alone, beside others, after others, and 
   await using other = await open();
   const there = await texts(other, REQUESTS.toReversed());
   for (const request of REQUESTS) equal(there.get(request), alone.get(request));
+});
+
+Deno.test("openLocal() tells what an answer might have begun with, and answers the same", async () => {
+  await using model = await open();
+  for (const request of REQUESTS.slice(0, 4)) {
+    const plain = await model.complete(request);
+    const { text, firsts } = await model.complete({ ...request, firsts: true });
+    equal(text, plain.text);
+    equal(plain.firsts, undefined);
+    const [likeliest, ...others] = Object.entries(firsts!).sort(([, a], [, b]) => b - a);
+    ok(text.startsWith(likeliest![0]), `${text}: ${JSON.stringify(firsts)}`);
+    equal(others.length, 19);
+    const sum = [likeliest!, ...others].reduce((sum, [, logprob]) => sum + Math.exp(logprob), 0);
+    ok(sum > 0.2 && sum < 1.0001, `${sum}`);
+  }
+});
+
+Deno.test("openLocal() moves an answer by a bias on its first token, and tells first tokens as they are without", async () => {
+  await using model = await open();
+  const asked = REQUESTS[9]!; // nine
+  const [number, colour] = await Promise.all(["number", "colour"].map((text) => model.firstToken!(text)));
+  ok(/^\d+$/.test(number!) && /^\d+$/.test(colour!) && number !== colour);
+  equal(await model.firstToken!("number"), number);
+  equal(await model.firstToken!(""), null);
+  const say = async (bias?: ModelRequest["bias"]) =>
+    await model.complete({ ...asked, firsts: true, ...bias ? { bias } : {} });
+  const plain = await say();
+  match(plain.text, /^number/);
+  const rows: [bias: ModelRequest["bias"], expected: RegExp][] = [
+    [{ [number!]: -30 }, /^(?!number)/],
+    [{ [colour!]: 30 }, /^colour/],
+    [{ [number!]: -10, [colour!]: 10 }, /^colour/],
+    [{ [number!]: 30, [colour!]: 30 }, /^number/], // what both gain moves neither
+  ];
+  for (const [bias, expected] of rows) {
+    const { text, firsts } = await say(bias);
+    match(text, expected);
+    for (const [token, logprob] of Object.entries(plain.firsts!)) {
+      if (firsts![token] !== undefined) ok(Math.abs(firsts![token] - logprob) < 1e-3, token);
+    }
+  }
+  equal((await say()).text, plain.text);
+  equal((await model.complete(asked)).text, plain.text);
 });
 
 Deno.test("openLocal() counts tokens, ends where it was told, and draws each sample once", async () => {

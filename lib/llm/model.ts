@@ -19,6 +19,13 @@ export interface ModelRequest {
   readonly maxTokens: number;
   /** Which draw, when the same request is to be answered more than once at temperature > 0. @default {0} */
   readonly sample?: number;
+  /** Whether `firsts` of the completion are wanted. @default {false} */
+  readonly firsts?: boolean;
+  /**
+   * By the id of a token, as a decimal string, nats that are added to its log-probability wherever in the reply it may come
+   * (`logit_bias` of OpenAI's API). A provider that cannot do so throws; nothing is left out in silence.
+   */
+  readonly bias?: Readonly<Record<string, number>>;
 }
 
 /** Tokens as the provider counts them. */
@@ -36,7 +43,15 @@ export interface Completion {
   readonly finish: Finish;
   /** Null when the provider did not say. */
   readonly usage: Usage | null;
+  /**
+   * Log-probabilities of the likeliest tokens that the answer might have begun with, by their text, where they were wanted and
+   * the provider told them. llama.cpp tells them as they are before `bias` is added.
+   */
+  readonly firsts?: Readonly<Record<string, number>>;
 }
+
+/** First tokens that are asked for, as many as OpenAI tells: a right answer that is none of them is far away. */
+export const FIRSTS = 20;
 
 /** A model behind a provider. Retries are not its business: one `complete` is at most one request on the wire. */
 export interface LanguageModel {
@@ -48,6 +63,11 @@ export interface LanguageModel {
   promptTokensAtMost(request: ModelRequest): number;
   /** Sends one request. Throws ProviderError, or the signal's reason. */
   complete(request: ModelRequest, options?: { signal?: AbortSignal }): Promise<Completion>;
+  /**
+   * The id of the token that a reply beginning with `text` begins with, for `bias`; null where it cannot be told. It asks for
+   * no completion, so nothing is paid. A model that lacks it takes no bias.
+   */
+  firstToken?(text: string, options?: { signal?: AbortSignal }): Promise<string | null>;
 }
 
 /** Who asks: the budget is shared, the bill is kept apart. */

@@ -2,7 +2,8 @@
  * Models behind an OpenAI-compatible server: OpenAI itself, llama.cpp, vLLM, Ollama, LM Studio.
  *
  * One `complete` is one request. A server that refuses a parameter by its name is remembered: the call fails with a
- * retryable error, and the next request leaves the parameter out or says it the other way.
+ * retryable error, and the next request leaves the parameter out or says it the other way. Without its bias a prompt would be
+ * another one, so where that is refused no other request is tried.
  *
  * ```ts ignore
  * const model = openai("llama3.2", { baseUrl: "http://localhost:11434" });
@@ -20,16 +21,19 @@ import {
   parsed,
   retryAfter,
   serverUrl,
+  unlessAborted,
 } from "./exchange.ts";
 import {
   type Completion,
   type Finish,
+  FIRSTS,
   type LanguageModel,
   type ModelRequest,
   ProviderError,
 } from "./model.ts";
+import { retry } from "./retry.ts";
 import { toStorable } from "../text.ts";
-import { visible, without } from "./text.ts";
+import { firstsOf, visible, without } from "./text.ts";
 import { promptTokensAtMost, usageOf } from "./usage.ts";
 
 /** Where OpenAI answers. */
@@ -53,32 +57,54 @@ export function openai(name: string, options: OpenAIOptions = {}): LanguageModel
   const dialect: Dialect = {
     maxTokens: endpoint === OPENAI_URL ? "max_completion_tokens" : "max_tokens",
     temperature: true,
+    firsts: true,
+  };
+  const post = (url: string, body: unknown, signal?: AbortSignal, times: ExchangeOptions = {}) =>
+    exchange(url, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        ...apiKey ? { authorization: `Bearer ${apiKey}` } : {},
+      },
+      body: JSON.stringify(body),
+      ...signal ? { signal } : {},
+    }, { ...times, ...options, secrets: [apiKey] });
+  const firstToken = endpoint === OPENAI_URL ? {} : {
+    firstToken: tokenizer(
+      name,
+      (body) =>
+        post(`${endpoint.replace(/\/v1$/, "")}/tokenize`, body, undefined, { answerTimeoutMs: 10_000 }),
+    ),
   };
   return {
     name: endpoint === OPENAI_URL ? `openai:${name}` : `openai:${name}@${endpoint}`,
     identity: { provider: "openai", model: name, endpoint },
     promptTokensAtMost,
+    ...firstToken,
     async complete(request, { signal } = {}) {
-      const { messages, temperature, maxTokens } = request;
+      const { messages, temperature, maxTokens, firsts, bias } = request;
       const sent = { ...dialect };
       const body = {
         model: name,
         messages: messages.map(({ role, content }) => ({ role, content })),
         ...sent.temperature ? { temperature } : {},
+        ...firsts && sent.firsts ? { logprobs: true, top_logprobs: FIRSTS } : {},
+        ...bias ? { logit_bias: bias } : {},
         [sent.maxTokens]: maxTokens,
       };
-      const answer = await exchange(`${endpoint}/chat/completions`, {
-        method: "POST",
-        headers: {
-          "content-type": "application/json",
-          ...apiKey ? { authorization: `Bearer ${apiKey}` } : {},
-        },
-        body: JSON.stringify(body),
-        ...signal ? { signal } : {},
-      }, { ...options, secrets: [apiKey] });
+      const answer = await post(`${endpoint}/chat/completions`, body, signal);
       const { status, text } = answer;
       if (status < 200 || status > 299) {
-        const adapted = status === 400 && adapt(dialect, sent, text);
+        const refused = REFUSES(status) ? refusedIn(text) : () => false;
+        if (bias && status < 500 && refused("logit_bias")) {
+          const said = visible(errorOf(text)?.message ?? text, apiKey);
+          throw new ProviderError(
+            `Cannot ask ${endpoint} with a prompt's bias as it refuses logit_bias (${status}: ${said}): ` +
+              "use a server that takes it, or a prompt without a bias",
+            { status, retryable: false, fatal: true },
+          );
+        }
+        const adapted = adapt(dialect, { sent, status, refused });
         throw refusal(answer, { apiKey, endpoint, adapted, now: options.now ?? Date.now });
       }
       return completionOf(answer, request, apiKey);
@@ -90,21 +116,73 @@ export function openai(name: string, options: OpenAIOptions = {}): LanguageModel
 interface Dialect {
   maxTokens: "max_completion_tokens" | "max_tokens";
   temperature: boolean;
+  /** Whether first tokens are told. */
+  firsts: boolean;
 }
 
-/** Learns from a 400 that refuses a parameter by its name; says whether the next request will be another one. */
-function adapt(dialect: Dialect, sent: Dialect, body: string): boolean {
+/** How servers refuse a parameter: most with 400, some with 403, 422 or 500. A wrong key and a full queue are no such thing. */
+const REFUSES = (status: number): boolean => status >= 400 && status !== 401 && status !== 429;
+
+/** Whether an answer refuses a parameter by its name. */
+function refusedIn(body: string): (name: string) => boolean {
   const { param, message = body } = errorOf(body) ?? {};
-  const refused = (name: string) =>
+  return (name) =>
     (param === name || new RegExp(`\\b${name}\\b`).test(message)) &&
     /unsupported|not support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|extra/i.test(
       message,
     );
-  if (sent.temperature && refused("temperature")) dialect.temperature = false;
+}
+
+/** Learns from a refusal; says whether the next request will be another one. */
+function adapt(
+  dialect: Dialect,
+  { sent, status, refused }: { sent: Dialect; status: number; refused: (name: string) => boolean },
+): boolean {
+  if (sent.firsts && (refused("logprobs") || refused("top_logprobs"))) dialect.firsts = false;
+  else if (status !== 400) return false;
+  else if (sent.temperature && refused("temperature")) dialect.temperature = false;
   else if (refused(sent.maxTokens)) {
     dialect.maxTokens = sent.maxTokens === "max_tokens" ? "max_completion_tokens" : "max_tokens";
   } else return false;
   return true;
+}
+
+/** How servers are asked for the tokens of a text: llama.cpp, and vLLM. */
+const TOKENIZE = [
+  (_: string, content: string) => ({ content, add_special: false, parse_special: false }),
+  (model: string, prompt: string) => ({ model, prompt, add_special_tokens: false }),
+];
+
+/** Asks once for each text, in the form that the server answered before; once it has answered none, never again. */
+function tokenizer(
+  model: string,
+  post: (body: unknown) => Promise<Exchanged>,
+): NonNullable<LanguageModel["firstToken"]> {
+  let forms = TOKENIZE;
+  const known = new Map<string, Promise<string | null>>();
+  async function ask(text: string): Promise<string | null> {
+    for (const form of forms) {
+      const { status, text: body } = await post(form(model, text));
+      if (status === 429 || status >= 500) throw new ProviderError("busy", { status });
+      const id = status === 200 ? parsed(body)?.tokens?.[0] : undefined;
+      if (!Number.isSafeInteger(id) || id < 0) continue;
+      forms = [form];
+      return String(id);
+    }
+    forms = [];
+    return null;
+  }
+  const patiently = (text: string) =>
+    retry(() => ask(text), { maxRetries: 2, baseDelayMs: 250, random: () => 1 }).catch(() => {
+      known.delete(text); // of a server that is down nothing is known
+      return null;
+    });
+  return (text, { signal } = {}) => {
+    if (text === "") return Promise.resolve(null);
+    const token = known.get(text) ?? patiently(text);
+    known.set(text, token);
+    return unlessAborted(token, signal);
+  };
 }
 
 function endpointOf(baseUrl: string): string {
@@ -142,7 +220,7 @@ function refusal(
   const retryAfterMs = adapted ? 0 : retryAfter(headers, now());
   return new ProviderError(`Cannot ask ${endpoint} as ${what}`, {
     status,
-    ...adapted ? { retryable: true } : TOO_LONG.test(kind) ? { retryable: false } : {},
+    ...adapted ? { retryable: true, fatal: false } : TOO_LONG.test(kind) ? { retryable: false } : {},
     ...UNPAID.test(kind) ? { retryable: false, fatal: true } : {},
     ...status < 400 ? { fatal: true } : {},
     ...retryAfterMs === undefined ? {} : { retryAfterMs },
@@ -180,7 +258,11 @@ function completionOf(answer: Exchanged, request: ModelRequest, apiKey: string):
     throw unreadable("it is empty, and not one token of it was counted");
   }
   // A server that echoes the key must not have it stored; a short one may be a word of the answer.
-  return { text: apiKey.length < 16 ? text : without(text, [apiKey]), finish, usage };
+  const secrets = apiKey.length < 16 ? [] : [apiKey];
+  return {
+    ...{ text: without(text, secrets), finish, usage },
+    ...request.firsts ? firstsOf(choice.logprobs?.content?.[0]?.top_logprobs, ...secrets) : {},
+  };
 }
 
 /** A text, or parts of which the texts count; null is no text when the model called a tool or was cut off. */

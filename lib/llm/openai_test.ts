@@ -216,6 +216,125 @@ Deno.test("openai() learns a server's parameters from its refusals, one request 
   await rejects(openai("m", { baseUrl: strict.url }).complete(REQUEST), { status: 400, retryable: false });
 });
 
+const SURE: ModelRequest = { ...REQUEST, firsts: true };
+
+Deno.test("openai() asks what an answer might have begun with, and reads it", async () => {
+  const top = [
+    ...[{ token: "Hi", logprob: -0.1 }, { token: "Ho\0", logprob: -2.5 }, { token: "Ho\ufffd", logprob: -4 }],
+    ...[{ token: 7, logprob: -3 }, { token: "He", logprob: null }],
+  ];
+  const told = (content: unknown) => answered({ choices: [{ ...ANSWER.choices[0], logprobs: { content } }] });
+  await using server = serve(() => told([{ token: "Hi", logprob: -0.1, top_logprobs: top }]));
+  const model = openai("m", { baseUrl: server.url });
+  deepEqual((await model.complete(SURE)).firsts, { Hi: -0.1, "Ho\ufffd": -2.5 });
+  equal((await model.complete(REQUEST)).firsts, undefined); // who does not ask is not told
+  deepEqual(server.requests.map(({ body }) => [body.logprobs, body.top_logprobs]), [[true, 20], [
+    ...[undefined, undefined],
+  ]]);
+  for (const content of [null, [], [{}], "x", [{ top_logprobs: "x" }]]) {
+    equal((await ask(() => told(content), {}, SURE)).firsts, undefined);
+  }
+});
+
+Deno.test("openai() does without first tokens where a server refuses to tell them", async () => {
+  const refusals: [status: number, message: string][] = [
+    [400, "logprobs is not supported with this model"],
+    [400, "Unknown parameter: 'top_logprobs'"],
+    [403, "You are not allowed to request logprobs from this model"],
+    [422, "body.logprobs: Extra inputs are not permitted"],
+    [500, "logprobs is not supported for models created with logits_all=False"],
+  ];
+  for (const [status, message] of refusals) {
+    await using server = serve(({ body }) =>
+      "logprobs" in body ? json({ error: { message } }, { status }) : json(ANSWER)
+    );
+    const model = openai("m", { baseUrl: server.url });
+    await rejects(model.complete(SURE), { status, retryable: true, fatal: false }, message);
+    equal((await model.complete(SURE)).firsts, undefined);
+    equal(server.requests.length, 2);
+  }
+  const busy = await failure(() =>
+    json({ error: { message: "Unexpected load: temperature" } }, { status: 500 })
+  );
+  deepEqual([busy.status, busy.retryAfterMs], [500, undefined]); // nothing is learnt of a parameter that was not refused
+});
+
+Deno.test("openai() sends a bias, and says what to do where a server refuses it", async () => {
+  const biased = { ...REQUEST, bias: { 46292: 1.5, 7: -2 } };
+  const refusals: [status: number, error: unknown, fatal: boolean][] = [
+    [400, { message: "Unsupported parameter: 'logit_bias'", param: "logit_bias" }, true],
+    [422, { message: "body.logit_bias: Extra inputs are not permitted" }, true],
+    [400, { message: "logit_bias holds a token that is out of vocabulary" }, false],
+  ];
+  await using server = serve(() => json(ANSWER));
+  await openai("m", { baseUrl: server.url }).complete(biased);
+  deepEqual(server.requests[0]!.body.logit_bias, { "7": -2, "46292": 1.5 });
+  for (const [status, error, fatal] of refusals) {
+    await using server = serve(({ body }) =>
+      "logit_bias" in body ? json({ error }, { status }) : json(ANSWER)
+    );
+    const model = openai("m", { baseUrl: server.url });
+    for (const _ of [1, 2]) await rejects(model.complete(biased), { status, retryable: false, fatal });
+    if (fatal) {
+      await rejects(model.complete(biased), /refuses logit_bias \(4\d\d: .+\): use a server that takes it/);
+    }
+    equal((await model.complete(REQUEST)).text, "Hi");
+  }
+});
+
+Deno.test("firstToken() of openai() asks the server's tokenizer in either form, once for each text", async () => {
+  const llama: Answer = ({ body }) => json({ tokens: "content" in body ? [body.content.length, 9] : [] });
+  const vllm: Answer = ({ body }) =>
+    "prompt" in body
+      ? json({ count: 2, max_model_len: 512, tokens: [body.prompt.length, 9] })
+      : json({ object: "error", message: "prompt: Field required" }, { status: 400 });
+  for (const [answer, each] of [[llama, [1, 1]], [vllm, [2, 1]]] as const) {
+    await using server = serve(answer);
+    const model = openai("m", { baseUrl: `${server.url}/v1`, apiKey: CANARY });
+    const token = (text: string) => model.firstToken!(text);
+    equal(await token("four"), "4");
+    equal(server.requests.length, each[0]);
+    deepEqual(await Promise.all(["seven", "four", "seven", ""].map(token)), ["5", "4", "5", null]);
+    equal(server.requests.length, each[0] + each[1]);
+    const { path, headers, body } = server.requests.at(-1)!;
+    deepEqual([path, headers.get("authorization")], ["/tokenize", `Bearer ${CANARY}`]);
+    deepEqual(
+      body,
+      answer === llama
+        ? { content: "seven", add_special: false, parse_special: false }
+        : { model: "m", prompt: "seven", add_special_tokens: false },
+    );
+  }
+});
+
+Deno.test("firstToken() of openai() is null where a server tells no tokens, and asks it no more", async () => {
+  const rows: Answer[] = [
+    () => json({ error: "Not Found" }, { status: 404 }),
+    () => json({ error: "Unexpected endpoint or method. (POST /tokenize). Returning 200 anyway" }),
+    () => new Response("<html>"),
+    () => json({ tokens: ["a"] }),
+    () => json({ tokens: [-1] }),
+  ];
+  for (const answer of rows) {
+    await using server = serve(answer);
+    const model = openai("m", { baseUrl: server.url });
+    deepEqual([await model.firstToken!("a"), await model.firstToken!("b")], [null, null]);
+    equal(server.requests.length, 2);
+  }
+  equal(openai("gpt-4o-mini", { apiKey: CANARY }).firstToken, undefined); // OpenAI has no such thing
+});
+
+Deno.test("firstToken() of openai() asks a server that was busy again, and ends with the caller's signal", async () => {
+  let [busy, asked] = [2, 0];
+  await using server = serve(() => asked++ < busy ? json({}, { status: 503 }) : json({ tokens: [7] }));
+  const model = openai("m", { baseUrl: server.url });
+  equal(await model.firstToken!("a"), "7");
+  [busy, asked] = [3, 0];
+  deepEqual([await model.firstToken!("b"), await model.firstToken!("b")], [null, "7"]);
+  const ended = AbortSignal.abort(new Error("ended"));
+  await rejects(model.firstToken!("c", { signal: ended }), { message: "ended" });
+});
+
 Deno.test("openai() gives up a server that hangs, before its answer and in it", async () => {
   match((await failure(never, { answerTimeoutMs: 50 })).message, /did not answer within 0.05 s/);
   const stalled = new ReadableStream({
@@ -418,6 +537,10 @@ Deno.test("openai() speaks llama.cpp's dialect: its own server, with the embedde
     const { usage } = await model.complete(request);
     equal(usage!.promptTokens > 0 && usage!.promptTokens <= model.promptTokensAtMost(request), true, content);
   }
+  const colour = await model.firstToken!("colour");
+  equal(colour, await embedded.firstToken!("colour"));
+  const moved = await model.complete({ ...SURE, maxTokens: 1, bias: { [colour!]: 50 } });
+  deepEqual([moved.text, Object.keys(moved.firsts!).length], ["colour", 20]);
   await rejects(ask("word ".repeat(1000), 1), {
     status: 400,
     retryable: false,

@@ -63,7 +63,10 @@ export function tapeModel(tape: Tape): LanguageModel {
   };
 }
 
-/** A model that records every answer of `model`; errors are not recorded. */
+/**
+ * A model that records every answer of `model`; errors are not recorded. It tells no first tokens, as the tape will not, so
+ * that what is searched while it records is searched again when that is replayed.
+ */
 export function recorder(model: LanguageModel): LanguageModel & { tape(): Tape } {
   const answers = new Map<string, Recording>();
   return {
@@ -85,10 +88,12 @@ export function recorder(model: LanguageModel): LanguageModel & { tape(): Tape }
 }
 
 /** SHA-256 of what the caller decides, in a fixed order of fields. */
-const keyOf = ({ messages, temperature, maxTokens, sample = 0 }: ModelRequest): string =>
+const keyOf = ({ messages, temperature, maxTokens, sample = 0, bias, firsts }: ModelRequest): string =>
   createHash("sha256").update(JSON.stringify([
     messages.map(({ role, content }) => [role, content]),
     temperature,
     maxTokens,
     sample,
+    ...bias ? [{ bias: Object.entries(bias).sort(([a], [b]) => a < b ? -1 : 1) }] : [],
+    ...firsts ? [{ firsts }] : [],
   ])).digest("hex");

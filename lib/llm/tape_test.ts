@@ -27,6 +27,7 @@ Deno.test("tapeModel() plays what recorder() heard, through JSON, in an order of
     request("a"),
     request("a", { sample: 1 }),
     request("a", { temperature: 1 }),
+    request("a", { bias: { 7: 1, 12: -2 }, firsts: true }),
   ];
   const tapes = [];
   for (const order of [requests, requests.toReversed()]) {
@@ -36,6 +37,8 @@ Deno.test("tapeModel() plays what recorder() heard, through JSON, in an order of
     tapes.push(JSON.stringify(recording.tape()));
   }
   equal(tapes[0], tapes[1]);
+  const able: LanguageModel = { ...echo, firstToken: () => Promise.resolve("7") };
+  equal("firstToken" in recorder(able), false);
   const replay = tapeModel(JSON.parse(tapes[0]!));
   deepEqual([replay.name, replay.identity], [echo.name, echo.identity]);
   for (const request of requests) {
@@ -52,6 +55,8 @@ Deno.test("tapeModel() fails for any other request, and for an aborted one", asy
     request("b"),
     request("a", { maxTokens: 9 }),
     request("a", { sample: 1 }),
+    request("a", { firsts: true }),
+    request("a", { bias: { 7: 1 } }),
     request("a", { messages: [{ role: "system", content: "a" }] }),
   ];
   for (const other of others) {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { visible as seen } from "../text.ts";
+import { toStorable, visible as seen } from "../text.ts";
+import type { Completion } from "./model.ts";
 
 const LONGEST = 300;
 
@@ -19,3 +20,14 @@ export const without = (text: string, secrets: readonly string[]): string =>
 export const utf8Length = (text: string): number => encoder.encode(text).length;
 
 const encoder = new TextEncoder();
+
+/** What a server told of first tokens, as `firsts` of a completion; nothing where it told none that can be read. `secrets` are not kept. */
+export function firstsOf(told: unknown, ...secrets: readonly string[]): Pick<Completion, "firsts"> {
+  if (!Array.isArray(told)) return {};
+  const read = told.flatMap((each) =>
+    typeof each?.token === "string" && Number.isFinite(each.logprob)
+      ? [[without(toStorable(each.token), secrets), each.logprob] as const]
+      : []
+  );
+  return read.length === 0 ? {} : { firsts: Object.fromEntries(read.reverse()) }; // of two that read the same, the likelier
+}

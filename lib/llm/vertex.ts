@@ -90,6 +90,11 @@ export async function openVertex(
     promptTokensAtMost,
     async complete(request, { signal } = {}) {
       const { temperature, maxTokens: maxOutputTokens } = request;
+      if (request.bias) {
+        throw new ProviderError(`Cannot ask vertex:${name} with a bias as Gemini takes no logit_bias`, {
+          ...{ retryable: false, fatal: true, usage: { promptTokens: 0, completionTokens: 0 } },
+        });
+      }
       try {
         const answer = models.generateContent({
           model: name,

@@ -257,6 +257,16 @@ Deno.test("openVertex() asks once where the SDK would go on by itself", async ()
   deepEqual([completion!.text, completion!.finish, asked.length], ["Moun", "length", 1]);
 });
 
+Deno.test("openVertex() refuses a bias, and sends nothing", async () => {
+  const { error, asked, signIns } = await ask(short, {}, { ...REQUEST, bias: { 7: 1 } });
+  deepEqual([error!.name, error!.retryable, error!.fatal, error!.usage], [
+    ...["ProviderError", false, true],
+    { promptTokens: 0, completionTokens: 0 },
+  ]);
+  match(error!.message, /with a bias as Gemini takes no logit_bias/);
+  deepEqual([asked.length, signIns.length], [0, 0]);
+});
+
 const ERROR_INFO = { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "RATE_LIMIT_EXCEEDED" };
 const retryInfo = (retryDelay: unknown) => ({
   "@type": "type.googleapis.com/google.rpc.RetryInfo",

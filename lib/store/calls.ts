@@ -105,11 +105,12 @@ async function history(
       finish: Finish,
       prompt_tokens: number | null,
       completion_tokens: number | null,
+      firsts: Completion["firsts"] | null,
     ][];
   }>(
-    `select json_agg(json_build_array(key, case when bytes <= $2 then text end, finish, prompt_tokens, completion_tokens))
+    `select json_agg(json_build_array(key, case when bytes <= $2 then text end, finish, prompt_tokens, completion_tokens, firsts))
               as answers
-       from (select c.key, c.text, c.finish, c.prompt_tokens, c.completion_tokens,
+       from (select c.key, c.text, c.finish, c.prompt_tokens, c.completion_tokens, c.firsts,
                     sum(octet_length(c.text)) over sending as bytes, row_number() over sending as n
                from calls sent
                join completions c on c.key = sent.completion_key
@@ -120,10 +121,14 @@ async function history(
   );
   const keys = new Set<string>();
   for (
-    const [key, text, finish, prompt_tokens, completion_tokens] of batches.flatMap(({ answers }) => answers)
+    const [key, text, finish, prompt_tokens, completion_tokens, firsts] of batches.flatMap(({ answers }) =>
+      answers
+    )
   ) {
     keys.add(key);
-    if (text !== null) ahead.set(key, completionOf({ text, finish, prompt_tokens, completion_tokens }));
+    if (text !== null) {
+      ahead.set(key, completionOf({ text, finish, prompt_tokens, completion_tokens, firsts }));
+    }
   }
   const { rows: tried } = await db.query<Tried & { key: string }>(
     `select distinct on (key) key, error, status, retryable, failure = 'final' as final,
@@ -146,11 +151,12 @@ interface CompletionRow {
   finish: Finish;
   prompt_tokens: number | null;
   completion_tokens: number | null;
+  firsts: Completion["firsts"] | null;
 }
 
 async function find(db: Queryable, keys: readonly string[]): Promise<(Completion | null)[]> {
   const { rows } = await db.query<CompletionRow>(
-    "select key, text, finish, prompt_tokens, completion_tokens from completions where key = any($1)",
+    "select key, text, finish, prompt_tokens, completion_tokens, firsts from completions where key = any($1)",
     [keys],
   );
   const found = new Map(rows.map((row) => [row.key, completionOf(row)]));
@@ -158,13 +164,14 @@ async function find(db: Queryable, keys: readonly string[]): Promise<(Completion
 }
 
 function completionOf(
-  { text, finish, prompt_tokens, completion_tokens }: Omit<CompletionRow, "key">,
+  { text, finish, prompt_tokens, completion_tokens, firsts }: Omit<CompletionRow, "key">,
 ): Completion {
   const counted = prompt_tokens !== null && completion_tokens !== null;
   return {
     text,
     finish,
     usage: counted ? { promptTokens: prompt_tokens, completionTokens: completion_tokens } : null,
+    ...firsts ? { firsts } : {},
   };
 }
 
@@ -412,7 +419,7 @@ async function settle(db: Queryable, settlements: readonly Settlement[]): Promis
   }));
   const completions = settlements.flatMap(({ outcome }) => {
     if (outcome.kind === "failed") return [];
-    const { key, model, identity, request, text, finish, usage } = outcome.completion;
+    const { key, model, identity, request, text, finish, usage, firsts = null } = outcome.completion;
     return [{
       key,
       model,
@@ -422,15 +429,17 @@ async function settle(db: Queryable, settlements: readonly Settlement[]): Promis
       finish,
       prompt_tokens: usage?.promptTokens ?? null,
       completion_tokens: usage?.completionTokens ?? null,
+      firsts,
     }];
   });
   await db.query(
     `with stored as (
-       insert into completions (key, model, identity, request, text, finish, prompt_tokens, completion_tokens)
-       select distinct on (key) key, model, identity, request, text, finish, prompt_tokens, completion_tokens
+       insert into completions (key, model, identity, request, text, finish, prompt_tokens, completion_tokens,
+                                firsts)
+       select distinct on (key) key, model, identity, request, text, finish, prompt_tokens, completion_tokens, firsts
          from jsonb_to_recordset($2) as row
               (key text, model text, identity jsonb, request jsonb, text text, finish text, prompt_tokens int,
-               completion_tokens int)
+               completion_tokens int, firsts jsonb)
        on conflict (key) do nothing
      )
      update calls

@@ -51,6 +51,25 @@ const answered = ({ id, key }: Intent, text = "yes"): Settlement => ({
   },
 });
 
+Deno.test("journal() keeps what an answer might have begun with", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  const id = await experiment(db);
+  const firsts = { yes: -0.25, " no": -1.5, "\u2028": -7, "7": -8 };
+  {
+    using calls = journal(db, id);
+    const rows = [intent(1), intent(2)];
+    await Promise.all(rows.map(calls.intend));
+    const [told, plain] = rows.map((row) => answered(row)) as [Settlement, Settlement];
+    if (told.outcome.kind === "answered") Object.assign(told.outcome.completion, { firsts });
+    await Promise.all([calls.settle(told), calls.settle(plain)]);
+    deepEqual((await calls.find(hex(1)))?.firsts, firsts);
+    equal((await calls.find(hex(2)))?.firsts, undefined);
+  }
+  using later = journal(db, id); // reads ahead
+  await later.history();
+  deepEqual((await later.find(hex(1)))?.firsts, firsts);
+});
+
 Deno.test("journal() gives back what was settled, and counts what was lost in full", async () => {
   await using db = await testDatabase({ folder: FOLDER });
   const id = await experiment(db);

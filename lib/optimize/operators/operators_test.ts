@@ -52,6 +52,7 @@ function context(change: Partial<Context> = {}, reply = ""): Context & { asked: 
     limits: { demos: 8, characters: 4000 },
     rejected: [],
     advice: [],
+    calibrates: false,
     random: random(1),
     asked,
     ask(messages): Promise<Completion> {

@@ -1,0 +1,75 @@
+import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { type LanguageModel, openLedger, openLocal } from "../llm/mod.ts";
+import { memory } from "../llm/testing.ts";
+import type { Prompt } from "../optimize/mod.ts";
+import { ensurePython } from "../python/mod.ts";
+import { random } from "../random.ts";
+import { answering, asking, takesBias, telling } from "./roles.ts";
+import { apprentice, simulated } from "./testing.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The two roles that the primary model has, and the ledger's rows. */
+async function roles(primary: LanguageModel) {
+  const journal = memory();
+  const ledger = await openLedger({
+    ...{ models: { primary }, journal, caps: {}, priceOf: () => null, concurrency: 4 },
+    ...{ retry: { random: random(1), maxRetries: 0 }, elapsed: () => performance.now() },
+    newId: () => crypto.randomUUID(),
+  });
+  const ask = asking(ledger, () => {}), options = { answerTokens: 4, seed: 1, primary };
+  return { answer: answering(ask, options, "search"), tell: telling(ask, options), journal };
+}
+
+const NINE = { id: "9", question: "nine", references: ["number"] };
+const demo = (question: string, answer: string) => ({ question, answer });
+const PROMPT: Prompt = {
+  ...{ systemPrompt: "", outputPrompt: "" },
+  demos: [demo("red", "colour"), demo("seven", "number"), demo("dog", "animal")],
+};
+
+Deno.test("answering() gives a prompt's bias to the model, and telling() the first tokens of the same answer", async () => {
+  await using model = await openLocal({ python: await ensurePython({ root, group: "local" }), context: 512 });
+  equal(await takesBias(model, "number"), true);
+  const { answer, tell, journal } = await roles(model);
+  const rows: [bias: Prompt["bias"], expected: RegExp][] = [
+    [undefined, /^number/],
+    [{}, /^number/],
+    [{ colour: 30 }, /^colour/],
+    [{ colour: 30, "colour of the sky": -30 }, /^number/], // both begin with "colour", whose bias is the mean: nothing
+    [{ number: -30, "colour of the sky": 30 }, /^colour/],
+  ];
+  for (const [bias, expected] of rows) {
+    const prompt = { ...PROMPT, ...bias ? { bias } : {} };
+    const given = await answer(prompt, NINE), told = await tell(prompt, NINE);
+    match(given!.text, expected);
+    equal(told!.text, given!.text);
+    notEqual(told!.completion, given!.completion); // another request, kept by itself
+    deepEqual([given!.firsts, Object.keys(told!.firsts!).length], [undefined, 20]);
+    ok(told!.firsts!["number"]! > (told!.firsts!["colour"] ?? -Infinity), JSON.stringify(told)); // as the model sees it without a bias
+    deepEqual(await tell(prompt, NINE), told);
+  }
+  equal(journal.intents.length, 2 * (rows.length - 1)); // nothing added is no bias, so the second row was asked before
+});
+
+Deno.test("answering() asks nothing where a model cannot be given a prompt's bias", async () => {
+  const rows: [firstToken: LanguageModel["firstToken"], what: RegExp][] = [
+    [undefined, /Cannot ask local with this prompt's bias as it must tell the first token of "colour": use /],
+    [() => Promise.resolve(null), /the first token of "colour"/],
+    [(text) => Promise.resolve(text === "colour" ? "7" : null), /the first token of "number"/],
+  ];
+  for (const [firstToken, what] of rows) {
+    const model = { ...simulated(apprentice), ...firstToken ? { firstToken } : {} };
+    const { answer, tell } = await roles(model);
+    const biased = { ...PROMPT, bias: { colour: 1, number: -1 } };
+    for (const role of [answer, tell]) {
+      await rejects(role(biased, NINE), {
+        ...{ name: "ProviderError", retryable: false, fatal: true, message: what },
+      });
+    }
+    equal(model.asked.length, 0);
+    equal(await takesBias(model, "number"), false);
+    ok(await answer(PROMPT, NINE));
+  }
+});
