@@ -30,6 +30,7 @@ import {
   type Database,
   type ExperimentRecord,
   type MetaModelRow,
+  promptOf,
   readExperiment,
   saveDataset,
 } from "../lib/store/mod.ts";
@@ -202,13 +203,7 @@ async function foresaw(
   using opened = openSurrogate(model, { context, embed, lightgbm: await lightgbm() });
   const scored = trials.filter(({ validation }) => validation !== null);
   if (scored.length < 2) return { prompts: scored.length, rank_correlation: null };
-  const predicted = await opened.surrogate(
-    scored.map(({ system_prompt, output_prompt, demos }) => ({
-      systemPrompt: system_prompt,
-      outputPrompt: output_prompt,
-      demos,
-    })),
-  );
+  const predicted = await opened.surrogate(scored.map(promptOf));
   const { rankCorrelation } = fit(predicted, scored.map(({ validation }) => validation!));
   return { prompts: scored.length, rank_correlation: rankCorrelation };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { pathToFileURL } from "node:url";
-import { demoDiff, wordDiff } from "../lib/report/prompt_diff.ts";
+import { biasDiff, demoDiff, wordDiff } from "../lib/report/prompt_diff.ts";
 import { resultOf } from "../lib/report/result.ts";
 import { best as bestOf } from "../lib/report/rows.ts";
 import { resultText } from "../lib/report/terminal.ts";
@@ -67,7 +67,8 @@ function promptDiff(before: TrialRow, after: TrialRow): string {
   const demos = demoDiff(before.demos, after.demos).flatMap(({ kind, demo: { question, answer } }) =>
     lines(kind, `${question}\n  ${answer}`)
   );
-  return [...texts, "@@ demos @@", ...demos].join("\n");
+  const bias = biasDiff(before.bias, after.bias).flatMap(({ kind, text }) => lines(kind, text));
+  return [...texts, "@@ demos @@", ...demos, ...bias.length > 0 ? ["@@ bias @@", ...bias] : []].join("\n");
 }
 
 /** What a meta-model is worth. */

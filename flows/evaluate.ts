@@ -15,7 +15,7 @@ import { measurementText } from "../lib/report/terminal.ts";
 import { percent } from "../lib/report/text.ts";
 import { bootstrap } from "../lib/statistics/mod.ts";
 import { isStorable, json } from "../lib/text.ts";
-import { beginExperiment, type Database, findPrompt, readExperiment } from "../lib/store/mod.ts";
+import { beginExperiment, type Database, findPrompt, promptOf, readExperiment } from "../lib/store/mod.ts";
 import {
   common,
   database,
@@ -193,12 +193,13 @@ async function keptPrompt(id: string, db: Database): ReturnType<typeof findPromp
 async function promptFile(path: string): Promise<Prompt> {
   const { success, data, error } = promptSchema.safeParse(await jsonFile(path, "a prompt"));
   if (success) {
-    return { systemPrompt: data.system_prompt, outputPrompt: data.output_prompt, demos: data.demos };
+    const { bias = {}, ...parts } = data;
+    return promptOf({ ...parts, bias: Object.keys(bias).length > 0 ? bias : null });
   }
   const { path: at, message } = error.issues[0]!;
   throw new UsageError(
-    `Cannot read ${path} as it must be {"system_prompt", "output_prompt"?, "demos"?: [{"question", "answer"}]}: ` +
-      `${at.join(".") || "it"}: ${message}`,
+    `Cannot read ${path} as it must be {"system_prompt", "output_prompt"?, "demos"?: [{"question", "answer"}], ` +
+      `"bias"?: {"answer": nats}}: ${at.join(".") || "it"}: ${message}`,
   );
 }
 
@@ -207,6 +208,8 @@ const promptSchema = z.object({
   system_prompt: storable,
   output_prompt: storable.default(""),
   demos: z.array(z.object({ question: storable, answer: storable })).default([]),
+  /** As much as OpenAI's API takes. */
+  bias: z.record(storable, z.number().min(-100).max(100)).optional(),
 });
 
 if (import.meta.main) {

@@ -128,6 +128,29 @@ Deno.test("evaluate scores the prompt that is named, on the split that is named"
   ok(share(other!, "test") > 0 && share(other!, "test") < best.test.score); // so no two rows could be mixed up
 });
 
+Deno.test("evaluate keeps the bias of a prompt, from a file and from the database", async () => {
+  await using at = await place();
+  await using server = modelServer(parity);
+  const asking = ["--dataset", at.questions, "--primary", `openai:parity@${server.url}`, "--json"];
+  await each<[unknown, unknown]>([
+    [{ odd: 0.85, even: -2.1 }, { even: -2.1, odd: 0.85 }],
+    [{}, null],
+    [undefined, null],
+  ], async ([given, expected]) => {
+    let prompt = `${at.folder}/${crypto.randomUUID()}.json`;
+    await Deno.writeTextFile(prompt, JSON.stringify({ system_prompt: "Even or odd?", bias: given }));
+    for (const from of ["file", "database"]) {
+      const { experiment_id } = resultOf(await run("evaluate", [...asking, "--prompt", prompt], at));
+      const { rows: [row] } = await at.db.query<{ id: string; bias: unknown }>(
+        "select id, bias from prompts where experiment_id = $1",
+        [experiment_id],
+      );
+      deepEqual(row!.bias, expected, from);
+      prompt = row!.id;
+    }
+  });
+});
+
 Deno.test("evaluate ends with the exit code of what happened, and says what to do", async () => {
   await using at = await place();
   const file = async (name: string, text: string) => {
@@ -161,6 +184,26 @@ Deno.test("evaluate ends with the exit code of what happened, and says what to d
       args: ["--prompt", await file("nul.json", '{"system_prompt": "a\\u0000"}')],
       code: EXIT.usage,
       stderr: /^Cannot read \S+nul\.json .*: system_prompt: must have no NUL .*\n$/,
+    },
+    {
+      args: ["--prompt", await file("list.json", '{"system_prompt": "", "bias": ["even"]}')],
+      code: EXIT.usage,
+      stderr: /^Cannot read \S+list\.json .* "bias"\?: \{"answer": nats\}\}: bias: .*\n$/,
+    },
+    {
+      args: ["--prompt", await file("word.json", '{"system_prompt": "", "bias": {"even": "less"}}')],
+      code: EXIT.usage,
+      stderr: /^Cannot read \S+word\.json .*: bias\.even: .* expected number, received string\n$/,
+    },
+    {
+      args: ["--prompt", await file("much.json", '{"system_prompt": "", "bias": {"even": -100.5}}')],
+      code: EXIT.usage,
+      stderr: /^Cannot read \S+much\.json .*: bias\.even: .*>=-100\n$/,
+    },
+    {
+      args: ["--prompt", await file("key.json", '{"system_prompt": "", "bias": {"a\\u0000": 1}}')],
+      code: EXIT.usage,
+      stderr: /^Cannot read \S+key\.json .*: bias\..*\n$/,
     },
     {
       args: ["--prompt", "latest:99"],

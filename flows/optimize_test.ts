@@ -37,6 +37,7 @@ const resultSchema = z.strictObject({
       system_prompt: z.string(),
       output_prompt: z.string(),
       demos: z.array(z.strictObject({ question: z.string(), answer: z.string() })),
+      bias: z.record(z.string(), z.number()).optional(),
     }),
     operator: z.string(),
     ...split,

@@ -17,7 +17,14 @@ import { constrainOutput } from "../../lib/optimize/operators/constrain_output.t
 import { demonstrate } from "../../lib/optimize/operators/demonstrate.ts";
 import { instruct } from "../../lib/optimize/operators/instruct.ts";
 import { integer, pick, random } from "../../lib/random.ts";
-import { beginExperiment, migrate, openDatabase, readExperiment, saveDataset } from "../../lib/store/mod.ts";
+import {
+  beginExperiment,
+  migrate,
+  openDatabase,
+  promptOf,
+  readExperiment,
+  saveDataset,
+} from "../../lib/store/mod.ts";
 import { type Incumbent, type Task, told } from "./task.ts";
 
 /** Those that need neither a better prompt nor its failures. */
@@ -85,9 +92,10 @@ if (import.meta.main) {
     elapsed: () => performance.now(),
   });
   const { trials } = await readExperiment(db, id);
-  for (const { accepted, calls, validation, system_prompt, output_prompt, demos } of trials) {
+  for (const trial of trials) {
+    const { accepted, calls, validation } = trial;
     if (!accepted) continue;
-    const prompt = told({ systemPrompt: system_prompt, outputPrompt: output_prompt, demos });
+    const prompt = told(promptOf(trial));
     console.log(JSON.stringify({ calls, validation: validation ?? 0, prompt } satisfies Incumbent));
   }
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Prompt } from "../../lib/optimize/mod.ts";
+import type { Bias, Prompt } from "../../lib/optimize/mod.ts";
 
 /** A question with its references. */
 export interface Row {
@@ -38,6 +38,8 @@ export interface Told {
   readonly system: string;
   readonly output?: string;
   readonly demos: readonly (readonly [question: string, answer: string])[];
+  /** By answer, nats added to the log-probability of its first token. */
+  readonly bias?: Bias;
 }
 
 /** A system's best prompt once it had made `calls` calls. */
@@ -48,15 +50,17 @@ export interface Incumbent {
 }
 
 /** A prompt of ours as it is told. */
-export const told = ({ systemPrompt, outputPrompt, demos }: Prompt): Told => ({
+export const told = ({ systemPrompt, outputPrompt, demos, bias }: Prompt): Told => ({
   system: systemPrompt,
   ...outputPrompt === "" ? {} : { output: outputPrompt },
   demos: demos.map(({ question, answer }) => [question, answer]),
+  ...bias ? { bias } : {},
 });
 
 /** A prompt that was told as one of ours: other systems know no output prompt. */
-export const prompt = ({ system, output = "", demos }: Told): Prompt => ({
+export const prompt = ({ system, output = "", demos, bias }: Told): Prompt => ({
   systemPrompt: system,
   outputPrompt: output,
   demos: demos.map(([question, answer]) => ({ question, answer })),
+  ...bias ? { bias } : {},
 });

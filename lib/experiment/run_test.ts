@@ -15,9 +15,10 @@ import { mcnemar, wilson } from "../statistics/mod.ts";
 import {
   type Database,
   type ExperimentRecord,
+  promptOf,
+  type PromptRow,
   readExperiment,
   resumeExperiment,
-  type TrialRow,
 } from "../store/mod.ts";
 import { testDatabase } from "../store/testing.ts";
 import { type Progress, runExperiment, type Setup, type Surroundings } from "./mod.ts";
@@ -114,7 +115,7 @@ Deno.test("runExperiment() keeps what the search and the claim came to", async (
     deepEqual(
       trials.map(({ index, iteration, operator, parent, metadata, accepted, reason, calls, ...row }) => ({
         ...{ index, iteration, operator, parent, metadata, accepted, reason, calls },
-        prompt: { systemPrompt: row.system_prompt, outputPrompt: row.output_prompt, demos: row.demos },
+        prompt: promptOf(row),
         seen: row.questions_seen,
         validation: row.validation?.toFixed(9),
       })),
@@ -202,11 +203,7 @@ Deno.test("runExperiment() counts what the models saw, and asks the test questio
   );
 
   const best = record.trials[record.experiment.after!]!;
-  const bestPrompt = {
-    systemPrompt: best.system_prompt,
-    outputPrompt: best.output_prompt,
-    demos: best.demos,
-  };
+  const bestPrompt = promptOf(best);
   const isTest = (text: string) => dataset.test.some(({ question }) => text.includes(question));
   const sent = primary.asked.map(({ messages }) => messages);
   const first = sent.findIndex((chat) => isTest(chat.at(-1)!.content));
@@ -657,11 +654,9 @@ Deno.test("runExperiment() that comes to other prompts, and is cut off, has no s
     phase === "primary_inference" && iteration === 2 && stop.abort();
   const updated = { ...begin[0], seed: 2 }; // as another version of this program may
   equal(await runExperiment(updated, { ...begin[1], stop: stop.signal, onProgress }), "interrupted");
-  const scored = await rows<
-    Pick<TrialRow, "system_prompt" | "output_prompt" | "demos"> & { question: string; sent: Message[] }
-  >(
+  const scored = await rows<PromptRow & { question: string; sent: Message[] }>(
     db,
-    `select p.system_prompt, p.output_prompt, p.demos, e.question, c.request -> 'messages' as sent
+    `select p.system_prompt, p.output_prompt, p.demos, p.bias, e.question, c.request -> 'messages' as sent
        from scores s
        join prompts p on p.id = s.prompt_id
        join examples e on e.id = s.example_id
@@ -669,9 +664,7 @@ Deno.test("runExperiment() that comes to other prompts, and is cut off, has no s
       where e.split = 'validation'`,
   );
   ok(scored.length > 100);
-  for (const { system_prompt, output_prompt, demos, question, sent } of scored) {
-    deepEqual(sent, messages({ systemPrompt: system_prompt, outputPrompt: output_prompt, demos }, question));
-  }
+  for (const { question, sent, ...row } of scored) deepEqual(sent, messages(promptOf(row), question));
 });
 
 Deno.test("runExperiment() replayed shows no less while it is on, and twice at once", async () => {

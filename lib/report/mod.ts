@@ -52,4 +52,4 @@ export {
 } from "./result.ts";
 export { svg } from "./svg.ts";
 export { experimentLine, measurementText, resultText } from "./terminal.ts";
-export { dollars, percent, visible } from "./text.ts";
+export { biasTerms, dollars, percent, visible } from "./text.ts";

@@ -83,6 +83,35 @@ Deno.test("htmlReport() shows prompt, trials, questions, bill and command", () =
   match(words(document.querySelector("#reproduce")), new RegExp(`${"ab".repeat(32)}.*exact_match\\|case:lc`));
 });
 
+Deno.test("htmlReport() shows the bias of each answer where a prompt has one, and what became of it", () => {
+  const rows: [ExperimentRecord["trials"][number]["bias"], string | null, string | null, RegExp][] = [
+    [null, null, null, /^What changed: the .* added\.$/],
+    [
+      null,
+      '{"a": -2.1, "b": 0.85}',
+      "<ins>a −2.10</ins>, <ins>b +0.85</ins>",
+      /and the bias of .* was added\./,
+    ],
+    [{ a: -2.1 }, '{"a": -2.1}', "a −2.10", /added\.$/],
+    [{ a: 1 }, '{"a": -2.1}', "<del>a +1.00</del>, <ins>a −2.10</ins>", /and the bias of .* was changed\./],
+    [{ a: 1 }, null, "<del>a +1.00</del>", /and the bias of .* was removed\./],
+  ];
+  for (const [before, after, expected, said] of rows) {
+    const biases = new Map([[0, before], [5, JSON.parse(after ?? "null")]]);
+    const trials = TRIALS.map((row) => ({ ...row, bias: biases.get(row.index) ?? null }));
+    const document = parsed(rendered({}, { trials }));
+    const heading = [...document.querySelectorAll("#prompt h3")].find((h3) => words(h3).startsWith("Bias"));
+    equal(heading === undefined, expected === null);
+    const told = heading?.nextElementSibling;
+    equal(told?.nextElementSibling?.innerHTML.trim() ?? null, expected);
+    if (told) match(words(told), /too often is made less likely .* logit_bias\.$/);
+    const changed = [...document.querySelectorAll("#result p")].map(words).find((p) =>
+      /^What changed/.test(p)
+    )!;
+    match(changed.replace(/ See the prompt$/, ""), said);
+  }
+});
+
 Deno.test("htmlReport() shows what was learned, and only what there is", () => {
   const check = (
     learned: Partial<ExperimentRecord["learned"]>,
@@ -306,6 +335,7 @@ for (const [i, payload] of HOSTILE.entries()) {
       const record = filled({ ...RECORD, trials: PREDICTED, learned: LEARNED }, text);
       return htmlReport({
         ...record,
+        trials: record.trials.map((row) => ({ ...row, bias: { [text]: -2.1 } })),
         experiment: {
           ...record.experiment,
           status: "failed",

@@ -17,6 +17,7 @@
  */
 import { diffArrays, diffWordsWithSpace } from "diff";
 import type { TrialRow } from "../store/overview.ts";
+import { biasTerms } from "./text.ts";
 
 type Demo = TrialRow["demos"][number];
 
@@ -63,6 +64,18 @@ function joined(pieces: readonly Piece[]): Piece[] {
   });
   flush();
   return out;
+}
+
+/** How the bias of each answer became another, by answer: what it was, and what it is. */
+export function biasDiff(before: TrialRow["bias"], after: TrialRow["bias"]): Piece[] {
+  const [old, now] = [before, after].map((bias) => new Map(Object.entries(bias ?? {})));
+  const piece = (kind: Piece["kind"], answer: string, nats: number | undefined): Piece[] =>
+    nats === undefined ? [] : biasTerms({ [answer]: nats }).map((text) => ({ kind, text }));
+  return [...new Set([...old!.keys(), ...now!.keys()])].sort().flatMap((answer) => {
+    const [was, is] = [old!.get(answer), now!.get(answer)];
+    if (was === is) return piece("same", answer, is);
+    return [...piece("removed", answer, was), ...piece("added", answer, is)];
+  });
 }
 
 /** A demo with what became of it; places are counted from 1, null where it is not. */

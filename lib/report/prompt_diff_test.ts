@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import { demoDiff, type Piece, wordDiff } from "./prompt_diff.ts";
+import { biasDiff, demoDiff, type Piece, wordDiff } from "./prompt_diff.ts";
 
 const marked = (pieces: readonly Piece[]) =>
   pieces.map(({ kind, text }) => kind === "same" ? text : kind === "added" ? `{+${text}+}` : `[-${text}-]`)
@@ -59,4 +59,16 @@ Deno.test("demoDiff() tells kept, moved, added and removed", () => {
   check("abcd", "bcda", ["b kept 2>1", "c kept 3>2", "d kept 4>3", "a moved 1>4"]);
   check("abc", "axc", ["a kept 1>1", "x added null>2", "c kept 3>3", "b removed 2>null"]);
   check("aa", "a", ["a kept 1>1", "a removed 2>null"]);
+});
+
+Deno.test("biasDiff() tells what each answer's bias was, and is", () => {
+  type Given = Parameters<typeof biasDiff>[0];
+  const check = (before: Given, after: Given, expected: string) =>
+    equal(marked(biasDiff(before, after)), expected);
+  check(null, null, "");
+  check({ b: 1, a: -2.1 }, { a: -2.1, b: 1 }, "a −2.10b +1.00");
+  check(null, { a: -2.1 }, "{+a −2.10+}");
+  check({ a: -2.1 }, null, "[-a −2.10-]");
+  check({ a: 1, b: 1 }, { b: 2, constructor: 3 }, "[-a +1.00-][-b +1.00-]{+b +2.00+}{+constructor +3.00+}");
+  check({ a: 1.001 }, { a: 1.002 }, "[-a +1.00-]{+a +1.00+}"); // a change that two digits do not show
 });

@@ -26,6 +26,8 @@ export interface ExperimentResult {
       readonly system_prompt: string;
       readonly output_prompt: string;
       readonly demos: TrialRow["demos"];
+      /** By answer, nats added to the log-probability of its first token; absent where nothing is added. */
+      readonly bias?: NonNullable<TrialRow["bias"]>;
     };
     readonly operator: string;
     readonly validation: Scored | null;
@@ -83,7 +85,10 @@ export function resultOf({ experiment, trials, bill, metrics }: ExperimentRecord
     baseline: { validation: validation(seed), test: test(seed) },
     best: best === undefined ? null : {
       prompt_id: best.prompt_id,
-      prompt: { system_prompt: best.system_prompt, output_prompt: best.output_prompt, demos: best.demos },
+      prompt: {
+        ...{ system_prompt: best.system_prompt, output_prompt: best.output_prompt, demos: best.demos },
+        ...best.bias ? { bias: best.bias } : {},
+      },
       operator: best.operator,
       validation: validation(best),
       test: test(best),

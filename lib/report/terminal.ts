@@ -8,6 +8,7 @@ import { fate } from "./rows.ts";
 import { measurementOf, resultOf, type Scored } from "./result.ts";
 import {
   aligned,
+  biasTerms,
   count,
   dollars,
   duration,
@@ -36,6 +37,7 @@ export function resultText(record: ExperimentRecord): string {
   const claim = improvement && before !== after &&
     `${points(improvement.mean)} points, 95 % interval ${improvement.ci95.map(points).join(" to ")}, ` +
       probability(improvement.p_value);
+  const bias = biasTerms(best?.prompt.bias);
   return [
     title,
     text,
@@ -47,6 +49,7 @@ export function resultText(record: ExperimentRecord): string {
       row("prompt", `by ${best.operator}, ${plural(best.prompt.demos.length, "demo")}`),
       row("  system", quoted(best.prompt.system_prompt)),
       row("  output", quoted(best.prompt.output_prompt)),
+      ...bias.length > 0 ? [row("  bias", quoted(bias.join(", ")))] : [],
       row("  id", term(best.prompt_id)),
     ],
     row(

@@ -21,6 +21,7 @@ export const trial = (index: number, row: Partial<TrialRow> = {}): TrialRow => (
   system_prompt: "You are a helpful assistant.",
   output_prompt: "",
   demos: [],
+  bias: null,
   metadata: { parents: index === 0 ? [] : [0], note: "a note" },
   validation: null,
   validation_low: null,

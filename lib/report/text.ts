@@ -80,7 +80,8 @@ export function term(text: string, most = 120): string {
 /** A model's name without what gives access. */
 export const modelName = (text: string, most?: number): string => term(discreet(text.slice(0, 1000)), most);
 
-const MINUS = "−";
+/** A minus as wide as a plus. */
+export const MINUS = "−";
 const signed = (text: string, value: number): string =>
   Number(text.replaceAll(",", "")) === 0
     ? text.replace("-", "")
@@ -93,6 +94,11 @@ export const percent = (score: number): string => (100 * score).toFixed(1);
 
 /** A difference of scores in points of 100, with its sign. */
 export const points = (difference: number): string => signed(percent(difference), difference);
+
+/** What a prompt adds to each answer, by answer: `abbreviation −2.10`, in nats. */
+export const biasTerms = (bias: Readonly<Record<string, number>> | null | undefined): string[] =>
+  Object.entries(bias ?? {}).sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([answer, nats]) => `${term(answer.replace(/\s+/g, " "), 40)} ${signed(nats.toFixed(2), nats)}`);
 
 /** A whole number with its thousands apart. */
 export const count = (value: number): string => value.toLocaleString("en-US");

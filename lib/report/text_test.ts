@@ -82,6 +82,15 @@ Deno.test("numbers are written for readers", () => {
   for (const [actual, expected] of rows) equal(actual, expected);
 });
 
+Deno.test("biasTerms() says what is added to each answer, in their order", () => {
+  const check = (bias: Readonly<Record<string, number>> | null, expected: string[]) =>
+    deepEqual(text.biasTerms(bias), expected);
+  check(null, []);
+  check({}, []);
+  check({ number: 0.849, abbreviation: -2.1 }, ["abbreviation −2.10", "number +0.85"]);
+  check({ "two\nlines\u202e": -0.001 }, ["two lines⟨U+202E⟩ 0.00"]);
+});
+
 Deno.test("featureName() says what a feature is", () => {
   const rows: [string, string, string][] = [
     ["system_words", "words of the system prompt", "system: words"],

@@ -56,6 +56,7 @@ export const COLUMNS: Readonly<Record<Table, readonly string[]>> = {
       "system_prompt",
       "output_prompt",
       "demos",
+      "bias",
       "metadata",
     ],
     ...["validation", "validation_low", "validation_high", "questions_seen", "gain", "gain_n", "predicted"],

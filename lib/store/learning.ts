@@ -6,6 +6,7 @@
  */
 import type { Prompt } from "../optimize/candidate.ts";
 import type { Queryable } from "./db.ts";
+import { promptOf, type PromptRow } from "./trials.ts";
 
 /** A prompt with its mean validation score in a context: the same questions, metric and primary model. */
 export interface ScoredPrompt {
@@ -25,20 +26,18 @@ export interface ScoredPrompt {
 
 /** Every prompt that was scored on validation questions, oldest first, with its features of `version` where they are kept. */
 export async function scoredPrompts(db: Queryable, version: number): Promise<ScoredPrompt[]> {
-  const { rows } = await db.query<
-    Omit<ScoredPrompt, "prompt"> & { system_prompt: string; output_prompt: string; demos: Prompt["demos"] }
-  >(
+  const { rows } = await db.query<Omit<ScoredPrompt, "prompt"> & PromptRow>(
     `select s.prompt_id as "promptId", s.context, s.dataset, s.score, s.n, s.created_at as "createdAt",
-            p.system_prompt, p.output_prompt, p.demos, f."values" as features
+            p.system_prompt, p.output_prompt, p.demos, p.bias, f."values" as features
        from scored_prompts s
        join prompts p on p.id = s.prompt_id
        left join prompt_features f on f.prompt_id = s.prompt_id and f.version = $1
       order by s.created_at, s.prompt_id`,
     [version],
   );
-  return rows.map(({ system_prompt, output_prompt, demos, ...row }) => ({
+  return rows.map(({ system_prompt, output_prompt, demos, bias, ...row }) => ({
     ...row,
-    prompt: { systemPrompt: system_prompt, outputPrompt: output_prompt, demos },
+    prompt: promptOf({ system_prompt, output_prompt, demos, bias }),
   }));
 }
 

@@ -1,5 +1,6 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import type { Example } from "../dataset/example.ts";
+import type { Bias } from "../optimize/candidate.ts";
 import { candidate } from "../optimize/search.ts";
 import { saveDataset } from "./datasets.ts";
 import { type Database } from "./db.ts";
@@ -49,8 +50,9 @@ async function trial(
   db: Database,
   experimentId: string,
   index: number,
-  { systemPrompt, scores, edits, test = [] }: {
+  { systemPrompt, bias, scores, edits, test = [] }: {
     systemPrompt: string;
+    bias?: Bias;
     scores: number[];
     edits?: { action: string; predicted: number }[];
     test?: number[];
@@ -58,7 +60,7 @@ async function trial(
 ): Promise<void> {
   const { rows: [dataset] } = await db.query<{ id: string }>("select id from datasets");
   const made = candidate(index, {
-    prompt: { systemPrompt, outputPrompt: "", demos: [] },
+    prompt: { systemPrompt, outputPrompt: "", demos: [], ...bias ? { bias } : {} },
     operator: index === 0 ? "seed" : "edit",
     parents: index === 0 ? [] : [0],
     note: "",
@@ -133,6 +135,25 @@ Deno.test("scoredPrompts() pools a prompt's scores within a context, each questi
   await saveFeatures(db, { version: 1, names: ["a", "b", "c"], rows }); // again changes nothing
   deepEqual((await scoredPrompts(db, 1)).map(({ features }) => features), [[0.1, -2e-7, 3], null, null]);
   deepEqual((await scoredPrompts(db, 2)).map(({ features }) => features), [null, null, null]);
+});
+
+Deno.test("scoredPrompts() takes prompts that differ in their bias alone for different ones", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  const experiments = [await experiment(db, EXACT), await experiment(db, EXACT)];
+  const versions: { bias?: Bias; scores: number[] }[][] = [
+    [{ scores: [1] }, { bias: { yes: -1, no: 0.1 }, scores: [0, 0] }, { bias: { yes: -2 }, scores: [1, 0] }],
+    [{ scores: [0, 0] }, { bias: { no: 0.1, yes: -1 }, scores: [1, 1, 1] }], // the same two, on further questions
+  ];
+  for (const [i, prompts] of versions.entries()) {
+    for (const [version, row] of prompts.entries()) {
+      await trial(db, experiments[i]!, version, { systemPrompt: "Be brief.", ...row });
+    }
+  }
+  deepEqual((await scoredPrompts(db, 1)).map(({ prompt: { bias }, score, n }) => [bias, score, n]), [
+    [undefined, 1 / 2, 2],
+    [{ yes: -1, no: 0.1 }, 1 / 3, 3],
+    [{ yes: -2 }, 1 / 2, 2],
+  ]);
 });
 
 Deno.test("edits are kept with the version they led to, and measured by its gain", async () => {

@@ -108,6 +108,8 @@ export {
   forgetOthers,
   type Kept,
   promptId,
+  promptOf,
+  type PromptRow,
   readKept,
   saveComparison,
   saveIncumbent,

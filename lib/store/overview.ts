@@ -4,12 +4,12 @@
  * @module
  */
 import type { SplitName } from "../dataset/example.ts";
-import type { Demo } from "../optimize/candidate.ts";
 import type { StopReason } from "../optimize/search.ts";
 import type { Comparison } from "../statistics/mod.ts";
 import type { Queryable } from "./db.ts";
 import type { Status } from "./experiments.ts";
 import { learnedBy, type LearnedRecord } from "./learning.ts";
+import type { PromptRow } from "./trials.ts";
 
 /** One experiment in a list. */
 export interface ExperimentRow {
@@ -49,15 +49,12 @@ export interface ExperimentRow {
 }
 
 /** One trial of an experiment. */
-export interface TrialRow {
+export interface TrialRow extends PromptRow {
   readonly index: number;
   readonly iteration: number;
   readonly operator: string;
   readonly parent: number | null;
   readonly prompt_id: string;
-  readonly system_prompt: string;
-  readonly output_prompt: string;
-  readonly demos: readonly Demo[];
   readonly metadata: { readonly parents?: readonly number[]; readonly note?: string };
   /** Mean score on the validation questions seen, null when there were none. */
   readonly validation: number | null;
@@ -152,8 +149,8 @@ export async function readExperiment(db: Queryable, id: string): Promise<Experim
   );
   if (!experiment) throw new RangeError(`Cannot read experiment ${id} as there is none with this id`);
   const { rows: trials } = await db.query<TrialRow>(
-    `select index, iteration, operator, parent, prompt_id, system_prompt, output_prompt, demos, metadata, validation,
-            validation_low, validation_high, questions_seen, gain, gain_n, predicted, accepted, reason, calls
+    `select index, iteration, operator, parent, prompt_id, system_prompt, output_prompt, demos, bias, metadata,
+            validation, validation_low, validation_high, questions_seen, gain, gain_n, predicted, accepted, reason, calls
        from trial_overview
       where experiment_id = $1
       order by index`,

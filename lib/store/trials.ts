@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { point } from "../cut.ts";
-import type { Prompt, Result } from "../optimize/candidate.ts";
+import type { Bias, Demo, Prompt, Result } from "../optimize/candidate.ts";
 import type { Trial } from "../optimize/search.ts";
 import type { Comparison } from "../statistics/mod.ts";
 import type { Database, Queryable } from "./db.ts";
@@ -14,6 +14,21 @@ import type { Database, Queryable } from "./db.ts";
 /** The id of a version of an experiment's prompt: the same whenever it is asked for. */
 export const promptId = (experimentId: string, version: number): string =>
   uuid(`${experimentId}/prompt/${version}`);
+
+/** The parts of a prompt as they are kept. */
+export interface PromptRow {
+  readonly system_prompt: string;
+  readonly output_prompt: string;
+  readonly demos: readonly Demo[];
+  /** Null where nothing is added. */
+  readonly bias: Bias | null;
+}
+
+/** A prompt of its parts. */
+export const promptOf = ({ system_prompt, output_prompt, demos, bias }: PromptRow): Prompt => ({
+  ...{ systemPrompt: system_prompt, outputPrompt: output_prompt, demos },
+  ...bias ? { bias } : {},
+});
 
 /** A result with the version of the prompt it belongs to. */
 export type VersionResult = Result & { readonly version: number };
@@ -84,22 +99,21 @@ export interface Kept {
 
 /** Reads what is kept of an experiment. */
 export async function readKept(db: Queryable, experimentId: string): Promise<Kept> {
-  const { rows: trials } = await db.query<{
-    index: number;
-    iteration: number;
-    incumbent: number;
-    operator: string;
-    metadata: { parents: number[]; note: string };
-    system_prompt: string;
-    output_prompt: string;
-    demos: Prompt["demos"];
-    predicted: number | null;
-    accepted: boolean;
-    reason: string;
-    calls: number;
-  }>(
+  const { rows: trials } = await db.query<
+    PromptRow & {
+      index: number;
+      iteration: number;
+      incumbent: number;
+      operator: string;
+      metadata: { parents: number[]; note: string };
+      predicted: number | null;
+      accepted: boolean;
+      reason: string;
+      calls: number;
+    }
+  >(
     `select t.index, i.index as iteration, best.version as incumbent, p.operator, p.metadata, p.system_prompt,
-            p.output_prompt, p.demos, t.predicted, t.accepted, t.reason, t.calls
+            p.output_prompt, p.demos, p.bias, t.predicted, t.accepted, t.reason, t.calls
        from trials t
        join iterations i on i.id = t.iteration_id
        join prompts best on best.id = i.incumbent_id
@@ -122,10 +136,10 @@ export async function readKept(db: Queryable, experimentId: string): Promise<Kep
       Object.entries(scores).map(([example, [completion, score]]) => [example, mark(completion, score)]),
     );
   return {
-    trials: new Map(trials.map(({ index, system_prompt, output_prompt, demos, metadata, ...trial }) => {
-      const prompt = { systemPrompt: system_prompt, outputPrompt: output_prompt, demos };
-      return [index, print({ ...trial, candidate: { ...trial, ...metadata, prompt } })];
-    })),
+    trials: new Map(trials.map(({ index, metadata, ...trial }) => [
+      index,
+      print({ ...trial, candidate: { ...trial, ...metadata, prompt: promptOf(trial) } }),
+    ])),
     incumbents: new Map(trials.map(({ iteration, incumbent }) => [iteration, incumbent])),
     scores: new Map(scores.map(({ version, scores }) => [version, marks(scores)])),
   };
@@ -142,6 +156,7 @@ const print = (
   JSON.stringify([
     ...[iteration, operator, parents, note, prompt.systemPrompt, prompt.outputPrompt],
     prompt.demos.map(({ question, answer }) => [question, answer]),
+    Object.entries(prompt.bias ?? {}).sort(), // jsonb keeps no order
     ...[predicted, accepted, reason, calls],
   ]);
 
@@ -270,17 +285,19 @@ export async function savePrompt(
     `with others as (
        select id
          from prompts
-        where id = $1 and (system_prompt, output_prompt, demos) is distinct from ($6, $7, $8::jsonb)
+        where id = $1 and (system_prompt, output_prompt, demos, bias) is distinct from ($6, $7, $8::jsonb, $10::jsonb)
      ), their_scores as (
        delete from scores where prompt_id in (select id from others)
      ), their_measurements as (
        delete from metrics_records where prompt_id in (select id from others)
      )
-     insert into prompts (id, experiment_id, version, parent_id, operator, system_prompt, output_prompt, demos, metadata)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     insert into prompts (id, experiment_id, version, parent_id, operator, system_prompt, output_prompt, demos, metadata,
+                          bias)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
      on conflict (id) do update
         set parent_id = excluded.parent_id, operator = excluded.operator, system_prompt = excluded.system_prompt,
-            output_prompt = excluded.output_prompt, demos = excluded.demos, metadata = excluded.metadata`,
+            output_prompt = excluded.output_prompt, demos = excluded.demos, metadata = excluded.metadata,
+            bias = excluded.bias`,
     [
       id,
       experimentId,
@@ -291,6 +308,7 @@ export async function savePrompt(
       prompt.outputPrompt,
       JSON.stringify(prompt.demos),
       { parents, note },
+      prompt.bias ?? null,
     ],
   );
   return id;
@@ -413,10 +431,8 @@ export async function findPrompt(
   name: string,
 ): Promise<{ readonly id: string; readonly prompt: Prompt }> {
   const [, id = name, version = null] = /^(.+):(\d{1,9})$/s.exec(name) ?? [];
-  const { rows: [row] } = await db.query<
-    { id: string; system_prompt: string; output_prompt: string; demos: Prompt["demos"] }
-  >(
-    `select p.id, p.system_prompt, p.output_prompt, p.demos
+  const { rows: [row] } = await db.query<PromptRow & { id: string }>(
+    `select p.id, p.system_prompt, p.output_prompt, p.demos, p.bias
        from prompts p
        join experiments x on x.id = p.experiment_id
        left join trials t on t.prompt_id = p.id
@@ -438,10 +454,7 @@ export async function findPrompt(
   if (!row) {
     throw new RangeError(`Cannot find the prompt ${JSON.stringify(name)}: \`deno task show ID\` has them`);
   }
-  return {
-    id: row.id,
-    prompt: { systemPrompt: row.system_prompt, outputPrompt: row.output_prompt, demos: row.demos },
-  };
+  return { id: row.id, prompt: promptOf(row) };
 }
 
 /** A uuid (version 8, RFC 9562) made from a name. */

@@ -5,9 +5,9 @@
  */
 import { html } from "hono/html";
 import type { ExperimentRecord, TrialRow } from "../../store/overview.ts";
-import { type DemoChange, demoDiff, type Piece, wordDiff } from "../prompt_diff.ts";
+import { biasDiff, type DemoChange, demoDiff, type Piece, wordDiff } from "../prompt_diff.ts";
 import { compared } from "../rows.ts";
-import { count, plural, shortened, term, visible } from "../text.ts";
+import { count, MINUS, plural, shortened, term, visible } from "../text.ts";
 import { type Html, quoted } from "./parts.ts";
 
 /** Bytes of a text that are compared and shown. */
@@ -16,6 +16,8 @@ const MOST = 24_000;
 const DEMO = 1_000;
 /** Demos shown. */
 const DEMOS = 100;
+/** Answers with a bias shown. */
+const BIASES = 200;
 
 /** The prompt before and after; nothing where no prompt is known. */
 export function prompt(record: ExperimentRecord): Html | string {
@@ -36,7 +38,7 @@ ${difference(old, now)}
 </section>`;
 }
 
-type Prompt = Pick<TrialRow, "system_prompt" | "output_prompt" | "demos">;
+type Prompt = Pick<TrialRow, "system_prompt" | "output_prompt" | "demos" | "bias">;
 
 /** How a demo is called that is in one prompt, or in both. */
 type Names = Readonly<Record<DemoChange["kind"], string>>;
@@ -50,7 +52,25 @@ ${text(old.system_prompt, now.system_prompt)}
 <h3>Output prompt <span>after each question</span></h3>
 ${text(old.output_prompt, now.output_prompt)}
 <h3>Worked examples (demos) <span>${summary(demos, names)}</span></h3>
-${demos.length === 0 ? html`<p class="note">None in either.</p>` : list(demos, names)}`;
+${demos.length === 0 ? html`<p class="note">None in either.</p>` : list(demos, names)}${
+    bias(biasDiff(old.bias, now.bias))
+  }`;
+}
+
+/** What is added to each answer; nothing where neither prompt has a bias. */
+function bias(pieces: readonly Piece[]): Html | string {
+  if (pieces.length === 0) return "";
+  const rest = pieces.length - BIASES;
+  return html`
+    <h3>Bias <span>before each answer</span></h3>
+    <p>Before it answers, what the model says too often is made less likely (${MINUS}), and what it says too seldom more
+    likely (+): by as much as is written behind each answer, on a server that takes <code>logit_bias</code>.</p>
+    <p class="diff">${pieces.slice(0, BIASES).map((one, i) =>
+      html`${i === 0 ? "" : ", "}${piece(one)}`
+    )}</p>${pieces.every(({ kind }) => kind === "same") ? html`<p class="note">Unchanged.</p>` : ""}${rest > 0
+      ? html`<p class="note">and ${count(rest)} more.</p>`
+      : ""}
+  `;
 }
 
 /** What changed, in a clause for the first screen: `the system prompt was rewritten, 8 worked examples were added`. */
@@ -69,10 +89,14 @@ export function changed(old: Prompt, now: Prompt): string {
     : after === 0
     ? ["the worked examples were removed"]
     : [`the worked examples were changed (${count(before)} before, ${count(after)} after)`];
+  const biases = biasDiff(old.bias, now.bias).every(({ kind }) => kind === "same") ? [] : [
+    `the bias of each answer was ${old.bias === null ? "added" : now.bias === null ? "removed" : "changed"}`,
+  ];
   const parts = [
     ...one("system prompt", old.system_prompt, now.system_prompt),
     ...one("output prompt", old.output_prompt, now.output_prompt),
     ...demos,
+    ...biases,
   ];
   return parts.length === 0
     ? "nothing"

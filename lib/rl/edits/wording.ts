@@ -204,7 +204,10 @@ function shortened(prompt: Prompt, labels: readonly string[]): Prompt {
     const key = JSON.stringify([question, answer]);
     return !shown.has(key) && shown.add(key);
   });
-  return { systemPrompt, outputPrompt, demos: demos.length < prompt.demos.length ? demos : prompt.demos };
+  return {
+    ...prompt,
+    ...{ systemPrompt, outputPrompt, demos: demos.length < prompt.demos.length ? demos : prompt.demos },
+  };
 }
 
 /** A sentence of fewer words may be repeated for a reason. */

@@ -1,0 +1,22 @@
+import { deepEqual, equal } from "node:assert/strict";
+import type { TrialRow } from "../store/overview.ts";
+import { resultOf } from "./result.ts";
+import { resultText } from "./terminal.ts";
+import { RECORD, TRIALS } from "./testing.ts";
+
+Deno.test("resultText() and resultOf() tell the best prompt's bias where there is one", () => {
+  const rows: [TrialRow["bias"], string | undefined][] = [
+    [null, undefined],
+    [{ number: 0.85, abbreviation: -2.1 }, "abbreviation −2.10, number +0.85"],
+  ];
+  for (const [bias, expected] of rows) {
+    const record = { ...RECORD, trials: TRIALS.with(-1, { ...TRIALS.at(-1)!, bias }) };
+    equal(resultText(record).match(/^ {4}bias {6}(.*)$/m)?.[1], expected);
+    deepEqual(resultOf(record).best!.prompt, {
+      system_prompt: "Say what is asked for.",
+      output_prompt: "One word.",
+      demos: [{ question: "Who?", answer: "person" }],
+      ...bias ? { bias } : {},
+    });
+  }
+});
