@@ -7,9 +7,9 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { Dataset, Example } from "../../lib/dataset/mod.ts";
+import { answering, type Ask } from "../../lib/experiment/roles.ts";
 import type { LanguageModel } from "../../lib/llm/mod.ts";
 import type { Metric } from "../../lib/metrics/mod.ts";
-import { messages } from "../../lib/optimize/mod.ts";
 import { type Count, type CountingServer, countingServer } from "./server.ts";
 import { type Incumbent, prompt, type Row, type Task } from "./task.ts";
 
@@ -242,17 +242,18 @@ async function scores(
   questions: readonly Example[],
   { model, metric, dataset }: CellOptions,
 ): Promise<number[]> {
+  const ask: Ask = async (_role, messages, { temperature = 0, ...options }) => ({
+    completion: await model.complete({ messages, temperature, ...options }),
+    key: "",
+  });
+  const answer = answering(ask, { primary: model, seed: 0, answerTokens: answerTokens(dataset) }, "search");
   const values: number[] = Array(questions.length).fill(0);
   let next = 0;
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
     while (next < questions.length) {
-      const i = next++, { question, references } = questions[i]!;
-      const { text } = await model.complete({
-        messages: messages(prompt(told), question),
-        temperature: 0,
-        maxTokens: answerTokens(dataset),
-      });
-      values[i] = metric.score(text.trim(), references);
+      const i = next++, question = questions[i]!;
+      const answered = await answer(prompt(told), question);
+      values[i] = answered ? metric.score(answered.text, question.references) : 0;
     }
   }));
   return values;

@@ -13,6 +13,7 @@ import { runExperiment, type Setup } from "../../lib/experiment/mod.ts";
 import { openai } from "../../lib/llm/mod.ts";
 import { metric } from "../../lib/metrics/mod.ts";
 import type { Candidate, Context, Operator, Proposal } from "../../lib/optimize/mod.ts";
+import { calibrate } from "../../lib/optimize/operators/calibrate.ts";
 import { constrainOutput } from "../../lib/optimize/operators/constrain_output.ts";
 import { demonstrate } from "../../lib/optimize/operators/demonstrate.ts";
 import { instruct } from "../../lib/optimize/operators/instruct.ts";
@@ -28,7 +29,7 @@ import {
 import { type Incumbent, type Task, told } from "./task.ts";
 
 /** Those that need neither a better prompt nor its failures. */
-const OPERATORS = [demonstrate, constrainOutput, instruct];
+const OPERATORS = [demonstrate, calibrate, constrainOutput, instruct];
 /** Operators of one random draw at most. */
 const STEPS = 3;
 

@@ -10,12 +10,14 @@ import type { Dataset, Example } from "../dataset/mod.ts";
 import { compare, measure, type Measurement, questionsOf } from "../evaluate/mod.ts";
 import type { Caps, LanguageModel } from "../llm/mod.ts";
 import {
+  answerSpace,
   type Candidate,
   COURSE,
   meanScore,
   optimize,
   type Options,
   type Outcome,
+  probesFor,
   type Prompt,
   type StepName,
   type StopReason,
@@ -103,14 +105,14 @@ const claimable = (
 ): number => Math.max(1, Math.floor(calls * CLAIM / 2 / callsEach));
 
 /**
- * The smallest cap on calls with which one prompt at least is tried against the seed prompt: each answers the first block
- * of a race, and what the claim takes is kept back.
+ * The smallest cap on calls with which one prompt at least is tried against the seed prompt: it is calibrated where answers are
+ * labels, each answers the first block of a race, and what the claim takes is kept back.
  */
 export function callsToSearch(
-  { validation, test }: { readonly validation: readonly Example[]; readonly test: readonly Example[] },
+  { train, validation, test }: Pick<Dataset, "train" | "validation" | "test">,
   { callsEach = 1 }: { readonly callsEach?: number } = {},
 ): number {
-  const race = 2 * Math.min(COURSE.block, validation.length) * callsEach;
+  const race = 2 * Math.min(COURSE.block, validation.length) * callsEach + probesFor(answerSpace(train));
   for (let calls = race;; calls++) {
     const claim = 2 * Math.min(test.length, claimable({ calls, callsEach })) * callsEach;
     if (calls - claim >= race) return calls;

@@ -26,6 +26,7 @@
  * @module
  */
 export { type AnswerSpace, answerSpace } from "./answer_space.ts";
+export { probesFor } from "./calibration.ts";
 export {
   type Bias,
   type Candidate,

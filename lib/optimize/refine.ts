@@ -81,10 +81,13 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
   ];
 }
 
-/** A proposal with the bias that fits its prompt, if it has one: told by what the model might say to some of train. */
+/**
+ * A proposal with the bias that fits its prompt, told by what the model might say to some of train. Left as it is where nobody
+ * has a bias yet: neither this prompt, whose bias was its parent's at best, nor the incumbent.
+ */
 async function calibrated(search: Search, proposal: Proposed, random: Random): Promise<Proposed> {
-  const { options: { tell, train }, space } = search;
-  const { bias, ...prompt } = proposal.candidate.prompt;
+  const { options: { tell, train }, space, incumbent } = search;
+  const { bias = incumbent.prompt.bias, ...prompt } = proposal.candidate.prompt;
   if (!bias || !tell || space.kind !== "labels") return proposal;
   const shown = new Set(prompt.demos.map(({ question }) => question));
   const unseen = train.filter(({ question }) => !shown.has(question)), many = probesFor(space);

@@ -1,6 +1,6 @@
 /**
  * A choice of demos with the bias that fits it. Which set is shown matters less once a bias has taken away what a model says too
- * often under it: of sets that are worth 35 to 50 of 100 most come to 55 to 80 so.
+ * often under it (calibration.ts).
  *
  * @module
  */

@@ -97,8 +97,10 @@ const TOLD = 8, LATEST = 300;
 
 /** A draw of what each question of train is worth as a demo, by question; null as long as too few sets were raced. */
 function worths({ parent, pool, train, random }: Context): Map<string, number> | null {
-  const sets = pool.filter(({ prompt: { demos, outputPrompt }, results }) =>
-    demos.length > 0 && results.size > 0 && outputPrompt === parent.prompt.outputPrompt
+  const { outputPrompt, bias } = parent.prompt;
+  const sets = pool.filter(({ prompt, results }) =>
+    prompt.demos.length > 0 && results.size > 0 && prompt.outputPrompt === outputPrompt &&
+    (prompt.bias === undefined) === (bias === undefined)
   ).slice(-LATEST);
   if (sets.length < TOLD) return null;
   const questions = (train.length > COMPARED ? sample(train, COMPARED, random) : train).map((row) =>

@@ -41,7 +41,7 @@ export interface Context extends Situation {
 
 /**
  * A prompt worth a race, or the reason why there is none. One with a bias, whatever is in it, is calibrated before it is raced:
- * what fitted its parent does not fit it.
+ * what fitted its parent does not fit it. Once the incumbent has a bias, every prompt is.
  */
 export type Proposal =
   | {
