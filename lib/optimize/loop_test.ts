@@ -224,3 +224,81 @@ Deno.test("optimize() lets the policy edit", async () => {
 Deno.test("optimize() needs validation questions", async () => {
   await rejects(run({ validation: [] }), RangeError);
 });
+
+/** Says "red" whatever is asked, but for a bias: how likely each colour is tells what is right. */
+function leaning(known: boolean): Partial<Options> {
+  const likely = (right: string) =>
+    COLOURS.map((colour) => (colour === "red" ? 3 : 0) + (colour === right ? 2 : 0));
+  const said = ({ demos, bias = {} }: Prompt, right: string) => {
+    const weights = likely(right).map((weight, i) => weight + (bias[COLOURS[i]!] ?? 0));
+    return demos.length === 0 ? "Well." : COLOURS[weights.indexOf(Math.max(...weights))]!;
+  };
+  const answer: Options["answer"] = (prompt, { id, references: [right] }) =>
+    Promise.resolve({ text: said(prompt, right!), completion: id });
+  return {
+    ...{ answer, target: 1 },
+    ...known
+      ? {
+        tell: async (prompt, example) => ({
+          ...(await answer(prompt, example))!,
+          firsts: Object.fromEntries(
+            likely(example.references[0]!).map((weight, i) => [COLOURS[i]!, weight - 6]),
+          ),
+        }),
+      }
+      : {},
+  };
+}
+
+Deno.test("optimize() calibrates prompts where the model tells what it might have said", async () => {
+  const { trials, outcome } = await run(leaning(true));
+  equal(outcome.stopReason, "target");
+  equal(outcome.best.operator, "calibrate");
+  equal(trials.length, 1 + 6); // no more challengers than later
+  deepEqual(Object.keys(outcome.best.prompt.bias!).sort(), [...COLOURS].sort());
+  equal(outcome.best.prompt.bias!.red, 0); // the others are raised
+  ok(!trials.some(({ candidate: { prompt } }) => prompt.bias && Object.keys(prompt.bias).length === 0));
+  equal((await run({ ...leaning(false), patience: 1 })).outcome.best.prompt.bias, undefined);
+});
+
+Deno.test("optimize() calibrates every challenger once the best prompt has a bias", async () => {
+  const never = { ...leaning(true), score: () => 0.5, target: 1, maxIterations: 3, patience: 3 };
+  const half: Partial<Options> = {
+    ...never,
+    score: (answer, { references }) => references.includes(answer) ? 0.9 : 0,
+  };
+  const { trials } = await run(half);
+  const later = trials.filter(({ iteration, reason }) =>
+    iteration > 1 && !/^(refused|not raced|a copy)/.test(reason)
+  );
+  ok(later.length > 0);
+  for (const { candidate: { prompt, results } } of later) {
+    if (results.size > 0) ok(prompt.bias, prompt.outputPrompt);
+  }
+});
+
+Deno.test("optimize() spends no more than it may on calibration, and ends where it cannot pay for one", async () => {
+  for (const maxCalls of [1, 20, 31, 32, 33, 53, 54, 100, 150, 300, 1000]) {
+    let asked = 0;
+    const { answer, tell, ...rest } = leaning(true);
+    const { outcome } = await run({
+      ...rest,
+      answer: (...given) => (asked++, answer!(...given)),
+      tell: (...given) => (asked++, tell!(...given)),
+      ask: (given) => (asked++, base.ask(given)),
+      score: (answer, { references }) => references.includes(answer) ? 0.9 : 0,
+      ...{ maxCalls, maxIterations: Infinity, patience: Infinity },
+    });
+    equal(outcome.stopReason, "budget");
+    equal(outcome.calls, asked);
+    ok(asked <= maxCalls, `${asked} of ${maxCalls}`);
+    equal(outcome.best.prompt.bias !== undefined, maxCalls >= 32); // ten of the seed prompt, twelve probes, ten of a challenger
+  }
+});
+
+Deno.test("optimize() leaves a prompt without a bias where nothing is told", async () => {
+  const { answer, ...rest } = leaning(true);
+  const { trials } = await run({ ...rest, answer: answer!, tell: answer!, maxIterations: 1 });
+  ok(trials.length > 1);
+  ok(trials.every(({ candidate: { prompt } }) => prompt.bias === undefined));
+});

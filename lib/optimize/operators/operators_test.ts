@@ -6,6 +6,7 @@ import { answerSpace } from "../answer_space.ts";
 import type { Candidate, Prompt } from "../candidate.ts";
 import { candidate } from "../search.ts";
 import { balance } from "./balance.ts";
+import { calibrate } from "./calibrate.ts";
 import { constrainOutput, outputPrompts } from "./constrain_output.ts";
 import { balanced, demonstrate, spread } from "./demonstrate.ts";
 import { edit } from "./edit.ts";
@@ -299,4 +300,15 @@ Deno.test("readReply() refuses what is cut off or has no prompt", () => {
     if (expected === null) ok("systemPrompt" in reply);
     else ok("refused" in reply && expected.test(reply.refused), completion.text);
   }
+});
+
+Deno.test("calibrate chooses demos and asks for a bias, where the model takes one", async () => {
+  equal(calibrate.applies(context()), false);
+  equal(calibrate.applies(context({ calibrates: true })), true);
+  equal(calibrate.applies(context({ calibrates: true, train: [] })), false);
+  equal(balance.applies(context({ ...leaning(8, []), calibrates: true })), false); // the bias does it
+  const proposal = await calibrate.propose(context({ calibrates: true }));
+  ok("prompt" in proposal);
+  deepEqual(proposal.prompt.bias, {});
+  ok(proposal.prompt.demos.length > 0);
 });

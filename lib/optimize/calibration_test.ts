@@ -1,0 +1,47 @@
+import { deepEqual, ok } from "node:assert/strict";
+import { calibration, type Firsts, type Probe, probesFor } from "./calibration.ts";
+
+const many = (n: number, label: string, firsts: Firsts): Probe[] => Array(n).fill({ firsts, label });
+
+Deno.test("calibration() makes each label as likely as it is right", () => {
+  const rows: [what: string, labels: string[], probes: Probe[], expected: Record<string, number>][] = [
+    ["no lean, no bias", ["a", "b"], [...many(2, "a", { a: -1, b: -2 }), ...many(2, "b", { a: -2, b: -1 })], {
+      ...{ a: 0, b: 0 },
+    }],
+    // by exp(-0.5) and exp(-2.5), and exp(-1.5) twice: "a" leads by 2 or 0, so that 1 is in the middle
+    ["a lean of one", ["a", "b"], [
+      ...many(9, "a", { a: -0.5, b: -2.5 }),
+      ...many(9, "b", { a: -1.5, b: -1.5 }),
+    ], {
+      ...{ a: 0, b: 1 },
+    }],
+    ["a token that only begins the label, in capitals", ["abbreviation", "place"], [
+      ...many(9, "abbreviation", { " Ab": -2, place: -1 }),
+      ...many(9, "place", { " Ab": -4, place: -1 }),
+    ], { abbreviation: 2, place: 0 }],
+    // "c" is told nowhere, and is taken to be e times less likely than "b"
+    ["a label that was not among the likeliest", ["a", "c"], [
+      ...many(9, "a", { a: 0, b: -3 }),
+      ...many(9, "c", { a: 0, b: -3 }),
+    ], { a: 0, c: 4 }],
+  ];
+  for (const [what, labels, probes, expected] of rows) deepEqual(calibration(probes, labels), expected, what);
+});
+
+Deno.test("calibration() keeps the shares that labels have", () => {
+  const probes = [...many(30, "a", { a: -0.7, b: -0.7 }), ...many(10, "b", { a: -0.7, b: -0.7 })];
+  const { a, b } = calibration(probes, ["a", "b"]);
+  ok(Math.abs(a! - b! - Math.log(3)) < 0.01, `${a} - ${b}`); // where the model knows nothing, three in four are "a"
+});
+
+Deno.test("probesFor() asks for twelve, one for each label at least, and none where there are no labels", () => {
+  const labels = (n: number) => Array.from({ length: n }, (_, i) => `${i}`);
+  deepEqual(
+    [
+      probesFor({ kind: "labels", labels: labels(2) }),
+      probesFor({ kind: "labels", labels: labels(20) }),
+      probesFor({ kind: "number" }),
+    ],
+    [12, 20, 0],
+  );
+});
