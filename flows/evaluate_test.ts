@@ -128,15 +128,15 @@ Deno.test("evaluate scores the prompt that is named, on the split that is named"
   ok(share(other!, "test") > 0 && share(other!, "test") < best.test.score); // so no two rows could be mixed up
 });
 
-Deno.test("evaluate keeps the bias of a prompt, from a file and from the database", async () => {
+Deno.test("evaluate asks with the bias of a prompt and keeps it, from a file and from the database", async () => {
   await using at = await place();
-  await using server = modelServer(parity);
-  const asking = ["--dataset", at.questions, "--primary", `openai:parity@${server.url}`, "--json"];
-  await each<[unknown, unknown]>([
-    [{ odd: 0.85, even: -2.1 }, { even: -2.1, odd: 0.85 }],
-    [{}, null],
-    [undefined, null],
-  ], async ([given, expected]) => {
+  await each<[unknown, unknown, unknown]>([
+    [{ odd: 0.85, even: -2.1 }, { even: -2.1, odd: 0.85 }, { 0: -2.1, 1: 0.85 }],
+    [{}, null, undefined],
+    [undefined, null, undefined],
+  ], async ([given, expected, sent]) => {
+    await using server = modelServer(parity, { tokens: ["even", "odd"] });
+    const asking = ["--dataset", at.questions, "--primary", `openai:parity@${server.url}`, "--json"];
     let prompt = `${at.folder}/${crypto.randomUUID()}.json`;
     await Deno.writeTextFile(prompt, JSON.stringify({ system_prompt: "Even or odd?", bias: given }));
     for (const from of ["file", "database"]) {
@@ -148,6 +148,8 @@ Deno.test("evaluate keeps the bias of a prompt, from a file and from the databas
       deepEqual(row!.bias, expected, from);
       prompt = row!.id;
     }
+    ok(server.asked.length > 0);
+    for (const { request } of server.asked) deepEqual(request.logit_bias, sent);
   });
 });
 

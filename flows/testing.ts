@@ -187,6 +187,7 @@ export interface ChatRequest {
   readonly model: string;
   readonly messages: readonly { readonly role: "system" | "user" | "assistant"; readonly content: string }[];
   readonly max_tokens: number;
+  readonly logit_bias?: Readonly<Record<string, number>>;
 }
 
 /** One request that arrived. */
@@ -210,14 +211,22 @@ export interface ModelServer extends AsyncDisposable {
   count(model: string): number;
 }
 
-/** Serves whatever `answer` makes of a request, the nth to arrive counted from 1: a text with usage, or a response as it is. */
+/**
+ * Serves whatever `answer` makes of a request, the nth to arrive counted from 1: a text with usage, or a response as it is. Of
+ * the texts that are `tokens`, it tells the token, their place there; without them it knows of none, and takes no bias so.
+ */
 export function modelServer(
   answer: (request: ChatRequest, n: number) => string | Response | Promise<string | Response>,
+  { tokens: known = [] }: { readonly tokens?: readonly string[] } = {},
 ): ModelServer {
   const asked: Asked[] = [];
   const tokens = { prompt: 0, completion: 0 };
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (http) => {
-    if (http.method !== "POST" || new URL(http.url).pathname !== "/v1/chat/completions") {
+    const { pathname } = new URL(http.url);
+    if (pathname === "/tokenize" && known.length > 0) {
+      return Response.json({ tokens: [known.indexOf((await http.json()).content)] });
+    }
+    if (http.method !== "POST" || pathname !== "/v1/chat/completions") {
       return new Response("there is no such page", { status: 404 });
     }
     const request: ChatRequest | undefined = await http.json().catch(() => undefined);
