@@ -8,7 +8,7 @@
  */
 import type { Dataset, Example } from "../dataset/mod.ts";
 import { compare, measure, type Measurement, questionsOf } from "../evaluate/mod.ts";
-import type { Caps, LanguageModel } from "../llm/mod.ts";
+import { type Caps, type LanguageModel, ProviderError } from "../llm/mod.ts";
 import {
   answerSpace,
   type Candidate,
@@ -27,6 +27,7 @@ import { type Random, random } from "../random.ts";
 import {
   type Database,
   forgetOthers,
+  keepsBias,
   type Kept,
   measureEdits,
   readKept,
@@ -158,6 +159,13 @@ export async function runExperiment(
     const searching = closable(ask);
     ledger.limit(forSearch);
     const biased = await takesBias(primary, dataset.train[0]?.references[0] ?? "");
+    if (!biased && await keepsBias(db, id)) { // another search would begin, and be paid for
+      throw new ProviderError(
+        `Cannot go on as ${primary.name} must tell first tokens, as it did when this experiment began: see that its server ` +
+          "answers /tokenize, and resume",
+        { retryable: false, fatal: true },
+      );
+    }
     const search = optimize({
       ...setup.search,
       seedPrompt,

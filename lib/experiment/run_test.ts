@@ -28,6 +28,7 @@ import {
   begun,
   type Fate,
   judge,
+  leaning,
   MIGRATIONS,
   questionTypes,
   simulated,
@@ -181,6 +182,36 @@ Deno.test("runExperiment() asks with a prompt's bias, in the search and for the 
     ok(biases.length >= least);
     for (const bias of biases) deepEqual(bias, { 6: 2 });
   }
+});
+
+Deno.test("runExperiment() calibrates with a model that leans, and goes on with no other", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const { train } = await questionTypes(),
+    labels = [...new Set(train.map(({ references: [label] }) => label!))].sort();
+  const lean = (version: string, fate?: Fate) =>
+    leaning(simulated(apprentice, { version, ...fate && { fate } }), labels);
+  const whole = await run(db, { ...pair("lean"), primary: lean("lean") });
+  const [best] = whole.record.trials.filter(({ accepted }) => accepted).slice(-1);
+  equal(best!.operator, "calibrate");
+  deepEqual(Object.keys(best!.bias!).sort(), labels);
+  ok(whole.record.experiment.after! - whole.record.experiment.before! > 0.3);
+
+  const stop = new AbortController(), calls = whole.record.experiment.calls;
+  let seen = 0;
+  const fate: Fate = () => {
+    if (++seen === calls - 60) stop.abort();
+  };
+  const begin = await begun(db, {
+    ...{ ...pair("cut lean"), primary: lean("cut lean", fate), around: { stop: stop.signal } },
+  });
+  equal(await runExperiment(...begin), "interrupted");
+  await rejects(
+    resume(db, begin),
+    /^ProviderError: Cannot go on as local must tell first tokens.*, and resume$/,
+  );
+  const { record } = await resume(db, begin, { primary: lean("cut lean") });
+  deepEqual(essence(record), essence(whole.record));
+  equal(record.experiment.calls, calls);
 });
 
 Deno.test("runExperiment() counts what the models saw, and asks the test questions last, for two prompts", async () => {

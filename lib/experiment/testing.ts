@@ -95,6 +95,27 @@ export function apprentice(messages: readonly Message[]): string {
   return `${best?.answer ?? "That is an interesting question!"}\n`;
 }
 
+/** `model`, but it says the first of `labels` in place of any other, if no bias is against that; and it tells so. */
+export function leaning(model: Simulated, labels: readonly string[]): Simulated {
+  return {
+    ...model,
+    firstToken: (text) => Promise.resolve(`${labels.indexOf(text)}`),
+    async complete(request, options) {
+      const completion = await model.complete(request, options), own = completion.text.trim();
+      if (!labels.includes(own)) return completion;
+      const likely = labels.map((label, i) => (label === own ? -2 : -5) + (i === 0 ? 4 : 0));
+      const biased = likely.map((logprob, i) => logprob + (request.bias?.[i] ?? 0));
+      return {
+        ...completion,
+        text: `${labels[biased.indexOf(Math.max(...biased))]}\n`,
+        ...request.firsts
+          ? { firsts: Object.fromEntries(labels.map((label, i) => [label, likely[i]!])) }
+          : {},
+      };
+    },
+  };
+}
+
 const words = (text: string): string[] => text.toLowerCase().match(/\p{L}+/gu) ?? [];
 
 /** An optimizer model: a prompt in the form it was asked for, or, one time in three, something else. */

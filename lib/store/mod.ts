@@ -110,6 +110,7 @@ export {
   promptId,
   promptOf,
   type PromptRow,
+  keepsBias,
   readKept,
   saveComparison,
   saveIncumbent,
