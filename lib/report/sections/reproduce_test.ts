@@ -24,6 +24,7 @@ async function shell(line: string, env: Record<string, string>): Promise<string>
 function modelServer() {
   let requests = 0;
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
+    if (!request.url.endsWith("/chat/completions")) return new Response(null, { status: 404 });
     requests++;
     const { messages }: { messages: Message[] } = await request.json();
     const isAuthor = messages[0]!.content.includes("<output_prompt>");
