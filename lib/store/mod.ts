@@ -106,11 +106,11 @@ export {
 export {
   findPrompt,
   forgetOthers,
+  keepsBias,
   type Kept,
   promptId,
   promptOf,
   type PromptRow,
-  keepsBias,
   readKept,
   saveComparison,
   saveIncumbent,
