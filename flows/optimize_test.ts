@@ -146,7 +146,7 @@ Deno.test("optimize --json prints one document, which is what happened", async (
 
 Deno.test("optimize says when the budget is too small to search, and the least that is not", async () => {
   await using at = await place();
-  await using server = modelServer(parity);
+  await using server = modelServer(parity, { tokens: ["even", "odd"] });
   const told = async (calls: number) => {
     const ended = await run("optimize", [
       ...["--dataset", at.questions, ...server.models, "--max-calls", `${calls}`],
