@@ -65,10 +65,12 @@ export function paired(
     ? mcnemar(differences.filter((d) => d > 0).length, differences.filter((d) => d < 0).length)
     : signFlip(differences, { random: random.fork("flips"), resamples });
   const significant = pValue < 0.05;
+  const mean = n === 0 ? 0 : sum(differences) / n;
   const [low, high] = interval(differences, resamples, random.fork("resamples"));
+  const held = significant ? [mean] : [mean, 0]; // the mean, too: where all are nearly 1, rounding can put it outside
   return {
-    mean: n === 0 ? 0 : sum(differences) / n,
-    ci95: significant ? [low, high] : [Math.min(low, 0), Math.max(high, 0)],
+    mean,
+    ci95: [Math.min(low, ...held), Math.max(high, ...held)],
     pValue,
     significant,
     test: binary ? "mcnemar" : "sign-flip",

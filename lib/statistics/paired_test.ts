@@ -25,6 +25,8 @@ Deno.test("paired() is defined without pairs, with one, and where all difference
   deepEqual(compare([], []), { mean: 0, ci95: [-1, 1], ...nothing, test: "mcnemar", n: 0 });
   deepEqual(compare([0], [1]), { mean: 1, ci95: [1 - 0.95 * 2, 1], ...nothing, test: "mcnemar", n: 1 });
   deepEqual(compare([1], [1]), { mean: 0, ci95: [-0.95, 0.95], ...nothing, test: "mcnemar", n: 1 });
+  const { mean, ci95: [, high] } = compare(Array(7).fill(0), Array(7).fill(1 - 2 ** -51)); // its mean is rounded up
+  ok(mean <= high, `${mean}, ${high}`);
   const same = Array(100).fill(0.5), unseen = 1 - 0.05 ** 0.01;
   deepEqual(compare(same, same), { mean: 0, ci95: [-unseen, unseen], ...nothing, test: "sign-flip", n: 100 });
 });
