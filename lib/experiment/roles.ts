@@ -16,6 +16,7 @@ import {
 } from "../llm/mod.ts";
 import type { Metric } from "../metrics/mod.ts";
 import { type Bias, messages, type Options, Stop } from "../optimize/mod.ts";
+import { mean } from "../optimize/candidate.ts";
 import { integer, random } from "../random.ts";
 
 /** What scores: a metric, or a model that grades. */
@@ -134,7 +135,6 @@ async function biasOf(bias: Bias, { name, firstToken }: Answering["primary"]): P
     nats.set(token, [...nats.get(token) ?? [], added]);
   }
   if (nats.size === 0) return undefined;
-  const mean = (all: readonly number[]) => all.reduce((sum, each) => sum + each) / all.length;
   return Object.fromEntries(Array.from(nats, ([id, all]) => [id, mean(all)]));
 }
 

@@ -158,8 +158,9 @@ export async function runExperiment(
     const ask = asking(ledger, () => tell({ asked: now.asked + 1 }));
     const searching = closable(ask);
     ledger.limit(forSearch);
-    const biased = await takesBias(primary, dataset.train[0]?.references[0] ?? "");
-    if (!biased && await keepsBias(db, id)) { // another search would begin, and be paid for
+    const { kind } = answerSpace(dataset.train);
+    const biased = kind === "labels" && await takesBias(primary, dataset.train[0]?.references[0] ?? "");
+    if (kind === "labels" && !biased && await keepsBias(db, id)) { // another search would begin, and be paid for
       throw new ProviderError(
         `Cannot go on as ${primary.name} must tell first tokens, as it did when this experiment began: see that its server ` +
           "answers /tokenize, and resume",

@@ -21,7 +21,10 @@ export const utf8Length = (text: string): number => encoder.encode(text).length;
 
 const encoder = new TextEncoder();
 
-/** What a server told of first tokens, as `firsts` of a completion; nothing where it told none that can be read. `secrets` are not kept. */
+/**
+ * What a server told of first tokens, as `firsts` of a completion; nothing where it told none that can be read. `secrets` are
+ * not kept.
+ */
 export function firstsOf(told: unknown, ...secrets: readonly string[]): Pick<Completion, "firsts"> {
   if (!Array.isArray(told)) return {};
   const read = told.flatMap((each) =>

@@ -9,7 +9,7 @@
  * import { calibration } from "./calibration.ts";
  * import { deepEqual } from "node:assert/strict";
  *
- * // It says "yes" to all three, but less surely where "no" is right.
+ * // It says "yes" to all four, but less surely where "no" is right.
  * const probes = [
  *   { firsts: { yes: -0.1, no: -2.4 }, label: "yes" },
  *   { firsts: { yes: -0.1, no: -2.4 }, label: "yes" },

@@ -54,6 +54,12 @@ export function messages(prompt: Prompt, question: string): Message[] {
 /** An example as a demo. */
 export const toDemo = ({ question, references }: Example): Demo => ({ question, answer: references[0]! });
 
+/** Those of `examples` that are none of `demos`, by their questions. */
+export function unshown(demos: readonly Demo[], examples: readonly Example[]): Example[] {
+  const shown = new Set(demos.map(({ question }) => question));
+  return examples.filter(({ question }) => !shown.has(question));
+}
+
 /** Equal for two prompts that send the same messages with the same bias, and for no others. */
 export const fingerprint = ({ systemPrompt, outputPrompt, demos, bias }: Prompt): string =>
   JSON.stringify([

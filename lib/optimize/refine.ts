@@ -7,7 +7,7 @@
 import { pick, type Random, shuffle } from "../random.ts";
 import { choose } from "./bandit.ts";
 import { calibration, probesFor } from "./calibration.ts";
-import { type Candidate, type Result, toDemo } from "./candidate.ts";
+import { type Candidate, type Result, toDemo, unshown } from "./candidate.ts";
 import { readable, refusal, UNREADABLE } from "./hygiene.ts";
 import { inShares } from "./operators/demonstrate.ts";
 import type { Operator, Proposal, Situation } from "./operators/operator.ts";
@@ -89,8 +89,7 @@ async function calibrated(search: Search, proposal: Proposed, random: Random): P
   const { options: { tell, train }, space, incumbent } = search;
   const { bias = incumbent.prompt.bias, ...prompt } = proposal.candidate.prompt;
   if (!bias || !tell || space.kind !== "labels") return proposal;
-  const shown = new Set(prompt.demos.map(({ question }) => question));
-  const unseen = train.filter(({ question }) => !shown.has(question)), many = probesFor(space);
+  const unseen = unshown(prompt.demos, train), many = probesFor(space);
   const asked = inShares(shuffle(unseen.length < many ? train : unseen, random), many, train.map(toDemo));
   search.calls += asked.length;
   const replies = await Promise.all(asked.map((example) => tell(prompt, example)));

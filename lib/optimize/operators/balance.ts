@@ -7,7 +7,7 @@
  */
 import { shuffle } from "../../random.ts";
 import type { AnswerSpace } from "../answer_space.ts";
-import { type Candidate, type Demo, toDemo } from "../candidate.ts";
+import { type Candidate, type Demo, toDemo, unshown } from "../candidate.ts";
 import { balanced, freshSize, inShares } from "./demonstrate.ts";
 import { bias, type Excess, excess, traded } from "./label_bias.ts";
 import type { Context, Operator, Proposal, Situation } from "./operator.ts";
@@ -36,8 +36,8 @@ export const balance: Operator = {
   },
   async propose({ parent, train, space, limits, random, practise }: Context): Promise<Proposal> {
     const labels = labelsOf(space);
-    const shown = parent.prompt.demos, told = new Set(shown.map(({ question }) => question));
-    const unseen = train.filter(({ question }) => !told.has(question)), many = labels.length * PROBES;
+    const shown = parent.prompt.demos, many = labels.length * PROBES;
+    const unseen = unshown(shown, train);
     const probes = balanced(unseen.length >= many ? unseen : train, many, random);
     const others = train.filter((example) => !probes.includes(example));
     const k = freshSize(others, limits.demos, random);

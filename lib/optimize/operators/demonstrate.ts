@@ -10,7 +10,7 @@
  */
 import type { Example } from "../../dataset/example.ts";
 import { integer, pick, type Random, sample, shuffle } from "../../random.ts";
-import { type Candidate, type Demo, toDemo } from "../candidate.ts";
+import { type Demo, toDemo, unshown } from "../candidate.ts";
 import { drawWorth } from "../worth.ts";
 import { counts } from "./label_bias.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
@@ -73,7 +73,7 @@ const difficultSet: Way = ({ parent, train, limits, random }) => {
 
 const swapOne: Way = ({ parent, train, random }) => {
   const demos = [...parent.prompt.demos];
-  const others = unused(parent, train);
+  const others = unshown(parent.prompt.demos, train);
   if (others.length === 0) return null;
   const at = integer(demos.length, random);
   const label = demos[at]!.answer;
@@ -84,7 +84,7 @@ const swapOne: Way = ({ parent, train, random }) => {
 
 const addSome: Way = ({ parent, train, limits, random }) => {
   const room = limits.demos - parent.prompt.demos.length;
-  const others = unused(parent, train);
+  const others = unshown(parent.prompt.demos, train);
   if (room <= 0 || others.length === 0) return null;
   const added = balanced(others, Math.min(room, 1 + integer(4, random)), random).map(toDemo);
   const demos = [...parent.prompt.demos];
@@ -134,7 +134,7 @@ const tradeUp: Way = (context) => {
   if (worth === null) return null;
   const { parent, train, random } = context;
   const { demos } = parent.prompt;
-  const others = unused(parent, train).filter(({ question }) => worth.has(question));
+  const others = unshown(parent.prompt.demos, train).filter(({ question }) => worth.has(question));
   const trades = demos.flatMap((demo, at) =>
     others.map((other) => ({
       at,
@@ -256,11 +256,6 @@ export function freshSize(train: readonly Example[], most: number, random: Rando
   const room = Math.min(most, train.length);
   const sizes = (random() < OFTEN ? LARGE : SIZES).filter((k) => k <= room);
   return sizes.length === 0 ? room : pick(sizes, random);
-}
-
-function unused({ prompt }: Candidate, train: readonly Example[]): Example[] {
-  const shown = new Set(prompt.demos.map((demo) => demo.question));
-  return train.filter((example) => !shown.has(example.question));
 }
 
 function trigrams(text: string): Set<string> {

@@ -17,7 +17,7 @@
  */
 import type { Example } from "../../dataset/example.ts";
 import { pick, type Random, shuffle } from "../../random.ts";
-import { type Demo, toDemo } from "../candidate.ts";
+import { type Demo, toDemo, unshown } from "../candidate.ts";
 
 /** By label, the share of answers that say it, less the share it should have. */
 export type Excess = ReadonlyMap<string, number>;
@@ -52,8 +52,7 @@ export function traded(
     readonly random: Random;
   },
 ): Demo[] {
-  const now = [...demos], shown = new Set(demos.map(({ question }) => question));
-  const spare = shuffle(train.filter(({ question }) => !shown.has(question)), random);
+  const now = [...demos], spare = shuffle(unshown(demos, train), random);
   const lack = new Map([...over].map(([label, each]) => [label, -each]));
   for (let trade = 0; trade < trades; trade++) {
     const held = counts(now.map(({ answer }) => answer));
