@@ -139,7 +139,7 @@ texts.write(
             for pairs in [[], [["a", "b"]], [["a", ""], ["", "b"]]] + [demos(rng) for _ in range(40)]
         ],
     },
-    version_of_features=1,
+    version_of_features=2,
     long=texts.LONG,
     abbreviations=ABBREVIATIONS,
     starters=STARTERS,

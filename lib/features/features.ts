@@ -23,20 +23,22 @@ export interface PromptTexts {
   readonly systemPrompt: string;
   readonly outputPrompt: string;
   readonly demos: readonly { readonly question: string; readonly answer: string }[];
+  /** What is added for each label; of this counts only whether there is one. */
+  readonly bias?: Readonly<Record<string, number>>;
 }
 
 /** Gives each text its sentence embedding, 384 numbers of all-MiniLM-L6-v2. */
 export type Embed = (texts: readonly string[]) => Promise<readonly Float32Array[]>;
 
 /** Counts up whenever a column is added, removed, moved or means another thing: rows of other versions are made anew. */
-export const FEATURE_VERSION = 1;
+export const FEATURE_VERSION = 2;
 
 /** Dimensions of an embedding that become columns. */
 const DIMENSIONS = 20;
 
 const COUNTS = ["length", "words", "paragraphs", "bullets", "commands", "questions", "constraints"] as const;
 
-/** What each number of a row is: seven counts and twenty dimensions of both texts, then the demos. */
+/** What each number of a row is: seven counts and twenty dimensions of both texts, the demos, whether there is a bias. */
 export const COLUMNS: readonly string[] = [
   ...["system", "output"].flatMap((part) => [
     ...COUNTS.map((name) => `${part}_${name}`),
@@ -45,6 +47,7 @@ export const COLUMNS: readonly string[] = [
   "demo_count",
   "demo_mean_length",
   "demo_balance",
+  "calibrated",
 ];
 
 /** The row of `prompt`, a number for each of COLUMNS. Throws a RangeError when an embedding has fewer than 20 numbers. */
@@ -64,6 +67,7 @@ export async function features(prompt: PromptTexts, embed: Embed): Promise<Float
     prompt.demos.length,
     demoLength(prompt.demos),
     demoBalance(prompt.demos),
+    prompt.bias === undefined ? 0 : 1, // how large it is is known only when the prompt is about to be raced
   ]);
 }
 

@@ -48,7 +48,7 @@ Deno.test("features() gives a number for each column, in their order", async () 
     ...Array.from({ length: 20 }, (_, i) => 6000 + i),
     ...[5, 2, 1, 0, 0, 1, 1],
     ...Array.from({ length: 20 }, (_, i) => 5000 + i),
-    ...[0, 0, 0],
+    ...[0, 0, 0, 0],
   ]);
   equal(row.length, COLUMNS.length);
   equal(new Set(COLUMNS).size, COLUMNS.length);
@@ -59,7 +59,7 @@ Deno.test("features() gives a number for each column, in their order", async () 
     ..."system_constraints output_length output_words output_paragraphs output_bullets output_commands".split(
       " ",
     ),
-    ..."output_questions output_constraints demo_count demo_mean_length demo_balance".split(" "),
+    ..."output_questions output_constraints demo_count demo_mean_length demo_balance calibrated".split(" "),
   ]);
 });
 
@@ -68,13 +68,21 @@ Deno.test("features() counts demos, their length and how evenly answers are spre
     const demos = pairs.map(([question, answer]) => ({ question, answer }));
     const row = await features({ systemPrompt: "", outputPrompt: "", demos }, numbers);
     columns.forEach((wanted, i) => {
-      const got = row.at(i - 3)!;
+      const column = COLUMNS.indexOf("demo_count") + i, got = row[column]!;
       ok(
         Math.abs(got - wanted) <= 1e-12,
-        `${COLUMNS.at(i - 3)} of ${JSON.stringify(pairs)}: got ${got}, wanted ${wanted}`,
+        `${COLUMNS[column]} of ${JSON.stringify(pairs)}: got ${got}, wanted ${wanted}`,
       );
     });
   }
+});
+
+Deno.test("features() tells whether a prompt has a bias, not how large it is", async () => {
+  const calibrated = async (bias?: Record<string, number>) => {
+    const prompt = { systemPrompt: "", outputPrompt: "", demos: [], ...bias ? { bias } : {} };
+    return (await features(prompt, numbers))[COLUMNS.indexOf("calibrated")];
+  };
+  deepEqual([await calibrated(), await calibrated({}), await calibrated({ yes: 0, no: 2.5 })], [0, 1, 1]);
 });
 
 Deno.test("features() refuses an embedding that is too short", async () => {

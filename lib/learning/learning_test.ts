@@ -3,7 +3,14 @@ import { fileURLToPath } from "node:url";
 import { createHash } from "node:crypto";
 import { runExperiment, type Setup } from "../experiment/mod.ts";
 import { apprentice, begun, MIGRATIONS, questionTypes, simulated } from "../experiment/testing.ts";
-import { COLUMNS, type Embed, features, layOutModel, openEmbedder } from "../features/mod.ts";
+import {
+  COLUMNS,
+  type Embed,
+  FEATURE_VERSION,
+  features,
+  layOutModel,
+  openEmbedder,
+} from "../features/mod.ts";
 import { findLibrary, Lightgbm } from "../native/mod.ts";
 import { ensurePython } from "../python/mod.ts";
 import { type Database, type MetaModelRow, saveMetaModel, scoredPrompts } from "../store/mod.ts";
@@ -180,7 +187,7 @@ Deno.test("what was learned is refused where it is not what was kept", async () 
   const cases: [Partial<MetaModelRow>, RegExp][] = [
     [{ model: `${trained!.model} ` }, /is not what was kept: its checksum differs/],
     [{ model: "" }, /is not what was kept: its checksum differs/],
-    [{ featureVersion: 2 }, /it goes by features of version 2: these are of 1$/],
+    [{ featureVersion: 1 }, /it goes by features of version 1: these are of 2$/],
     [sealed(""), /it does not begin as LightGBM's text/],
     [
       sealed(trained!.model.replace("Tree=0", "Tree=9")),
@@ -208,7 +215,7 @@ Deno.test("what was learned is refused where it is not what was kept", async () 
 Deno.test("chooseMetaModel() takes the newest that holds, and says why it takes none", async () => {
   await using db = await testDatabase({ folder: MIGRATIONS });
   const good: MetaModelRow = {
-    ...{ id: crypto.randomUUID(), featureVersion: 1, featureNames: COLUMNS, parameters: {} },
+    ...{ id: crypto.randomUUID(), featureVersion: FEATURE_VERSION, featureNames: COLUMNS, parameters: {} },
     ...{ trainedFrom: new Date(0), trainedTo: new Date(1), prompts: 50, seconds: 1 },
     ...{ rmse: 0.1, meanRmse: 0.2, r2: 0.7, rankCorrelation: 0.7, bestIteration: 3 },
     importance: [{ feature: "demo_count", value: 1, sign: 1, low: 0, high: 8 }],

@@ -118,14 +118,14 @@ const DIMENSION = Math.sqrt(384);
 
 /**
  * How a feature becomes a number that a network can begin with, by the end of its name: `…_embedding_N` times √384, so that its
- * spread is 1; `…_balance` as it is, in [0, 1]; a count on a scale of logarithms, ln(1 + x) / ln(1 + most), so that 0 is 0 and
- * what is rarely exceeded is 1.
+ * spread is 1; `…_balance` and `calibrated` as they are, in [0, 1]; a count on a scale of logarithms,
+ * ln(1 + x) / ln(1 + most), so that 0 is 0 and what is rarely exceeded is 1.
  */
 export const scaled = (column: string, value: number): number => scaleOf(column)(value);
 
 function scaleOf(column: string): (value: number) => number {
   if (/_embedding_\d+$/.test(column)) return (value) => value * DIMENSION;
-  if (column.endsWith("_balance")) return (value) => value;
+  if (/_balance$|^calibrated$/.test(column)) return (value) => value;
   const most = Math.log1p(MOST[column.split("_").at(-1)!] ?? 100);
   return (value) => Math.sign(value) * Math.log1p(Math.abs(value)) / most;
 }

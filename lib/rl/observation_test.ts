@@ -14,6 +14,7 @@ Deno.test("scaled() brings features to a size that a network can begin with", ()
     ["demo_count", 16, 1],
     ["demo_mean_length", 12_000, 1],
     ["demo_balance", 0.7, 0.7],
+    ["calibrated", 1, 1],
     ["system_embedding_20", 0.0510310, 1],
     ["system_embedding_1", -0.0510310, -1],
     ["another", 100, 1],
@@ -57,6 +58,16 @@ Deno.test("observer() asks for the features of a prompt once, and is no promise 
   await look(of("c")); // "a" is forgotten
   await look(of("a"));
   deepEqual(asked, ["a", "b", "c", "a"]);
+});
+
+Deno.test("observer() tells a calibrated prompt from one that is not", async () => {
+  const look = observer({
+    columns: ["x"],
+    features: ({ bias }) => [bias === undefined ? 0 : 1],
+    predict: (row) => row[0]!,
+  });
+  const scores = [await look(of("a")), await look({ ...of("a"), bias: {} })].map(({ score }) => score);
+  deepEqual(scores, [0, 1]);
 });
 
 Deno.test("observer() refuses what a network could not learn from, and tries again after a failure", async () => {

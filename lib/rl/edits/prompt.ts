@@ -15,6 +15,8 @@ export interface Prompt {
   readonly systemPrompt: string;
   readonly outputPrompt: string;
   readonly demos: readonly Demo[];
+  /** Left as it is by every edit. */
+  readonly bias?: Readonly<Record<string, number>>;
 }
 
 /** What the answers of a task have in common. */
@@ -46,8 +48,8 @@ export const length = ({ systemPrompt, outputPrompt, demos }: Prompt): number =>
   );
 
 /** Equal for two prompts that say the same, and for no others. */
-export const fingerprint = ({ systemPrompt, outputPrompt, demos }: Prompt): string =>
-  JSON.stringify([systemPrompt, outputPrompt, demos.map(({ question, answer }) => [question, answer])]);
+export const fingerprint = ({ systemPrompt, outputPrompt, demos, bias }: Prompt): string =>
+  JSON.stringify([systemPrompt, outputPrompt, demos.map(({ question, answer }) => [question, answer]), bias]);
 
 /** What is filled in later, in braces, single or double: `{name}`, `{{ name }}`. */
 export const placeholders = (text: string): Set<string> =>
