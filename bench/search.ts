@@ -6,13 +6,12 @@
  * seed, is kept as it is finished and skipped when it is there, so the table is built over hours and resumed.
  *
  * The bench sets (data/bench) are locked: nothing of Quintet was tuned on them. The tuning sets (data/tasks) are what its
- * figures were chosen by, and are run only when they are named.
+ * figures were chosen by, and are run only when they are named. A file of questions is run where its path is given.
  *
  * @module
  */
-import { fileURLToPath } from "node:url";
 import { UsageError } from "../lib/command/mod.ts";
-import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
+import type { Dataset } from "../lib/dataset/mod.ts";
 import { openLocal } from "../lib/llm/mod.ts";
 import { metric } from "../lib/metrics/mod.ts";
 import {
@@ -26,14 +25,11 @@ import {
   versionOf,
 } from "./search/cell.ts";
 import { page } from "./search/page.ts";
+import { BENCH, type QuestionSet, questionSets, readSet, TUNING } from "./search/sets.ts";
 import { type Contest, contest, type Overheads, POINTS, reachedAt, scoreAt, told } from "./search/table.ts";
 import type { Bench, Row, Tools } from "./row.ts";
 
 export const needs = "DSPy and GEPA, 0.5 GB";
-
-/** Sets that nothing was tuned on, and those that things were. */
-const BENCH = ["requests", "animals", "reviews", "languages", "past_tense", "opposites"];
-const TUNING = ["question_types", "topics", "extraction", "capitals"];
 
 /** Calls of a model that takes no time. */
 const INSTANT_CALLS = 1000;
@@ -44,7 +40,7 @@ const QUICK = { calls: 300, test: 100, seconds: 120 };
 
 /** What is run unless other is asked for; systems end at the largest of the budgets `calls`. */
 const DEFAULTS = {
-  tasks: BENCH.join(","),
+  tasks: BENCH.map(({ name }) => name).join(","),
   systems: SYSTEMS.join(","),
   seeds: 3,
   calls: "500,1000,2000",
@@ -55,21 +51,21 @@ export const bench: Bench = async (tools) => {
   const { quick, log } = tools;
   const asked = (name: keyof typeof DEFAULTS) => tools.options[name] ?? DEFAULTS[name];
   const list = (name: "tasks" | "systems" | "calls") => String(asked(name)).split(",");
-  const tasks = quick ? BENCH.slice(0, 2) : among("question set", list("tasks"), [...BENCH, ...TUNING]);
-  const systems = among("system", list("systems"), SYSTEMS);
+  const sets = quick ? BENCH.slice(0, 2) : questionSets(list("tasks"));
+  const systems = known(list("systems"));
   const seeds = quick ? 1 : Number(asked("seeds"));
-  const budgets = quick ? [QUICK.calls] : list("calls").map(Number).sort((a, b) => a - b);
+  const budgets = quick ? [QUICK.calls] : list("calls").map(budget).sort((a, b) => a - b);
   const cells = await run(
-    { tasks, systems, seeds, budgets, atOnce: quick ? 1 : Number(asked("at_once")) },
+    { sets, systems, seeds, budgets, atOnce: quick ? 1 : Number(asked("at_once")) },
     tools,
   );
 
-  const contests = tasks.map((task) => contest(task, cells, budgets));
+  const contests = sets.map((set) => contest(set, cells, budgets));
   const overheads = await measuredOverheads(systems, tools);
   await Deno.writeTextFile(`${tools.kept}/search.json`, JSON.stringify(contests));
   await Deno.writeTextFile(
     `${tools.kept}/search.html`,
-    page({ contests, cells, budgets, tuning: TUNING, overheads }),
+    page({ contests, cells, budgets, overheads }),
   );
   await Deno.writeTextFile(`${tools.kept}/search.txt`, told(contests, overheads));
   log(`Table: ${tools.kept}/search.txt, as JSON search.json, with curves search.html; cells beside them`);
@@ -80,17 +76,24 @@ export const bench: Bench = async (tools) => {
   );
 };
 
-/** What was asked for, each of them known. */
-function among<T extends string>(what: string, asked: readonly string[], known: readonly T[]): T[] {
-  const unknown = asked.find((name) => !(known as readonly string[]).includes(name));
-  if (unknown === undefined) return asked as T[];
-  throw new UsageError(`Cannot run the ${what} ${JSON.stringify(unknown)}: there are ${known.join(", ")}`);
+/** The systems that were asked for. */
+function known(asked: readonly string[]): System[] {
+  const unknown = asked.find((name) => !(SYSTEMS as readonly string[]).includes(name));
+  if (unknown === undefined) return asked as System[];
+  throw new UsageError(`Cannot run the system ${JSON.stringify(unknown)}: there are ${SYSTEMS.join(", ")}`);
+}
+
+function budget(calls: string): number {
+  if (/^[1-9]\d*$/.test(calls)) return Number(calls);
+  throw new UsageError(
+    `Cannot run a search of ${JSON.stringify(calls)} calls: it must be a whole number, 1 or more`,
+  );
 }
 
 /** Runs the cells that are not there yet, seed by seed, so that a table that is not finished has something of every task. */
 async function run(
-  { tasks, systems, seeds, budgets, atOnce }: {
-    tasks: string[];
+  { sets, systems, seeds, budgets, atOnce }: {
+    sets: readonly QuestionSet[];
     systems: System[];
     seeds: number;
     budgets: number[];
@@ -101,14 +104,14 @@ async function run(
   const most = Math.max(...budgets);
   await Deno.mkdir(kept, { recursive: true });
   const datasets = new Map<string, Dataset>();
-  for (const task of tasks) {
-    const dataset = await read(task);
-    datasets.set(task, quick ? { ...dataset, test: dataset.test.slice(0, QUICK.test) } : dataset);
+  for (const set of sets) {
+    const dataset = await readSet(set);
+    datasets.set(set.name, quick ? { ...dataset, test: dataset.test.slice(0, QUICK.test) } : dataset);
   }
   const versions = new Map<System, string>();
   for (const system of systems) versions.set(system, await versionOf(system));
   const wanted = Array.from({ length: seeds }, (_, i) => i + 1).flatMap((seed) =>
-    tasks.flatMap((task) => systems.map((system) => ({ task, system, seed })))
+    sets.flatMap(({ name }) => systems.map((system) => ({ task: name, system, seed })))
   );
   const cells: Cell[] = [];
   const open: (typeof wanted[number] & { path: string })[] = [];
@@ -131,7 +134,7 @@ async function run(
       await Deno.mkdir(place);
       const cell = await runCell({ system, seed }, {
         ...{ dataset, model, most, folder: place },
-        metric: metric(dataset.card.metric!, dataset.card.metricOptions),
+        metric: metric("exact_match", dataset.card.metricOptions),
         budgets: curve(budgets),
         seconds: quick ? QUICK.seconds : SECONDS,
         python: () => python("search", ".venv-search"),
@@ -159,7 +162,7 @@ async function measuredOverheads(
   systems: readonly System[],
   { folder, python, log }: Tools,
 ): Promise<Map<System, number>> {
-  const dataset = await read(TUNING[0]!);
+  const dataset = await readSet(TUNING[0]!);
   const overheads = new Map<System, number>();
   for (const system of systems) {
     const place = `${folder}/${system}`;
@@ -191,13 +194,6 @@ const curve = (budgets: readonly number[]): number[] =>
   [...new Set([...budgets, ...POINTS.filter((calls) => calls < Math.max(...budgets))])]
     .sort((a, b) => a - b);
 
-async function read(task: string): Promise<Dataset> {
-  const folder = TUNING.includes(task) ? "tasks" : "bench";
-  return await readDataset(fileURLToPath(new URL(`../data/${folder}/${task}.jsonl`, import.meta.url)), {
-    seed: 1,
-  });
-}
-
 /** One row a task and budget: Quintet's score beside that of the best of the others. */
 const rows = (contest: Contest, budgets: readonly number[]): Row[] =>
   budgets.map((budget) => {
@@ -206,7 +202,7 @@ const rows = (contest: Contest, budgets: readonly number[]): Row[] =>
     return figure(
       `${contest.task}, ${budget} calls`,
       100 * (own?.score ?? 0),
-      `points of 100 on test (${TUNING.includes(contest.task) ? "tuning" : "bench"} set)`,
+      `points of 100 on test (${contest.kind} set)`,
       "no other significantly better",
       own !== undefined && !others.some(({ against }) => against!.significant && against!.mean < 0),
       best && [NAMES[best.system], 100 * best.score],

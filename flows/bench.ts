@@ -14,7 +14,9 @@ const schema = z.strictObject({
   names: z.array(z.string()).default([])
     .describe("which; unless given, all that need no gigabytes of packages first")
     .meta({ metavar: "NAME …", positional: true }),
-  tasks: z.string().optional().describe("search: question sets").meta({ metavar: "A,B" }),
+  tasks: z.string().optional().describe("search: question sets, by name or file").meta({
+    metavar: "A,F.jsonl",
+  }),
   systems: z.string().optional().describe("search: who competes").meta({ metavar: "A,B" }),
   seeds: z.int().min(1).optional().describe("search: runs of each system on each task").meta({
     metavar: "N",

@@ -95,11 +95,10 @@ export function curves(cells: readonly Cell[], { width = WIDTH }: ChartOptions =
 }
 
 /** The whole page. */
-export function page({ contests, cells, budgets, tuning, overheads }: {
+export function page({ contests, cells, budgets, overheads }: {
   readonly contests: readonly Contest[];
   readonly cells: readonly Cell[];
   readonly budgets: readonly number[];
-  readonly tuning: readonly string[];
   readonly overheads: Overheads;
 }): string {
   const score = ({ score, interval, against }: Reached) =>
@@ -123,10 +122,10 @@ export function page({ contests, cells, budgets, tuning, overheads }: {
         <td>${standing.failures.join("; ")}</td>
       </tr>
     `;
-  const section = ({ task, standings }: Contest) =>
+  const section = ({ task, kind, standings }: Contest) =>
     html`
       <section id="${task}">
-        <h2>${task}${tuning.includes(task) ? " (a tuning set)" : ""}</h2>
+        <h2>${task}${kind === "tuning" ? " (a tuning set)" : ""}</h2>
         ${figure(
           (options) => curves(cells.filter((cell) => cell.task === task), options),
           "Mean test score of the best prompt so far, over seeds.",

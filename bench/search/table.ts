@@ -7,6 +7,7 @@ import { random } from "../../lib/random.ts";
 import { aligned } from "../../lib/report/text.ts";
 import { bootstrap, type Comparison, type Interval, paired } from "../../lib/statistics/mod.ts";
 import { at, type Cell, NAMES, PEERS, type System } from "./cell.ts";
+import type { Kind, QuestionSet } from "./sets.ts";
 
 /** A system's best prompts at a budget, in the mean over its seeds. */
 export interface Reached {
@@ -37,6 +38,7 @@ export interface Standing {
 /** A task: who stands where. */
 export interface Contest {
   readonly task: string;
+  readonly kind: Kind;
   readonly standings: readonly Standing[];
   /**
    * The calls after which Quintet's mean test score reaches the final one of the best peer, as a share of all calls that
@@ -62,7 +64,11 @@ export function scoreAt(cells: readonly Cell[], budget: number): number | null {
 }
 
 /** Compares the systems of a task at each budget. */
-export function contest(task: string, all: readonly Cell[], budgets: readonly number[]): Contest {
+export function contest(
+  { name: task, kind }: Pick<QuestionSet, "name" | "kind">,
+  all: readonly Cell[],
+  budgets: readonly number[],
+): Contest {
   const of = (system: System) => all.filter((cell) => cell.task === task && cell.system === system);
   const systems = [...new Set(all.map(({ system }) => system))];
   const best = Math.max(...systems.map((system) => scoreAt(of(system), Infinity) ?? 0));
@@ -90,7 +96,8 @@ export function contest(task: string, all: readonly Cell[], budgets: readonly nu
     return score === null ? [] : [{ score, calls }];
   }).toSorted((a, b) => b.score - a.score || a.calls - b.calls);
   const first = peers[0];
-  return { task, standings, shareOfCalls: first ? callsTo(first.score, of("quintet")) / first.calls : null };
+  const shareOfCalls = first ? callsTo(first.score, of("quintet")) / first.calls : null;
+  return { task, kind, standings, shareOfCalls };
 }
 
 /** Calls after which the best prompt so far is measured in any case, so that seeds can be averaged there. */
