@@ -147,12 +147,12 @@ export async function runExperiment(
 
   const reason = await live({ id, models, caps }, surroundings, async (ledger) => {
     let now: Omit<Progress, "spent" | "best"> = { phase: "primary_inference", iteration: 0, asked: 0 };
-    let incumbent: Candidate | undefined; // what it has answered grows as the race goes on
+    let incumbent: Candidate | undefined, best: Progress["best"] = { score: 0, n: 0 };
     const tell = (news: Partial<typeof now>) => {
       now = { ...now, ...news };
-      const best = incumbent === undefined
-        ? { score: 0, n: 0 }
-        : { score: meanScore(incumbent), n: incumbent.results.size };
+      if (incumbent && incumbent.results.size !== best.n) { // what it has answered grows as the race goes on
+        best = { score: meanScore(incumbent), n: incumbent.results.size };
+      }
       onProgress({ ...now, best, spent: ledger.spent() });
     };
     const ask = asking(ledger, () => tell({ asked: now.asked + 1 }));
@@ -189,8 +189,9 @@ export async function runExperiment(
     const { outcome, ...found } = await keep(
       search,
       { db, id, datasetId, kept },
-      (best) => {
-        incumbent = best;
+      (kept) => {
+        incumbent = kept;
+        best = { score: meanScore(kept), n: kept.results.size };
         tell({});
       },
     );

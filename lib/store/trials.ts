@@ -104,6 +104,8 @@ export interface Kept {
   readonly incumbents: Map<number, number>;
   /** By version and example, completion and score. */
   readonly scores: Map<number, Map<string, string>>;
+  /** By example, the id of its row, as far as it was looked up. */
+  readonly examples: Map<string, string>;
 }
 
 /** Reads what is kept of an experiment. */
@@ -151,10 +153,16 @@ export async function readKept(db: Queryable, experimentId: string): Promise<Kep
     ])),
     incumbents: new Map(trials.map(({ iteration, incumbent }) => [iteration, incumbent])),
     scores: new Map(scores.map(({ version, scores }) => [version, marks(scores)])),
+    examples: new Map(),
   };
 }
 
-const nothingKept = (): Kept => ({ trials: new Map(), incumbents: new Map(), scores: new Map() });
+const nothingKept = (): Kept => ({
+  trials: new Map(),
+  incumbents: new Map(),
+  scores: new Map(),
+  examples: new Map(),
+});
 
 /** All of a trial that is kept, but for its scores and its iteration's incumbent. */
 const print = (
@@ -323,11 +331,7 @@ export async function savePrompt(
   return id;
 }
 
-/**
- * Keeps what answers were worth, unless it is `kept` as it is. The prompts must have been kept before; the examples are found
- * by their key, row by row, as `offset 0` has it: joined freely, by a planner that has no statistics, two thousand scores have
- * taken seconds.
- */
+/** Keeps what answers were worth, unless it is `kept` as it is. The prompts and examples must have been kept before. */
 export async function saveScores(
   db: Queryable,
   { experimentId, datasetId, results: all }: {
@@ -341,32 +345,49 @@ export async function saveScores(
     kept.scores.get(version)?.get(example.id) !== mark(completion, score)
   );
   if (results.length === 0) return;
+  await lookUp(db, datasetId, new Set(results.map(({ example }) => example.id)), kept.examples);
   const versions = new Set(results.map(({ version }) => version));
   const ids = new Map(Array.from(versions, (version) => [version, promptId(experimentId, version)]));
   const rows = results.map(({ version, example, completion, score }) => ({
     prompt_id: ids.get(version),
-    example: example.id,
+    example_id: kept.examples.get(example.id),
     completion,
     value: score,
-  }));
+  })).filter(({ example_id }) => example_id !== undefined);
   point("scores: before they are kept");
   await db.query(
     `insert into scores (prompt_id, example_id, completion_key, value)
      select prompt_id, example_id, completion, value
-       from (select row.*,
-                    (select e.id from examples e where e.dataset_id = $1 and e.key = row.example) as example_id
-               from jsonb_to_recordset($2) as row (prompt_id uuid, example text, completion text, value float8)
-             offset 0) as result
-      where example_id is not null
+       from jsonb_to_recordset($1) as row (prompt_id uuid, example_id uuid, completion text, value float8)
      on conflict (prompt_id, example_id) do update
         set completion_key = excluded.completion_key, value = excluded.value`,
-    [datasetId, JSON.stringify(rows)],
+    [JSON.stringify(rows)],
   );
   point("scores: kept");
   for (const { version, example, completion, score } of results) {
     const marks = kept.scores.get(version) ?? new Map<string, string>();
     kept.scores.set(version, marks.set(example.id, mark(completion, score)));
   }
+}
+
+/**
+ * Looks up the ids of examples by their keys, those that are not `known` yet, all at once: looked up row by row, by a planner
+ * that knows other datasets and not this one, each took a walk through the whole dataset, and joined freely it has taken
+ * seconds where the planner knew none.
+ */
+async function lookUp(
+  db: Queryable,
+  datasetId: string,
+  keys: ReadonlySet<string>,
+  known: Map<string, string>,
+): Promise<void> {
+  const open = Array.from(keys).filter((key) => !known.has(key));
+  if (open.length === 0) return;
+  const { rows } = await db.query<{ key: string; id: string }>(
+    "select key, id from examples where dataset_id = $1 and key = any($2)",
+    [datasetId, open],
+  );
+  for (const { key, id } of rows) known.set(key, id);
 }
 
 /** Keeps what a prompt scored on a split. */

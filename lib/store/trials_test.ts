@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Bias, Prompt } from "../optimize/candidate.ts";
 import { candidate } from "../optimize/search.ts";
 import { saveDataset } from "./datasets.ts";
@@ -6,7 +6,7 @@ import { beginExperiment } from "./experiments.ts";
 import { exported } from "./export.ts";
 import { readExperiment } from "./overview.ts";
 import { testDatabase } from "./testing.ts";
-import { findPrompt, promptId, readKept, saveTrial } from "./trials.ts";
+import { findPrompt, promptId, readKept, savePrompt, saveScores, saveTrial } from "./trials.ts";
 
 const FOLDER = `${import.meta.dirname}/../../sql`;
 
@@ -67,4 +67,52 @@ Deno.test("saveTrial() keeps a prompt with its bias, and forgets the scores of o
       [promptId(id, 0)],
     );
   }
+});
+
+Deno.test("saveScores() reads each example once, also where the planner knows other datasets only", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  const many = 1500;
+  const saved = async (name: string) => {
+    const validation = Array.from({ length: many }, (_, i) => ({
+      ...{ id: `${name} ${i}`, question: `${name} ${i}?` },
+      references: ["yes"],
+    }));
+    const sha256 = name.padEnd(64, "0");
+    return {
+      validation,
+      datasetId: await saveDataset(db, { name, sha256, card: {}, train: [], validation, test: [] }),
+    };
+  };
+  await saved("a");
+  await db.query("analyze");
+  const { validation, datasetId } = await saved("b");
+  await db.query(
+    `insert into completions (key, model, identity, request, text, finish)
+     values (repeat('a', 64), 'm', '{}', '{}', 'yes', 'stop')`,
+  );
+  const experimentId = crypto.randomUUID();
+  await beginExperiment(db, { id: experimentId, kind: "optimize", datasetId, seed: 1, config: {} });
+  const prompt: Prompt = { systemPrompt: "", outputPrompt: "", demos: [] };
+  await savePrompt(db, experimentId, { version: 0, prompt, operator: "seed", parents: [], note: "" });
+  const results = [...validation, { ...validation[0]!, id: "unknown" }].map((example) => ({
+    ...{ example, version: 0, answer: "yes", score: 1, completion: "a".repeat(64) },
+  }));
+
+  const read = await db.session(async (own) => {
+    const count = async () => {
+      await own.query("select pg_stat_force_next_flush()");
+      const { rows: [row] } = await own.query<{ n: number }>(
+        "select seq_tup_read + idx_tup_fetch as n from pg_stat_user_tables where relname = 'examples'",
+      );
+      return row!.n;
+    };
+    await count();
+    const before = await count();
+    await saveScores(own, { experimentId, datasetId, results });
+    await count();
+    return await count() - before;
+  });
+  ok(read <= 10 * many, `${read} rows of examples were read for ${many} scores`);
+  const { rows: [row] } = await db.query<{ n: number }>("select count(*)::int as n from scores");
+  equal(row!.n, many);
 });
