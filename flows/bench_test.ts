@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import type { Benchmark, Row } from "../bench/row.ts";
 import { BENCH, questionSets, readSet, TUNING } from "../bench/search/sets.ts";
 import { UsageError } from "../lib/command/mod.ts";
@@ -91,7 +91,7 @@ Deno.test("`bench search` measures Quintet on a file of questions, and finds the
   const { count, incumbents, failure } = JSON.parse(await Deno.readTextFile(cell));
   equal(failure, null);
   equal(incumbents.at(-1).test.length, 6);
-  equal(count.calls <= 60 && count.calls > 40, true, `${count.calls} calls`);
+  ok(count.calls <= 60 && count.calls > 40, `${count.calls} calls`);
   match(await Deno.readTextFile(`${kept}/search.txt`), /^parity +Quintet +1 /m);
   const before = await Deno.stat(cell);
   const again: Row[] = printed(await run("bench", words, { env: own.env }));

@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../../lib/command/mod.ts";
-import { type Dataset, readDataset } from "../../lib/dataset/mod.ts";
+import { type Dataset, nameOf, readDataset } from "../../lib/dataset/mod.ts";
 
 /** Nothing of Quintet was tuned on a bench set; its figures were chosen by tuning sets; your own it has never seen. */
 export type Kind = "bench" | "tuning" | "own";
@@ -34,9 +34,8 @@ export const TUNING = shipped("tasks", "tuning", ["question_types", "topics", "e
 export function questionSets(asked: readonly string[]): QuestionSet[] {
   const known = [...BENCH, ...TUNING];
   const sets = asked.map((name) => {
-    const own = /([^/\\]+)\.(?:jsonl|csv)$/i.exec(name);
-    const set = own
-      ? { name: own[1]!, path: name, kind: "own" as const }
+    const set = /[^/\\]\.(?:jsonl|csv)$/i.test(name)
+      ? { name: nameOf(name), path: name, kind: "own" as const }
       : known.find((set) => set.name === name);
     if (set) return set;
     const names = known.map((set) => set.name).join(", ");

@@ -20,7 +20,7 @@
  * @module
  */
 export type { Card, Dataset, Example, SplitName } from "./example.ts";
-export { readDataset, type ReadOptions, type ReadProgress } from "./read.ts";
+export { nameOf, readDataset, type ReadOptions, type ReadProgress } from "./read.ts";
 export { FRACTIONS, type Fractions, normalize, splitBySeed } from "./split.ts";
 export { cardPath, readCard } from "./card.ts";
 export { DatasetError } from "./dataset_error.ts";

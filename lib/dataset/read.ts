@@ -60,7 +60,8 @@ function reader(path: string): typeof readJsonl {
   throw new DatasetError("its name must end in .jsonl or .csv", path);
 }
 
-const nameOf = (path: string): string => path.replace(/^.*[/\\]/, "").replace(/\.[^.]*$/, "");
+/** The name of a dataset: that of its file, without folder and ending. */
+export const nameOf = (path: string): string => path.replace(/^.*[/\\]/, "").replace(/\.[^.]*$/, "");
 
 /** Takes rows in the order of the file and refuses the first that does not go with those before it. */
 function collect(path: string) {

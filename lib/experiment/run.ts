@@ -127,6 +127,11 @@ export type ExperimentStep = <T>(
   work: () => T | Promise<T>,
 ) => Promise<T>;
 
+const standing = (candidate: Candidate): Progress["best"] => ({
+  score: meanScore(candidate),
+  n: candidate.results.size,
+});
+
 /** Runs an experiment to its end and keeps it. Throws what cannot be mended, after the experiment was marked as failed. */
 export async function runExperiment(
   setup: Setup,
@@ -150,9 +155,7 @@ export async function runExperiment(
     let incumbent: Candidate | undefined, best: Progress["best"] = { score: 0, n: 0 };
     const tell = (news: Partial<typeof now>) => {
       now = { ...now, ...news };
-      if (incumbent && incumbent.results.size !== best.n) { // what it has answered grows as the race goes on
-        best = { score: meanScore(incumbent), n: incumbent.results.size };
-      }
+      if (incumbent && incumbent.results.size !== best.n) best = standing(incumbent); // it grows as the race goes on
       onProgress({ ...now, best, spent: ledger.spent() });
     };
     const ask = asking(ledger, () => tell({ asked: now.asked + 1 }));
@@ -191,7 +194,7 @@ export async function runExperiment(
       { db, id, datasetId, kept },
       (kept) => {
         incumbent = kept;
-        best = { score: meanScore(kept), n: kept.results.size };
+        best = standing(kept);
         tell({});
       },
     );
