@@ -58,7 +58,7 @@ const folder = (path: string): string => fileURLToPath(new URL(path, import.meta
 /** What a system is, as a hash: cells of another version are run anew. */
 export async function versionOf(system: System): Promise<string> {
   const files = ours(system)
-    ? await sources(folder("../../lib/optimize"))
+    ? [...await sources(folder("../../lib/optimize")), folder("../../lib/experiment/roles.ts")]
     : [folder("peers.py"), folder("../../requirements/search.txt")];
   const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
   return createHash("sha256").update(JSON.stringify(texts)).digest("hex");

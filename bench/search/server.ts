@@ -49,8 +49,15 @@ export function countingServer(
       return Response.json({ tokens: token === null ? [] : [Number(token)] });
     }
     if (pathname !== "/v1/chat/completions") return error(404, `Nothing is at ${pathname}`);
-    const { messages, max_tokens, max_completion_tokens, temperature = 0, logprobs, logit_bias } =
-      await request.json();
+    const {
+      messages,
+      max_tokens,
+      max_completion_tokens,
+      temperature = 0,
+      logprobs,
+      logit_bias,
+      structured_outputs,
+    } = await request.json();
     if (calls >= most) return error(400, `All of the ${most} calls were made`);
     if (calls++ === 0) first = performance.now();
     try {
@@ -60,6 +67,7 @@ export function countingServer(
         maxTokens: max_completion_tokens ?? max_tokens ?? 256,
         ...logprobs === true ? { firsts: true } : {},
         ...logit_bias ? { bias: logit_bias } : {},
+        ...structured_outputs ? { choices: structured_outputs.choice } : {},
       });
       tokens.prompt += usage?.promptTokens ?? 0;
       tokens.completion += usage?.completionTokens ?? 0;

@@ -129,7 +129,9 @@ Deno.test("runMeasurement() asks with the prompt's bias, or asks nothing", async
   const primary = { ...able, firstToken: (text: string) => Promise.resolve(`${text.length}`) };
   await run(db, { prompt, primary });
   equal(able.asked.length, 40);
-  for (const { bias, firsts } of able.asked) deepEqual([bias, firsts], [{ 6: -2, 12: 1 }, undefined]);
+  for (const { bias, firsts, choices } of able.asked) {
+    deepEqual([bias, firsts, choices], [{ 6: -2, 12: 1 }, undefined, ["abbreviation", "entity"]]);
+  }
   const { measurement, record: { experiment, bill } } = await run(db, { prompt, primary: unable });
   await rejects(Promise.reject(measurement), { name: "ProviderError", fatal: true });
   deepEqual([experiment.status, bill, unable.asked], ["failed", [], []]);

@@ -97,9 +97,11 @@ export const answering = (
   const sample = integer(2 ** 32, random(seed).fork(`sample for ${use}`));
   return async (prompt, example) => {
     const bias = prompt.bias && await biasOf(prompt.bias, primary);
+    const choices = prompt.bias && choicesOf(prompt.bias);
     const given = await ask("primary", messages(prompt, example.question), {
       ...{ temperature, maxTokens, sample },
       ...bias ? { bias } : {},
+      ...choices ? { choices } : {},
       ...firsts ? { firsts } : {},
     });
     if (given === null) return null;
@@ -136,6 +138,15 @@ async function biasOf(bias: Bias, { name, firstToken }: Answering["primary"]): P
   }
   if (nats.size === 0) return undefined;
   return Object.fromEntries(Array.from(nats, ([id, all]) => [id, mean(all)]));
+}
+
+/**
+ * The answers a bias is for are all there are, if they are several: a reply is held to them. Under few demos a small model
+ * finds other words for the same.
+ */
+function choicesOf(bias: Bias): string[] | undefined {
+  const answers = Object.keys(bias);
+  return answers.length > 1 ? answers : undefined;
 }
 
 /** Calls 2 and 5: the metric scores, or a model grades. */

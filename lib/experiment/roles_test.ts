@@ -37,8 +37,9 @@ Deno.test("answering() gives a prompt's bias to the model, and telling() the fir
     [undefined, /^number/],
     [{}, /^number/],
     [{ colour: 30 }, /^colour/],
-    [{ colour: 30, "colour of the sky": -30 }, /^number/], // both begin with "colour", whose bias is the mean: nothing
-    [{ number: -30, "colour of the sky": 30 }, /^colour/],
+    [{ colour: 30, "colour of the sky": -30, number: 0 }, /^number$/], // both begin with "colour", whose bias is the mean: nothing
+    [{ number: -30, "colour of the sky": 30 }, /^colour of/],
+    [{ animal: 0, colour: 0 }, /^(animal|colour)$/], // what a bias is for are all answers there are
   ];
   for (const [bias, expected] of rows) {
     const prompt = { ...PROMPT, ...bias ? { bias } : {} };

@@ -221,6 +221,7 @@ export const completionKey = (identity: Readonly<Record<string, string>>, reques
       request.sample ?? 0,
       ...request.bias ? [{ bias: Object.entries(request.bias).sort(([a], [b]) => a < b ? -1 : 1) }] : [],
       ...request.firsts ? [{ firsts: true }] : [],
+      ...request.choices ? [{ choices: request.choices.toSorted() }] : [],
     ]),
   );
 

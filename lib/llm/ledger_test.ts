@@ -431,8 +431,11 @@ Deno.test("completionKey() changes with everything that changes an answer, and w
     completionKey(identity, { ...question(1), bias: { 7: 1, 8: 2 } }),
     completionKey(identity, { ...question(1), bias: { 7: 2, 8: 1 } }),
     completionKey(identity, { ...question(1), bias: { 7: 1, 8: 2 }, firsts: true }),
+    completionKey(identity, { ...question(1), choices: ["a", "b"] }),
+    completionKey(identity, { ...question(1), choices: ["a", "c"] }),
   ];
-  equal(new Set([key, ...others]).size, 11);
+  equal(new Set([key, ...others]).size, 13);
+  equal(completionKey(identity, { ...question(1), choices: ["b", "a"] }), others[10]);
   equal(completionKey(identity, { ...question(1), bias: { 8: 2, 7: 1 } }), others[7]);
   equal(completionKey(identity, { ...question(1), firsts: false }), key);
   equal(key, KEPT);

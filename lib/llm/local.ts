@@ -24,7 +24,7 @@ import { SetupError } from "../python/mod.ts";
 import { unlessAborted } from "./exchange.ts";
 import { prefixScheduler } from "./prefix_scheduler.ts";
 import { toStorable } from "../text.ts";
-import { firstsOf, utf8Length, visible } from "./text.ts";
+import { firstsOf, grammarOf, utf8Length, visible } from "./text.ts";
 
 /** The embedded model while its process runs; disposing ends the process. */
 export interface LocalModel extends LanguageModel, AsyncDisposable {
@@ -169,7 +169,7 @@ const PRESET = "You are a helpful AI assistant named SmolLM, trained by Hugging 
 
 /** The request as llama.cpp's `/completion` takes it; its sampling defaults are spelled out, so that they stay. */
 function bodyOf(
-  { request: { temperature, maxTokens, sample = 0, firsts = false, bias }, prompt }: Job,
+  { request: { temperature, maxTokens, sample = 0, firsts = false, bias, choices }, prompt }: Job,
 ): Record<string, unknown> {
   return {
     prompt,
@@ -181,6 +181,7 @@ function bodyOf(
     ],
     ...firsts ? { n_probs: FIRSTS } : {},
     ...bias ? { logit_bias: Object.entries(bias).map(([id, nats]) => [Number(id), nats]) } : {},
+    ...choices ? { grammar: grammarOf(choices) } : {},
     temperature,
     ...temperature > 0
       ? { seed: seedOf(prompt, temperature, sample), top_k: 40, top_p: 0.95, min_p: 0.05 }

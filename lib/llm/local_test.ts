@@ -94,6 +94,31 @@ Deno.test("openLocal() moves an answer by a bias on its first token, and tells f
   equal((await model.complete(asked)).text, plain.text);
 });
 
+Deno.test("openLocal() holds a reply to what it may be", async () => {
+  await using model = await open();
+  const asked = REQUESTS[9]!; // nine
+  const [colour, no] = await Promise.all(["colour", "no"].map((text) => model.firstToken!(text)));
+  const rows: [choices: string[], bias: ModelRequest["bias"], expected: string][] = [
+    [["colour", "number"], undefined, "number"],
+    [["colour", "number"], { [colour!]: 30 }, "colour"],
+    [["colour", "plant"], { [no!]: 90 }, ""], // whatever else is likelier
+    [["no", "no idea"], { [no!]: 20 }, "no"], // one that begins another
+    [['a "b" \\ c]\n', "zw\u00f6lf \u65e5\u672c \ud83d\ude00"], { [no!]: 20 }, ""],
+    [["zw\u00f6lf \u65e5\u672c \ud83d\ude00"], undefined, "zw\u00f6lf \u65e5\u672c \ud83d\ude00"],
+    [['a "b" \\ c]\n'], undefined, 'a "b" \\ c]\n'],
+  ];
+  for (const [choices, bias, expected] of rows) {
+    const { text, finish } = await model.complete({
+      ...{ ...asked, choices, maxTokens: 32 },
+      ...bias ? { bias } : {},
+    });
+    ok(choices.includes(text), `${JSON.stringify(text)} of ${JSON.stringify(choices)}`);
+    if (expected !== "") equal(text, expected);
+    equal(finish, "stop");
+  }
+  match((await model.complete(asked)).text, /^number/);
+});
+
 Deno.test("openLocal() counts tokens, ends where it was told, and draws each sample once", async () => {
   await using model = await open();
   const story = request(chat("Tell me a story."), { maxTokens: 12 });

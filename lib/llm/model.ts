@@ -26,6 +26,8 @@ export interface ModelRequest {
    * (`logit_bias` of OpenAI's API). A provider that cannot do so throws; nothing is left out in silence.
    */
   readonly bias?: Readonly<Record<string, number>>;
+  /** What a reply may be, whole; in any order. A provider that cannot hold a reply to that lets the model say anything. */
+  readonly choices?: readonly string[];
 }
 
 /** Tokens as the provider counts them. */

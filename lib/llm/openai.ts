@@ -33,7 +33,7 @@ import {
 } from "./model.ts";
 import { retry } from "./retry.ts";
 import { toStorable } from "../text.ts";
-import { firstsOf, visible, without } from "./text.ts";
+import { firstsOf, grammarOf, visible, without } from "./text.ts";
 import { promptTokensAtMost, usageOf } from "./usage.ts";
 
 /** Where OpenAI answers. */
@@ -58,6 +58,7 @@ export function openai(name: string, options: OpenAIOptions = {}): LanguageModel
     maxTokens: endpoint === OPENAI_URL ? "max_completion_tokens" : "max_tokens",
     temperature: true,
     firsts: true,
+    choices: true,
   };
   const post = (url: string, body: unknown, signal?: AbortSignal, times: ExchangeOptions = {}) =>
     exchange(url, {
@@ -82,7 +83,7 @@ export function openai(name: string, options: OpenAIOptions = {}): LanguageModel
     promptTokensAtMost,
     ...firstToken,
     async complete(request, { signal } = {}) {
-      const { messages, temperature, maxTokens, firsts, bias } = request;
+      const { messages, temperature, maxTokens, firsts, bias, choices } = request;
       const sent = { ...dialect };
       const body = {
         model: name,
@@ -90,6 +91,7 @@ export function openai(name: string, options: OpenAIOptions = {}): LanguageModel
         ...sent.temperature ? { temperature } : {},
         ...firsts && sent.firsts ? { logprobs: true, top_logprobs: FIRSTS } : {},
         ...bias ? { logit_bias: bias } : {},
+        ...choices && sent.choices ? heldTo(choices) : {},
         [sent.maxTokens]: maxTokens,
       };
       const answer = await post(`${endpoint}/chat/completions`, body, signal);
@@ -118,7 +120,15 @@ interface Dialect {
   temperature: boolean;
   /** Whether first tokens are told. */
   firsts: boolean;
+  /** Whether replies are held to choices. */
+  choices: boolean;
 }
+
+/** As llama.cpp is told what a reply may be, and as vLLM is; neither minds the other's way. */
+const heldTo = (choices: readonly string[]) => ({
+  grammar: grammarOf(choices),
+  structured_outputs: { choice: choices },
+});
 
 /** How servers refuse a parameter: most with 400, some with 403, 422 or 500. A wrong key and a full queue are no such thing. */
 const REFUSES = (status: number): boolean => status >= 400 && status !== 401 && status !== 429;
@@ -139,6 +149,7 @@ function adapt(
   { sent, status, refused }: { sent: Dialect; status: number; refused: (name: string) => boolean },
 ): boolean {
   if (sent.firsts && (refused("logprobs") || refused("top_logprobs"))) dialect.firsts = false;
+  else if (sent.choices && (refused("grammar") || refused("structured_outputs"))) dialect.choices = false;
   else if (status !== 400) return false;
   else if (sent.temperature && refused("temperature")) dialect.temperature = false;
   else if (refused(sent.maxTokens)) {

@@ -282,6 +282,30 @@ Deno.test("openai() sends a bias, and says what to do where a server refuses it"
   }
 });
 
+Deno.test("openai() tells what a reply may be, and does without where a server refuses that", async () => {
+  const held = { ...REQUEST, choices: ["yes", 'so "so"'] };
+  await using server = serve(() => json(ANSWER));
+  const model = openai("m", { baseUrl: server.url });
+  for (const request of [held, REQUEST]) await model.complete(request);
+  deepEqual(server.requests.map(({ body }) => [body.grammar, body.structured_outputs]), [
+    ['root ::= "yes" | "so \\x22so\\x22"', { choice: ["yes", 'so "so"'] }],
+    [undefined, undefined],
+  ]);
+  const refusals: [status: number, message: string][] = [
+    [400, "Unrecognized request argument supplied: grammar"],
+    [422, "body.structured_outputs: Extra inputs are not permitted"],
+  ];
+  for (const [status, message] of refusals) {
+    await using strict = serve(({ body }) =>
+      "grammar" in body ? json({ error: { message } }, { status }) : json(ANSWER)
+    );
+    const model = openai("m", { baseUrl: strict.url });
+    await rejects(model.complete(held), { status, retryable: true, fatal: false }, message);
+    equal((await model.complete(held)).text, "Hi");
+    equal(strict.requests.length, 2);
+  }
+});
+
 Deno.test("firstToken() of openai() asks the server's tokenizer in either form, once for each text", async () => {
   const llama: Answer = ({ body }) => json({ tokens: "content" in body ? [body.content.length, 9] : [] });
   const vllm: Answer = ({ body }) =>
@@ -541,6 +565,10 @@ Deno.test("openai() speaks llama.cpp's dialect: its own server, with the embedde
   equal(colour, await embedded.firstToken!("colour"));
   const moved = await model.complete({ ...SURE, maxTokens: 1, bias: { [colour!]: 50 } });
   deepEqual([moved.text, Object.keys(moved.firsts!).length], ["colour", 20]);
+  for (const choices of [["red", "blue"], ["four"], ['"\\\n']]) {
+    const { text, finish } = await model.complete({ ...REQUEST, maxTokens: 16, choices });
+    deepEqual([choices.includes(text), finish], [true, "stop"], text);
+  }
   await rejects(ask("word ".repeat(1000), 1), {
     status: 400,
     retryable: false,

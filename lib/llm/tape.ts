@@ -88,7 +88,9 @@ export function recorder(model: LanguageModel): LanguageModel & { tape(): Tape }
 }
 
 /** SHA-256 of what the caller decides, in a fixed order of fields. */
-const keyOf = ({ messages, temperature, maxTokens, sample = 0, bias, firsts }: ModelRequest): string =>
+const keyOf = (
+  { messages, temperature, maxTokens, sample = 0, bias, firsts, choices }: ModelRequest,
+): string =>
   createHash("sha256").update(JSON.stringify([
     messages.map(({ role, content }) => [role, content]),
     temperature,
@@ -96,4 +98,5 @@ const keyOf = ({ messages, temperature, maxTokens, sample = 0, bias, firsts }: M
     sample,
     ...bias ? [{ bias: Object.entries(bias).sort(([a], [b]) => a < b ? -1 : 1) }] : [],
     ...firsts ? [{ firsts }] : [],
+    ...choices ? [{ choices: choices.toSorted() }] : [],
   ])).digest("hex");

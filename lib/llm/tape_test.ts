@@ -28,6 +28,7 @@ Deno.test("tapeModel() plays what recorder() heard, through JSON, in an order of
     request("a", { sample: 1 }),
     request("a", { temperature: 1 }),
     request("a", { bias: { 7: 1, 12: -2 }, firsts: true }),
+    request("a", { choices: ["a", "b"] }),
   ];
   const tapes = [];
   for (const order of [requests, requests.toReversed()]) {
@@ -57,6 +58,7 @@ Deno.test("tapeModel() fails for any other request, and for an aborted one", asy
     request("a", { sample: 1 }),
     request("a", { firsts: true }),
     request("a", { bias: { 7: 1 } }),
+    request("a", { choices: ["a", "b"] }),
     request("a", { messages: [{ role: "system", content: "a" }] }),
   ];
   for (const other of others) {

@@ -1,5 +1,5 @@
 /**
- * What a server said, as an error can show it, and the size of a text to a tokenizer.
+ * What a server said, as an error can show it; the size of a text to a tokenizer; texts as a grammar.
  *
  * @module
  */
@@ -34,3 +34,11 @@ export function firstsOf(told: unknown, ...secrets: readonly string[]): Pick<Com
   );
   return read.length === 0 ? {} : { firsts: Object.fromEntries(read.reverse()) }; // of two that read the same, the likelier
 }
+
+/** A grammar of `choices` and nothing else, in llama.cpp's notation (GBNF). */
+export const grammarOf = (choices: readonly string[]): string =>
+  `root ::= ${choices.map((choice) => `"${choice.replace(SPECIAL, escaped)}"`).join(" | ")}`;
+
+// deno-lint-ignore no-control-regex -- what a quoted text of a grammar may not hold as it is
+const SPECIAL = /["\\\x00-\x1f\x7f]/g;
+const escaped = (sign: string) => `\\x${sign.charCodeAt(0).toString(16).padStart(2, "0")}`;

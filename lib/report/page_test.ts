@@ -104,7 +104,11 @@ Deno.test("htmlReport() shows the bias of each answer where a prompt has one, an
     equal(heading === undefined, expected === null);
     const told = heading?.nextElementSibling;
     equal(told?.nextElementSibling?.innerHTML.trim() ?? null, expected);
-    if (told) match(words(told), /too often is made less likely .* logit_bias\.$/);
+    const several = Object.keys(JSON.parse(after ?? "{}")).length > 1;
+    if (told) {
+      match(words(told), /too often is made less likely .* logit_bias\./);
+      equal(/ nothing else, where the server can see to that\.$/.test(words(told)), several);
+    }
     const changed = [...document.querySelectorAll("#result p")].map(words).find((p) =>
       /^What changed/.test(p)
     )!;

@@ -64,7 +64,10 @@ function bias(pieces: readonly Piece[]): Html | string {
   return html`
     <h3>Bias <span>before each answer</span></h3>
     <p>Before it answers, what the model says too often is made less likely (${MINUS}), and what it says too seldom more
-    likely (+): by as much as is written behind each answer, on a server that takes <code>logit_bias</code>.</p>
+    likely (+): by as much as is written behind each answer, on a server that takes <code>logit_bias</code>.${pieces
+        .filter(({ kind }) => kind !== "removed").length > 1
+      ? " It answers with nothing else, where the server can see to that."
+      : ""}</p>
     <p class="diff">${pieces.slice(0, BIASES).map((one, i) =>
       html`${i === 0 ? "" : ", "}${piece(one)}`
     )}</p>${pieces.every(({ kind }) => kind === "same") ? html`<p class="note">Unchanged.</p>` : ""}${rest > 0
