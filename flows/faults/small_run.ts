@@ -77,6 +77,14 @@ export const COSTS: Partial<Record<Point, { lost: number; again: number }>> = {
   "heartbeat: kept": { lost: 1, again: 1 },
 };
 
+/** Points beside which a call may be in flight, which the kill then costs: no call waits for trials and scores to be kept. */
+export const BESIDE: readonly Point[] = [
+  "trial: before commit",
+  "trial: committed",
+  "scores: before they are kept",
+  "scores: kept",
+];
+
 /** Kills that reach every point but the embedded server's, each for itself, or after others where nothing else comes by. */
 export function cutsOf({ asked }: Whole): readonly (readonly Cut[])[] {
   const order = asked.map(roleOf);
@@ -96,7 +104,7 @@ export function cutsOf({ asked }: Whole): readonly (readonly Cut[])[] {
     [["experiment: before it is begun"]],
     [["experiment: begun"]],
     [["trial: before commit"]],
-    [["trial: committed", 4]],
+    [["trial: committed", 2]],
     [["scores: before they are kept", 2]],
     [["scores: kept", 2]],
     [["measurement: before it is kept"]],

@@ -26,6 +26,7 @@ import {
 import { type Random, random } from "../random.ts";
 import {
   type Database,
+  type Decided,
   forgetOthers,
   keepsBias,
   type Kept,
@@ -35,7 +36,7 @@ import {
   saveIncumbent,
   saveMeasurement,
   saveScores,
-  saveTrial,
+  saveTrials,
 } from "../store/mod.ts";
 import { live, type Surroundings } from "./life.ts";
 import {
@@ -230,7 +231,10 @@ function leaving({ calls, tokens, cost, seconds }: Caps, claim: number): Caps {
   };
 }
 
-/** Runs the search and keeps each trial, and each result with the first trial that is decided after it. Gives what it kept. */
+/**
+ * Runs the search and keeps each trial, and each result with the first trials that are decided after it. Gives what it kept.
+ * The next iteration does not wait for that: a run that is cut off decides the same again, by answers that are kept.
+ */
 async function keep(
   search: AsyncGenerator<Trial, Outcome>,
   { db, id, datasetId, kept }: { db: Database; id: string; datasetId: string; kept: Kept },
@@ -240,28 +244,49 @@ async function keep(
   const iterations = new Set<number>();
   let [iteration, incumbent] = [0, 0];
   const flush = async () => {
-    const results = Array.from(saved).flatMap(([candidate, count]) => resultsOf(candidate, count));
-    await saveScores(db, { experimentId: id, datasetId, results }, kept);
-    for (const candidate of saved.keys()) saved.set(candidate, candidate.results.size);
+    const fresh = Array.from(
+      saved,
+      ([candidate, count]) => ({ candidate, results: resultsOf(candidate, count) }),
+    );
+    await saveScores(
+      db,
+      { experimentId: id, datasetId, results: fresh.flatMap(({ results }) => results) },
+      kept,
+    );
+    for (const { candidate, results } of fresh) saved.set(candidate, saved.get(candidate)! + results.length);
   };
-  for (;;) {
-    const { done, value } = await search.next();
-    if (done || value.iteration !== iteration) {
-      await saveIncumbent(db, id, { iteration, incumbent }, kept);
-    }
-    if (done) {
-      await flush();
-      const results = [...saved.keys()].flatMap((candidate) => resultsOf(candidate));
-      return { outcome: value, iterations: [...iterations], versions: saved.size, results };
-    }
-    if (value.accepted) {
-      incumbent = value.candidate.index;
-      onIncumbent(value.candidate);
-    }
-    iterations.add(iteration = value.iteration);
-    await saveTrial(db, id, value, incumbent, kept);
-    saved.set(value.candidate, 0);
+  const decided: Decided[] = []; // those to be kept yet
+  const write = async () => {
+    const trials = decided.splice(0);
+    if (trials.length === 0) return;
+    await saveTrials(db, id, trials, kept);
+    for (const { candidate } of trials) saved.set(candidate, 0);
     await flush();
+  };
+  let writing = Promise.resolve();
+  try {
+    for (;;) {
+      const { done, value } = await search.next();
+      if (done || value.iteration !== iteration) {
+        await writing;
+        await saveIncumbent(db, id, { iteration, incumbent }, kept);
+      }
+      if (done) {
+        await flush();
+        const results = [...saved.keys()].flatMap((candidate) => resultsOf(candidate));
+        return { outcome: value, iterations: [...iterations], versions: saved.size, results };
+      }
+      if (value.accepted) {
+        incumbent = value.candidate.index;
+        onIncumbent(value.candidate);
+      }
+      iterations.add(iteration = value.iteration);
+      decided.push({ ...value, incumbent });
+      writing = writing.then(write);
+      writing.catch(() => {}); // is thrown where it is waited for
+    }
+  } finally {
+    await writing.catch(() => {}); // nothing is under way when the experiment ends
   }
 }
 

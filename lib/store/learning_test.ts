@@ -22,7 +22,7 @@ import {
   scoredPrompts,
 } from "./learning.ts";
 import { testDatabase } from "./testing.ts";
-import { promptId, saveScores, saveTrial } from "./trials.ts";
+import { promptId, saveScores, saveTrials } from "./trials.ts";
 
 const FOLDER = `${import.meta.dirname}/../../sql`;
 
@@ -66,10 +66,10 @@ async function trial(
     note: "",
     ...edits ? { edits } : {},
   });
-  await saveTrial(db, experimentId, {
+  await saveTrials(db, experimentId, [{
     ...{ candidate: made, iteration: index === 0 ? 0 : 1, predicted: null },
-    ...{ accepted: index === 0, reason: "a test", calls: 0 },
-  }, 0);
+    ...{ accepted: index === 0, reason: "a test", calls: 0, incumbent: 0 },
+  }]);
   const answered = [
     ...scores.map((score, i) => ({ score, example: splits.validation[i]! })),
     ...test.map((score, i) => ({ score, example: splits.test[i]! })),

@@ -104,6 +104,7 @@ export {
   type TakenExperiment,
 } from "./sweeps.ts";
 export {
+  type Decided,
   findPrompt,
   forgetOthers,
   keepsBias,
@@ -117,5 +118,5 @@ export {
   saveMeasurement,
   savePrompt,
   saveScores,
-  saveTrial,
+  saveTrials,
 } from "./trials.ts";

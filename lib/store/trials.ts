@@ -179,64 +179,68 @@ const print = (
 
 const mark = (completion: string, score: number): string => `${score} ${completion}`;
 
-/**
- * Keeps a decided trial with its prompt, unless it is `kept` as it is. `incumbent` is the best version once its iteration had
- * ended, as far as that is known.
- */
-export async function saveTrial(
+/** A trial, and the best version once its iteration had ended, as far as that is known. */
+export type Decided = Trial & { readonly incumbent: number };
+
+/** Keeps decided trials with their prompts, all or none; those that are `kept` as they are need not be. */
+export async function saveTrials(
   db: Database,
   experimentId: string,
-  trial: Trial,
-  incumbent: number,
+  decided: readonly Decided[],
   kept = nothingKept(),
 ): Promise<void> {
-  if (kept.trials.get(trial.candidate.index) === print(trial)) return;
-  const {
-    candidate: { index, prompt, operator, parents, note, edits = [] },
-    iteration,
-    predicted,
-    accepted,
-    reason,
-    calls,
-  } = trial;
+  const trials = decided.filter((trial) => kept.trials.get(trial.candidate.index) !== print(trial));
+  if (trials.length === 0) return;
   await db.transaction(async (tx) => {
-    await savePrompt(tx, experimentId, { version: index, prompt, operator, parents, note });
-    await tx.query(
-      `insert into iterations (id, experiment_id, index, incumbent_id)
-       values ($1, $2, $3, $4)
-       on conflict (id) do update set incumbent_id = excluded.incumbent_id`,
-      [
-        uuid(`${experimentId}/iteration/${iteration}`),
-        experimentId,
-        iteration,
-        promptId(experimentId, incumbent),
-      ],
-    );
-    await tx.query(
-      `insert into trials (id, experiment_id, iteration_id, index, prompt_id, predicted, accepted, reason, calls)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-       on conflict (id) do update
-          set predicted = excluded.predicted, accepted = excluded.accepted, reason = excluded.reason,
-              calls = excluded.calls`,
-      [
-        uuid(`${experimentId}/trial/${index}`),
-        experimentId,
-        uuid(`${experimentId}/iteration/${iteration}`),
-        index,
-        promptId(experimentId, index),
-        predicted,
-        accepted,
-        reason,
-        calls,
-      ],
-    );
-    await saveEdits(tx, experimentId, { version: index, parents, edits });
+    for (const trial of trials) await saveTrial(tx, experimentId, trial);
     point("trial: before commit");
   });
   point("trial: committed");
-  kept.trials.set(index, print(trial));
-  kept.incumbents.set(iteration, incumbent);
-  kept.scores.delete(index); // those of another prompt are forgotten by now
+  for (const trial of trials) {
+    const { candidate: { index }, iteration, incumbent } = trial;
+    kept.trials.set(index, print(trial));
+    kept.incumbents.set(iteration, incumbent);
+    kept.scores.delete(index); // those of another prompt are forgotten by now
+  }
+}
+
+async function saveTrial(
+  db: Queryable,
+  experimentId: string,
+  { candidate, iteration, incumbent, predicted, accepted, reason, calls }: Decided,
+): Promise<void> {
+  const { index, prompt, operator, parents, note, edits = [] } = candidate;
+  await savePrompt(db, experimentId, { version: index, prompt, operator, parents, note });
+  await db.query(
+    `insert into iterations (id, experiment_id, index, incumbent_id)
+     values ($1, $2, $3, $4)
+     on conflict (id) do update set incumbent_id = excluded.incumbent_id`,
+    [
+      uuid(`${experimentId}/iteration/${iteration}`),
+      experimentId,
+      iteration,
+      promptId(experimentId, incumbent),
+    ],
+  );
+  await db.query(
+    `insert into trials (id, experiment_id, iteration_id, index, prompt_id, predicted, accepted, reason, calls)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     on conflict (id) do update
+        set predicted = excluded.predicted, accepted = excluded.accepted, reason = excluded.reason,
+            calls = excluded.calls`,
+    [
+      uuid(`${experimentId}/trial/${index}`),
+      experimentId,
+      uuid(`${experimentId}/iteration/${iteration}`),
+      index,
+      promptId(experimentId, index),
+      predicted,
+      accepted,
+      reason,
+      calls,
+    ],
+  );
+  await saveEdits(db, experimentId, { version: index, parents, edits });
 }
 
 /** Keeps which version was the best when an iteration had ended, unless that is `kept`. */

@@ -6,11 +6,11 @@ import { beginExperiment } from "./experiments.ts";
 import { exported } from "./export.ts";
 import { readExperiment } from "./overview.ts";
 import { testDatabase } from "./testing.ts";
-import { findPrompt, promptId, readKept, savePrompt, saveScores, saveTrial } from "./trials.ts";
+import { findPrompt, promptId, readKept, savePrompt, saveScores, saveTrials } from "./trials.ts";
 
 const FOLDER = `${import.meta.dirname}/../../sql`;
 
-Deno.test("saveTrial() keeps a prompt with its bias, and forgets the scores of one that differs in it alone", async () => {
+Deno.test("saveTrials() keeps a prompt with its bias, and forgets the scores of one that differs in it alone", async () => {
   await using db = await testDatabase({ folder: FOLDER });
   const example = { id: "a", question: "?", references: ["yes"] };
   const splits = { train: [], validation: [example], test: [] };
@@ -47,9 +47,9 @@ Deno.test("saveTrial() keeps a prompt with its bias, and forgets the scores of o
     const made = candidate(0, { prompt, operator: "seed", parents: [], note: "" });
     const trial = {
       ...{ candidate: made, iteration: 0, predicted: null },
-      ...{ accepted: true, reason: "a test", calls: 0 },
+      ...{ accepted: true, reason: "a test", calls: 0, incumbent: 0 },
     };
-    await saveTrial(db, id, trial, 0);
+    await saveTrials(db, id, [trial]);
     equal(await scores(), left);
 
     deepEqual(await findPrompt(db, `${id}:0`), { id: promptId(id, 0), prompt });
@@ -58,7 +58,7 @@ Deno.test("saveTrial() keeps a prompt with its bias, and forgets the scores of o
     deepEqual(row!.row.bias, bias ?? null);
     const kept = await readKept(db, id);
     await db.query("update trials set reason = 'untouched'");
-    await saveTrial(db, id, trial, 0, kept); // is kept as it is, in whichever order
+    await saveTrials(db, id, [trial], kept); // is kept as it is, in whichever order
     deepEqual((await db.query("select reason from trials")).rows, [{ reason: "untouched" }]);
 
     await db.query(
