@@ -33,7 +33,7 @@ export interface Tools {
   /** A folder that stays, for what takes hours and is gone on with; made by whoever writes into it. */
   readonly kept: string;
   /** What the user asked of this benchmark's own options, by name. */
-  readonly options: Readonly<Record<string, string | number | undefined>>;
+  readonly options: Readonly<Record<string, number | readonly string[] | readonly number[] | undefined>>;
   /** Whether the small form will do: it shows that the benchmark runs, not what it measures. */
   readonly quick: boolean;
   /** Progress, on stderr. */

@@ -40,23 +40,23 @@ const QUICK = { calls: 300, test: 100, seconds: 120 };
 
 /** What is run unless other is asked for; systems end at the largest of the budgets `calls`. */
 const DEFAULTS = {
-  tasks: BENCH.map(({ name }) => name).join(","),
-  systems: SYSTEMS.join(","),
+  tasks: BENCH.map(({ name }) => name),
+  systems: [...SYSTEMS] as string[],
   seeds: 3,
-  calls: "500,1000,2000",
+  calls: [500, 1000, 2000],
   at_once: 1,
 };
 
 export const bench: Bench = async (tools) => {
   const { quick, log } = tools;
-  const asked = (name: keyof typeof DEFAULTS) => tools.options[name] ?? DEFAULTS[name];
-  const list = (name: "tasks" | "systems" | "calls") => String(asked(name)).split(",");
-  const sets = quick ? BENCH.slice(0, 2) : questionSets(list("tasks"));
-  const systems = known(list("systems"));
-  const seeds = quick ? 1 : Number(asked("seeds"));
-  const budgets = quick ? [QUICK.calls] : list("calls").map(budget).sort((a, b) => a - b);
+  const given = Object.entries(tools.options).filter(([, value]) => value !== undefined);
+  const asked: typeof DEFAULTS = { ...DEFAULTS, ...Object.fromEntries(given) };
+  const sets = quick ? BENCH.slice(0, 2) : questionSets(asked.tasks);
+  const systems = known(asked.systems);
+  const seeds = quick ? 1 : asked.seeds;
+  const budgets = quick ? [QUICK.calls] : asked.calls.toSorted((a, b) => a - b);
   const cells = await run(
-    { sets, systems, seeds, budgets, atOnce: quick ? 1 : Number(asked("at_once")) },
+    { sets, systems, seeds, budgets, atOnce: quick ? 1 : asked.at_once },
     tools,
   );
 
@@ -81,13 +81,6 @@ function known(asked: readonly string[]): System[] {
   const unknown = asked.find((name) => !(SYSTEMS as readonly string[]).includes(name));
   if (unknown === undefined) return asked as System[];
   throw new UsageError(`Cannot run the system ${JSON.stringify(unknown)}: there are ${SYSTEMS.join(", ")}`);
-}
-
-function budget(calls: string): number {
-  if (/^[1-9]\d*$/.test(calls)) return Number(calls);
-  throw new UsageError(
-    `Cannot run a search of ${JSON.stringify(calls)} calls: it must be a whole number, 1 or more`,
-  );
 }
 
 /** Runs the cells that are not there yet, seed by seed, so that a table that is not finished has something of every task. */

@@ -14,14 +14,16 @@ const schema = z.strictObject({
   names: z.array(z.string()).default([])
     .describe("which; unless given, all that need no gigabytes of packages first")
     .meta({ metavar: "NAME …", positional: true }),
-  tasks: z.string().optional().describe("search: question sets, by name or file").meta({
+  tasks: z.array(z.string()).optional().describe("search: question sets, by name or file").meta({
     metavar: "A,F.jsonl",
   }),
-  systems: z.string().optional().describe("search: who competes").meta({ metavar: "A,B" }),
+  systems: z.array(z.string()).optional().describe("search: who competes").meta({ metavar: "A,B" }),
   seeds: z.int().min(1).optional().describe("search: runs of each system on each task").meta({
     metavar: "N",
   }),
-  calls: z.string().optional().describe("search: budgets").meta({ metavar: "N,M" }),
+  calls: z.array(z.coerce.number().int().min(1)).optional().describe("search: budgets").meta({
+    metavar: "N,M",
+  }),
   at_once: z.int().min(1).optional().describe("search: runs at the same time, which share the cores").meta({
     metavar: "N",
   }),
@@ -30,7 +32,7 @@ const schema = z.strictObject({
 });
 
 async function run(
-  { names, quick, json, ...asked }: z.output<typeof schema>,
+  { names, quick, json, config: _, ...asked }: z.output<typeof schema>,
   { home, print, stage, tell }: Setting,
 ): Promise<number> {
   const known = await available();

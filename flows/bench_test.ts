@@ -102,7 +102,14 @@ Deno.test("`bench search` measures Quintet on a file of questions, and finds the
 Deno.test("`bench search` says what is wrong with a budget or a system", async () => {
   await using own = await place();
   const refused: [words: string[], message: RegExp][] = [
-    [["--calls", "500,many"], /Cannot run a search of "many" calls: it must be a whole number, 1 or more/],
+    [
+      ["--calls", "500,many"],
+      /Cannot read --calls as each of the list must be a whole number of at least 1: got "many"/,
+    ],
+    [
+      ["--calls", "0"],
+      /Cannot read --calls as each of the list must be a whole number of at least 1: got "0"/,
+    ],
     [["--systems", "gpa"], /Cannot run the system "gpa": there are quintet, random, bootstrap, mipro, gepa/],
   ];
   for (const [words, message] of refused) {

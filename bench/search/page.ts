@@ -145,8 +145,8 @@ export function page({ contests, cells, budgets, overheads }: {
         <p>Points of 100 on the locked test split, with 95 % intervals over questions; the embedded model answers and
         rewrites; calls and tokens as the one server counted them. Calls to 90 % of the best: until the mean over seeds is nine
         tenths of what the best system ends with. Own milliseconds a call: from the first call to the last against a
-        model that takes no time. Prompts of Quintet may have a bias for each label, which the server takes from everybody and
-        the others cannot say.</p>
+        model that takes no time. Prompts of Quintet may have a bias for each label, to which a reply is then held; the
+        server does that for everybody, and the others cannot say it.</p>
       </section>
     `,
     sections: contests.map((contest) => [contest.task, contest.task, section(contest)] as const),

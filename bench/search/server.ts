@@ -28,8 +28,8 @@ const listed = (firsts: Readonly<Record<string, number>>) =>
   Object.entries(firsts).map(([token, logprob]) => ({ token, logprob }));
 
 /**
- * Serves `model` at `URL/v1/chat/completions`, and its first tokens at `URL/tokenize`, where llama.cpp has all; what is asked
- * beyond `most` calls is refused.
+ * Serves `model` at `URL/v1/chat/completions`, and its first tokens at `URL/tokenize`, where llama.cpp has all; it is told of
+ * choices as vLLM is. What is asked beyond `most` calls is refused.
  */
 export function countingServer(
   model: LanguageModel,

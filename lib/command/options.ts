@@ -39,6 +39,9 @@ export interface Sources {
 interface Property {
   readonly type?: "string" | "integer" | "number" | "boolean" | "array";
   readonly enum?: readonly string[];
+  /** What a list is of. */
+  readonly items?: Property;
+  readonly minItems?: number;
   readonly default?: unknown;
   readonly description?: string;
   readonly minimum?: number;
@@ -105,16 +108,20 @@ export function readOptions<Schema extends z.ZodObject>(
   }
   const result = schema.safeParse(values);
   if (result.success) return { options: result.data, given: new Set(origins.keys()) };
-  const issue = result.error.issues[0]!;
+  const issue = result.error.issues[0]!, [, at] = issue.path;
   const name = String(issue.path[0] ?? "");
   if (name === "") throw new UsageError(issue.message);
   if (!(name in values)) {
     throw new UsageError(`Cannot run without ${flagOf(name)}: ${wanted(properties.get(name)!)} is needed`);
   }
+  const { [name]: value } = values, { items } = properties.get(name)!;
+  const [what, property, got] = items && Array.isArray(value) && typeof at === "number"
+    ? ["each of the list", items, value[at]]
+    : ["it", properties.get(name)!, value];
   throw new UsageError(
-    `Cannot read ${origins.get(name)} as it must be ${
-      issue.code === "custom" ? issue.message : wanted(properties.get(name)!, values[name])
-    }: got ${shown(values[name])}`,
+    `Cannot read ${origins.get(name)} as ${what} must be ${
+      issue.code === "custom" ? issue.message : wanted(property, got)
+    }: got ${shown(got)}`,
   );
 }
 
@@ -214,7 +221,7 @@ function converted(text: string, property: Property, origin: string): unknown {
 
 /** What a property takes, in words; the end of the whole numbers that can be told apart only to who went beyond it. */
 function wanted(
-  { type, enum: choices, minimum, maximum, exclusiveMinimum }: Property,
+  { type, enum: choices, minimum, maximum, exclusiveMinimum, minItems = 0 }: Property,
   value?: unknown,
 ): string {
   if (choices) return `one of ${choices.join(", ")}`;
@@ -222,7 +229,7 @@ function wanted(
     integer: "a whole number",
     number: "a number",
     boolean: "true or false",
-    array: "a list",
+    array: minItems > 0 ? "a list of one at least" : "a list",
     string: "a text",
   };
   const least = minimum !== undefined && minimum > -Number.MAX_SAFE_INTEGER ? ` of at least ${minimum}` : "";
