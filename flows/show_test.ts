@@ -150,7 +150,11 @@ Deno.test("show, report and export give back what was run", async () => {
       ["--format", "xlsx"],
       /^Cannot read --format as it must be one of jsonl, csv, json: got "xlsx"\n$/,
     ],
-    ["export", ["--tables", "prompts"], /^Cannot read --tables as it must be /],
+    [
+      "export",
+      ["--tables", "prompts"],
+      /^Cannot read --tables as each of the list must be one of experiment, /,
+    ],
     ["export", ["--output", `${page}/x.csv`], /^Cannot use \S+one\.html as it must be writable: /],
     ["report", ["--output", `${page}/x.html`], /^Cannot write \S+one\.html\/x\.html: .*\n$/],
   ], async ([flow, args, stderr]) => {

@@ -305,7 +305,7 @@ async function launch(place: Place, users: Deno.FsFile): Promise<void> {
   if (!place.loopback) await ownDirectory(`${directory}/socket`, way);
   const port = place.loopback ? freePort() : 5432;
   if (place.loopback) await writeReach(place, { port });
-  await Deno.writeTextFile(`${directory}/machine`, await machine());
+  await signHere(place);
 
   const started = await run(way, directory, `${programs.bin}/pg_ctl`, [
     ...["-D", "data", "-l", "server.log", "-w", "-t", "600", "-o"],
@@ -391,18 +391,29 @@ function failure(wanted: string, said: string): DatabaseError {
 }
 
 /** Another machine on the same network disk: it would start a second server on the same files. */
-async function refuseElsewhere({ directory }: Place, users: Deno.FsFile): Promise<void> {
-  const there = await Deno.readTextFile(`${directory}/machine`).catch(() => "");
-  if (there === await machine()) return;
+async function refuseElsewhere(place: Place, users: Deno.FsFile): Promise<void> {
+  if (await isHere(place)) return;
   await users.unlock();
   const alone = await users.tryLock(true);
   if (alone) await users.unlock();
   await users.lock(false);
   if (!alone) {
     throw new DatabaseError(
-      `Cannot start the database in ${directory}: another machine uses it: set QUINTET_HOME to a directory of this machine`,
+      `Cannot start the database in ${place.directory}: another machine uses it: set QUINTET_HOME to a directory of this machine`,
     );
   }
+}
+
+/** Whether this machine was the last to start a server on these data. */
+const isHere = async ({ directory }: Place): Promise<boolean> =>
+  await Deno.readTextFile(`${directory}/machine`).catch(() => "") === await machine();
+
+/** Says that it is this machine: whole or not at all, as half a name would be another machine's to all who use it by now. */
+async function signHere(place: Place): Promise<void> {
+  if (await isHere(place)) return;
+  const name = `${place.directory}/machine`;
+  await Deno.writeTextFile(`${name}.draft`, await machine());
+  await Deno.rename(`${name}.draft`, name);
 }
 
 /** The process number of the server on these data, 0 when it does not live: then its file may be there all the same. */

@@ -318,6 +318,23 @@ Deno.test("openServer() does not start a second server when another machine has 
     await server.ensure(); // nobody but this machine is left, so it may
   }));
 
+Deno.test("openServer() leaves its machine's name as it is, which a kill would leave half written under other users", () =>
+  withHome(async (home) => {
+    const name = `${home}/postgres/machine`;
+    await using server = await openServer({ home });
+    const { ino, mtime } = await Deno.stat(name);
+    await crash(home);
+    await server.ensure();
+    const after = await Deno.stat(name);
+    deepEqual([after.ino, after.mtime], [ino, mtime]);
+    await Deno.writeTextFile(name, "another");
+    const { ino: theirs } = await Deno.stat(name);
+    await crash(home);
+    await server.ensure();
+    notEqual(await Deno.readTextFile(name), "another");
+    notEqual((await Deno.stat(name)).ino, theirs); // another file takes its place: it is never empty
+  }));
+
 Deno.test("openServer() with loopback asks for a password on 127.0.0.1", () =>
   withFreshHome(async (home) => {
     await using server = await openServer({ home, loopback: true });
