@@ -49,8 +49,7 @@ const DEFAULTS = {
 
 export const bench: Bench = async (tools) => {
   const { quick, log } = tools;
-  const given = Object.entries(tools.options).filter(([, value]) => value !== undefined);
-  const asked: typeof DEFAULTS = { ...DEFAULTS, ...Object.fromEntries(given) };
+  const asked = { ...DEFAULTS, ...tools.options };
   const sets = quick ? BENCH.slice(0, 2) : questionSets(asked.tasks);
   const systems = known(asked.systems);
   const seeds = quick ? 1 : asked.seeds;

@@ -236,6 +236,23 @@ Deno.test("openai() asks what an answer might have begun with, and reads it", as
   }
 });
 
+/** Asks servers that refuse `field` for `request` in these words, and once more: they are asked without it. */
+async function doesWithout(
+  field: string,
+  { request, refusals }: { request: ModelRequest; refusals: readonly (readonly [number, string])[] },
+): Promise<void> {
+  for (const [status, message] of refusals) {
+    await using server = serve(({ body }) =>
+      field in body ? json({ error: { message } }, { status }) : json(ANSWER)
+    );
+    const model = openai("m", { baseUrl: server.url });
+    await rejects(model.complete(request), { status, retryable: true, fatal: false }, message);
+    const { text, firsts } = await model.complete(request);
+    deepEqual([text, firsts], ["Hi", undefined]);
+    equal(server.requests.length, 2);
+  }
+}
+
 Deno.test("openai() does without first tokens where a server refuses to tell them", async () => {
   const refusals: [status: number, message: string][] = [
     [400, "logprobs is not supported with this model"],
@@ -244,15 +261,7 @@ Deno.test("openai() does without first tokens where a server refuses to tell the
     [422, "body.logprobs: Extra inputs are not permitted"],
     [500, "logprobs is not supported for models created with logits_all=False"],
   ];
-  for (const [status, message] of refusals) {
-    await using server = serve(({ body }) =>
-      "logprobs" in body ? json({ error: { message } }, { status }) : json(ANSWER)
-    );
-    const model = openai("m", { baseUrl: server.url });
-    await rejects(model.complete(SURE), { status, retryable: true, fatal: false }, message);
-    equal((await model.complete(SURE)).firsts, undefined);
-    equal(server.requests.length, 2);
-  }
+  await doesWithout("logprobs", { request: SURE, refusals });
   const busy = await failure(() =>
     json({ error: { message: "Unexpected load: temperature" } }, { status: 500 })
   );
@@ -295,15 +304,7 @@ Deno.test("openai() tells what a reply may be, and does without where a server r
     [400, "Unrecognized request argument supplied: grammar"],
     [422, "body.structured_outputs: Extra inputs are not permitted"],
   ];
-  for (const [status, message] of refusals) {
-    await using strict = serve(({ body }) =>
-      "grammar" in body ? json({ error: { message } }, { status }) : json(ANSWER)
-    );
-    const model = openai("m", { baseUrl: strict.url });
-    await rejects(model.complete(held), { status, retryable: true, fatal: false }, message);
-    equal((await model.complete(held)).text, "Hi");
-    equal(strict.requests.length, 2);
-  }
+  await doesWithout("grammar", { request: held, refusals });
 });
 
 Deno.test("firstToken() of openai() asks the server's tokenizer in either form, once for each text", async () => {

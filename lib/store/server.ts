@@ -408,12 +408,9 @@ async function refuseElsewhere(place: Place, users: Deno.FsFile): Promise<void> 
 const isHere = async ({ directory }: Place): Promise<boolean> =>
   await Deno.readTextFile(`${directory}/machine`).catch(() => "") === await machine();
 
-/** Says that it is this machine: whole or not at all, as half a name would be another machine's to all who use it by now. */
+/** Says that it is this machine; half a name would be another machine's to all who use it by now. */
 async function signHere(place: Place): Promise<void> {
-  if (await isHere(place)) return;
-  const name = `${place.directory}/machine`;
-  await Deno.writeTextFile(`${name}.draft`, await machine());
-  await Deno.rename(`${name}.draft`, name);
+  if (!(await isHere(place))) await writeWhole(`${place.directory}/machine`, await machine());
 }
 
 /** The process number of the server on these data, 0 when it does not live: then its file may be there all the same. */
@@ -559,8 +556,7 @@ async function readReach({ directory, loopback }: Place, socket: string): Promis
 async function writeReach({ directory }: Place, part: { port?: number; password?: string }): Promise<void> {
   const path = `${directory}/loopback.json`;
   const whole = { ...JSON.parse(await Deno.readTextFile(path).catch(() => "{}")), ...part };
-  await Deno.writeTextFile(`${path}.new`, JSON.stringify(whole), { mode: 0o600 });
-  await Deno.rename(`${path}.new`, path);
+  await writeWhole(path, JSON.stringify(whole), { mode: 0o600 });
 }
 
 function freePort(): number {
@@ -573,6 +569,12 @@ const machine = (): Promise<string> =>
   Deno.readTextFile("/proc/sys/kernel/random/boot_id").catch(() => Deno.hostname());
 
 // ---- files ----
+
+/** Puts a text in place of what was at `path`, whole or not at all, whenever the process is killed. */
+async function writeWhole(path: string, text: string, options?: Deno.WriteFileOptions): Promise<void> {
+  await Deno.writeTextFile(`${path}.new`, text, options);
+  await Deno.rename(`${path}.new`, path);
+}
 
 /** Waits for the gate. */
 async function enter(directory: string, notice: (line: string) => void): Promise<Deno.FsFile> {

@@ -60,12 +60,11 @@ ${demos.length === 0 ? html`<p class="note">None in either.</p>` : list(demos, n
 /** What is added to each answer; nothing where neither prompt has a bias. */
 function bias(pieces: readonly Piece[]): Html | string {
   if (pieces.length === 0) return "";
-  const rest = pieces.length - BIASES;
+  const rest = pieces.length - BIASES, held = pieces.filter(({ kind }) => kind !== "removed").length > 1;
   return html`
     <h3>Bias <span>before each answer</span></h3>
     <p>Before it answers, what the model says too often is made less likely (${MINUS}), and what it says too seldom more
-    likely (+): by as much as is written behind each answer, on a server that takes <code>logit_bias</code>.${pieces
-        .filter(({ kind }) => kind !== "removed").length > 1
+    likely (+): by as much as is written behind each answer, on a server that takes <code>logit_bias</code>.${held
       ? " It answers with nothing else, where the server can see to that."
       : ""}</p>
     <p class="diff">${pieces.slice(0, BIASES).map((one, i) =>
