@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { ProviderError } from "./model.ts";
+import { ProviderError, type Usage } from "./model.ts";
 import { visible } from "./text.ts";
 
 /** How to send, and how long to wait. */
 export interface ExchangeOptions {
-  /** @default {the runtime's, on a connection of its own} */
+  /** @default {one that never sends a request twice} */
   readonly fetch?: typeof fetch;
   /** From sending to the first byte of the answer, which most servers send when all is written. @default {300_000} */
   readonly answerTimeoutMs?: number;
@@ -28,12 +28,49 @@ export interface Exchanged {
   readonly text: string;
 }
 
+/** What an exchange reads of an answer. */
+interface Sent {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: AsyncIterable<Uint8Array> | null;
+}
+
 /**
- * The runtime sends a request again by itself when a connection that it kept breaks under it, and nobody would count that: so
- * none is kept.
+ * Sends on a connection that is kept for the next call: over a distance a new one takes longer than the request. The runtime's
+ * own `fetch` keeps connections as well, but sends a request again by itself when one breaks under it, and nobody would count
+ * that; this one never does. As `fetch`, it goes by the proxies that the environment names.
  */
-const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
-const once: typeof fetch = (input, init) => fetch(input, { ...init, client });
+async function sendOnce(url: string, { method = "GET", headers, body, signal }: RequestInit): Promise<Sent> {
+  const { request, dispatcher } = await (client ??= connect());
+  const form = body instanceof URLSearchParams;
+  const answer = await request(url, {
+    dispatcher,
+    method: method as "GET",
+    headers: {
+      "user-agent": "quintet",
+      ...form ? { "content-type": "application/x-www-form-urlencoded;charset=UTF-8" } : {},
+      ...Object.fromEntries(new Headers(headers)),
+    },
+    body: form ? String(body) : body as string | null,
+    signal: signal ?? null,
+  });
+  const told = Object.entries(answer.headers).flatMap(([name, values = []]) =>
+    [values].flat().map((value): [string, string] => [name, value])
+  );
+  return { status: answer.statusCode, headers: new Headers(told), body: answer.body };
+}
+
+let client: ReturnType<typeof connect> | undefined;
+
+/** Loaded with the first request, which many commands never send. */
+async function connect() {
+  const { EnvHttpProxyAgent, interceptors, request } = await import("undici");
+  const agent = new EnvHttpProxyAgent({
+    allowH2: false,
+    ...{ connectTimeout: 0, headersTimeout: 0, bodyTimeout: 0 },
+  });
+  return { request, dispatcher: agent.compose(interceptors.decompress()) };
+}
 
 /**
  * Sends one request and reads the whole answer. Throws ProviderError when none came, or the reason of `init.signal`. A
@@ -43,7 +80,7 @@ export async function exchange(
   url: string,
   init: RequestInit,
   {
-    fetch: send = once,
+    fetch,
     answerTimeoutMs = 300_000,
     bodyTimeoutMs = 30_000,
     maxBodyBytes = 8 << 20,
@@ -51,6 +88,7 @@ export async function exchange(
   }: ExchangeOptions & { readonly secrets?: readonly string[] } = {},
 ): Promise<Exchanged> {
   const { signal } = init;
+  const send: (url: string, init: RequestInit) => Promise<Sent> = fetch ?? sendOnce;
   const hung = new AbortController();
   const within = (ms: number, what: string) =>
     setTimeout(() => hung.abort(new ProviderError(`Cannot ask ${url} as ${what} within ${ms / 1000} s`)), ms);
@@ -66,21 +104,21 @@ export async function exchange(
     const { headers } = response;
     const decoder = new TextDecoder();
     let text = "", bytes = 0;
-    const reader = response.body?.getReader();
-    while (reader) {
+    const awaitPiece = () => {
       clearTimeout(timer);
       timer = within(bodyTimeoutMs, "its answer stopped and did not go on");
-      const { value, done } = await reader.read();
-      if (done) break;
-      bytes += value.length;
+    };
+    awaitPiece();
+    for await (const piece of response.body ?? []) {
+      awaitPiece();
+      bytes += piece.length;
       if (bytes > maxBodyBytes) {
-        await reader.cancel();
         throw new ProviderError(
           `Cannot read the answer of ${url} as it is longer than ${maxBodyBytes} bytes`,
           { status, retryable: false },
         );
       }
-      text += decoder.decode(value, { stream: true });
+      text += decoder.decode(piece, { stream: true });
     }
     return { status, headers, text: text + decoder.decode() };
   } catch (error) {
@@ -89,13 +127,17 @@ export async function exchange(
     if (error instanceof ProviderError) throw error;
     const message = visible(error instanceof Error ? error.message : String(error), ...secrets);
     throw new ProviderError(`Cannot ask ${url} as the connection failed: ${message}`, {
-      status,
-      retryable: true,
+      ...{ status, retryable: true },
+      ...UNSENT.has((error as { code?: string }).code ?? "") ? { usage: NOTHING } : {},
     });
   } finally {
     clearTimeout(timer);
   }
 }
+
+/** Why there was no connection, so that nothing was sent and nobody billed anything. */
+const UNSENT = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN"]);
+const NOTHING: Usage = { promptTokens: 0, completionTokens: 0 };
 
 /** What servers write into an error body, in their several forms. */
 export interface ServerError {
