@@ -54,10 +54,11 @@ async function sendOnce(url: string, { method = "GET", headers, body, signal }: 
     body: form ? String(body) : body as string | null,
     signal: signal ?? null,
   });
-  const told = Object.entries(answer.headers).flatMap(([name, values = []]) =>
-    [values].flat().map((value): [string, string] => [name, value])
-  );
-  return { status: answer.statusCode, headers: new Headers(told), body: answer.body };
+  const told = new Headers();
+  for (const [name, values = []] of Object.entries(answer.headers)) {
+    for (const value of typeof values === "string" ? [values] : values) told.append(name, value);
+  }
+  return { status: answer.statusCode, headers: told, body: answer.body };
 }
 
 let client: ReturnType<typeof connect> | undefined;
