@@ -2,7 +2,7 @@
  * What is deployed, without a container engine: each file by the schema of its kind, and what it says by what is there: the
  * tasks, options, variables, versions, files and secrets that it names.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { schema as evaluate } from "../flows/evaluate.ts";
 import { schema as optimize } from "../flows/optimize.ts";
 import { ROOT } from "../flows/setting.ts";

@@ -1,5 +1,5 @@
 /** What Prefect's pages show of a result. */
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { RECORD, TRIALS } from "../lib/report/testing.ts";
 import type { TrialRow } from "../lib/store/mod.ts";
 import { artifactsOf } from "./artifacts.ts";

@@ -1,4 +1,11 @@
-import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import type { Benchmark, Row } from "../bench/row.ts";
 import { BENCH, questionSets, readSet, TUNING } from "../bench/search/sets.ts";
 import { UsageError } from "../lib/command/mod.ts";

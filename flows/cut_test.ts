@@ -5,7 +5,7 @@
  * not written yet, which has an intent row and counts with all that was reserved for it. Where trials and scores are kept
  * there may be such a call or none.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { EXIT } from "../lib/command/mod.ts";
 import { POINTS } from "../lib/cut.ts";

@@ -1,5 +1,5 @@
 /** The database's commands, as the processes that users start. */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { testDatabase } from "../lib/store/testing.ts";
 import { ROOT } from "./setting.ts";
 import { freshClone, modelServer, parity, place, printed, run } from "./testing.ts";

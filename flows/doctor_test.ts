@@ -1,5 +1,11 @@
 /** What a machine that lacks something is told: by doctor of each part, by optimize of Python alone. */
-import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  ok,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { each, freshClone, modelServer, parity, place, printed, run, said } from "./testing.ts";

@@ -1,5 +1,5 @@
 /** `deno task evaluate` in both its forms, as a process. */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { expander, golden, type GoldenText, near } from "../lib/metrics/golden.ts";

@@ -1,7 +1,7 @@
 /**
  * `deno task faults` in its small form: every fault is tried on the real thing, and every line holds.
  */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
 import { holds, type Line, sum, untouched } from "./faults/line.ts";
 import { printed, run } from "./testing.ts";

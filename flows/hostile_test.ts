@@ -3,7 +3,7 @@
  * the judge, as errors of the server; to messages, database, terminal, JSON and HTML. Nothing executes, nothing speaks as an
  * instruction, nothing changes a score, nothing steers the terminal.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { parseHTML } from "linkedom";
 import type { Dataset, Example } from "../lib/dataset/mod.ts";
 import { runExperiment } from "../lib/experiment/mod.ts";

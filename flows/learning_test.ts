@@ -1,7 +1,7 @@
 /**
  * What is learned as users and their scripts see it: real processes, a real database, LightGBM, the sentence model, OpenBLAS.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
 import { type ModelServer, modelServer, parity, type Place, place, printed, run, said } from "./testing.ts";
 

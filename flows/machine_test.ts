@@ -1,7 +1,7 @@
 /**
  * What a machine may do to `deno task optimize` beside what `deno task faults` tries: it has few files.
  */
-import { deepEqual, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
 import { modelServer, parity, place, printed, run, said } from "./testing.ts";
 

@@ -1,7 +1,7 @@
 /**
  * The notebooks as users run them: in Deno's kernel, on a database that real searches of the embedded model have made.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
 import { isBare, type Notebook, shownAs, whole } from "../lib/notebook/mod.ts";
 import { available, NOTEBOOKS } from "./notebooks.ts";

@@ -2,7 +2,13 @@
  * `deno task optimize` as users and their scripts see it: real processes, a real database, and a model server that keeps
  * its own count.
  */
-import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  ok,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { messages } from "../lib/optimize/mod.ts";

@@ -2,7 +2,13 @@
  * Quintet under Prefect, all parts real: a server with a password on the embedded PostgreSQL, workers, and what the server says
  * of every run.
  */
-import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  ok,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
 import { openHeartbeats, prefectClient, PrefectError, TAG } from "../lib/prefect/mod.ts";
 import { type ExperimentResult, resultOf } from "../lib/report/result.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { equal, ok } from "node:assert/strict";
+import { ok, strictEqual as equal } from "node:assert/strict";
 import { type PrefectClient, PrefectError, type Schema } from "../lib/prefect/mod.ts";
 import type { Asked } from "./testing.ts";
 import { ROOT } from "./setting.ts";

@@ -2,7 +2,7 @@
  * One database, many readers: two kernels of notebooks, a flow and a report on the same embedded PostgreSQL, each a process of
  * its own.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { EXIT } from "../lib/command/mod.ts";
 import { installKernel, jupyterEnv } from "../lib/notebook/mod.ts";

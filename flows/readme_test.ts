@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { equal, match, ok } from "node:assert/strict";
+import { match, ok, strictEqual as equal } from "node:assert/strict";
 import { testDatabase } from "../lib/store/testing.ts";
 import { type ChatRequest, modelServer, place, printed, run } from "./testing.ts";
 import { ROOT } from "./setting.ts";

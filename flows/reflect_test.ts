@@ -3,7 +3,7 @@
  * prompts of `reflect` and `instruct` to the letter, and a primary model that knows nothing but the rules it is told. So
  * demos do not help, and a rule that was found is kept only where a rewrite builds on the one before.
  */
-import { equal, ok } from "node:assert/strict";
+import { ok, strictEqual as equal } from "node:assert/strict";
 import { type ChatRequest, modelServer, printed, run } from "./testing.ts";
 
 const PLACES = [

@@ -2,7 +2,7 @@
  * What becomes of questions that a provider fails for good: the run that goes on meets the same failures, and
  * `--retry-errors` sends exactly those questions again.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
 import {
   type ChatRequest,

@@ -1,5 +1,5 @@
 /** What all flows share: where options come from, what wrong ones are told, and the help. */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
 import { each, place, run, said } from "./testing.ts";
 

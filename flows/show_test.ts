@@ -1,5 +1,5 @@
 /** What reads and minds the database: show, report, export, migrate. */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
 import { testDatabase } from "../lib/store/testing.ts";
 import { ROOT } from "./setting.ts";

@@ -3,7 +3,7 @@
  * server that signs in and answers as Google's do, quota errors, safety blocks and cut answers among them. Nothing that is
  * written holds a credential.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
 import { credentialsFile, google, type Received, USER } from "../lib/llm/testing.ts";
 import { filesWith, parity, place, printed, run, said } from "./testing.ts";

@@ -1,5 +1,5 @@
 /** What options and card become. */
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
 import type { Card, Dataset, Example } from "../lib/dataset/mod.ts";
 import { pauseLine, settled } from "./wiring.ts";
 

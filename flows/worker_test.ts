@@ -1,7 +1,7 @@
 /**
  * A worker that is told to end, as the container of one is: what becomes of its run. All parts are real.
  */
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
 import { prefectClient } from "../lib/prefect/mod.ts";
 import { asking, pause, standing, until } from "./prefect_testing.ts";

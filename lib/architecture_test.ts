@@ -1,7 +1,7 @@
 /**
  * The house rules of ARCHITECTURE.md as a test: who may import whom, and who alone may know what.
  */
-import { deepEqual } from "node:assert/strict";
+import { deepStrictEqual as deepEqual } from "node:assert/strict";
 
 /** Rooms a room may import; `types:` allows `import type` alone. Files in lib itself are rooms, too. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -77,13 +77,13 @@ interface Source {
   readonly code: string;
 }
 
-async function sources(folder = LIB): Promise<Source[]> {
+async function sources(folder = LIB, { but = TEST_SUPPORT, from = LIB } = {}): Promise<Source[]> {
   const found: Source[] = [];
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const url = new URL(isDirectory ? `${name}/` : name, folder);
-    if (isDirectory) found.push(...await sources(url));
-    else if (name.endsWith(".ts") && !TEST_SUPPORT.test(name)) {
-      const path = url.pathname.slice(LIB.pathname.length);
+    if (isDirectory) found.push(...await sources(url, { but, from }));
+    else if (name.endsWith(".ts") && !but.test(name)) {
+      const path = url.pathname.slice(from.pathname.length);
       found.push({
         path,
         room: path.split("/")[0]!.replace(/\.ts$/, ""),
@@ -139,6 +139,20 @@ Deno.test("only evaluate and what hands it on read the test split", async () => 
   const readers = (await sources()).filter(({ code }) => /\bdataset(?:\.test\b|\[)/.test(bare(code)))
     .map(({ room }) => room);
   deepEqual([...new Set(readers)].filter((room) => !["dataset", "evaluate", "store"].includes(room)), []);
+});
+
+/** Deno 2.9 gives these of `node:assert/strict` as they are in `node:assert`: with them null equals undefined. */
+const LOOSE = /import \{(?:[^}]*,)?\s*(?:equal|deepEqual|notEqual|notDeepEqual)\s*[,}][^;]*from "node:assert/;
+
+Deno.test("nothing is compared loosely, in tests and examples", async () => {
+  const imported = (name: string) => LOOSE.test(`import { match, ${name} } from "node:assert/strict";`);
+  deepEqual(["equal", "strictEqual as equal", "ok"].map(imported), [true, false, false]);
+  const from = new URL("../", LIB);
+  const all = await Promise.all(
+    ["lib/", "flows/", "bench/", "deploy/"].map((top) => sources(new URL(top, from), { but: /^$/, from })),
+  );
+  const broken = all.flat().filter(({ code }) => LOOSE.test(code.replaceAll("\n * ", "\n")));
+  deepEqual(broken.map(({ path }) => path), []);
 });
 
 Deno.test("every room has a table of contents, and it is nothing else", async () => {

@@ -4,7 +4,7 @@
  *
  * ```ts
  * import { cutAt, point } from "./cut.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const cuts: string[] = [];
  * cutAt("trial: committed", { nth: 2, cut: () => cuts.push("now") });

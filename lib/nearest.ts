@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { nearest } from "./nearest.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const metrics = ["exact_match", "f1", "bleu"];
  * equal(nearest("exact-match", metrics), "exact_match");

@@ -6,7 +6,7 @@
  *
  * ```ts
  * import { random, shuffle } from "./random.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * deepEqual(shuffle([1, 2, 3, 4], random(7)), shuffle([1, 2, 3, 4], random(7)));
  * ```

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { isStorable, json, toStorable, visible } from "./text.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * equal(visible("\u001b[31mred\n\u202e"), "\\u001b[31mred\\u000a\\u202e");
  * equal(visible("a long text", 6), "a long…");

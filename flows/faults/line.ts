@@ -4,7 +4,7 @@
  *
  * ```ts
  * import { holds, sum, untouched } from "./line.ts";
- * import { deepEqual, equal } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
  *
  * const line = sum("kill -9 of a run", [untouched, { ...untouched, repeated: 1, doubt: 1 }], { mayRepeat: 2 });
  * deepEqual([line.tried, line.survived, line.repeated], [2, 2, 1]);

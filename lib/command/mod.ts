@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { EXIT, outcome, UsageError } from "./mod.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const told: string[] = [];
  * const code = await outcome(() => Promise.reject(new UsageError("Cannot read --seed")), (text) => told.push(text));

@@ -7,7 +7,7 @@
  * ```ts
  * import { readOptions } from "./options.ts";
  * import { z } from "zod";
- * import { deepEqual, throws } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, throws } from "node:assert/strict";
  *
  * const schema = z.strictObject({ max_calls: z.int().min(1).optional(), json: z.boolean().default(false) });
  * deepEqual(readOptions(schema, { args: ["--max-calls", "9"] }).options, { max_calls: 9, json: false });

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal, throws } from "node:assert/strict";
 import { z } from "zod";
 import { EXIT, outcome } from "./exit.ts";
 import { helpOf, jsonSchemaOf, readOptions, type Sources, UsageError } from "./options.ts";

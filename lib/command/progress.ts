@@ -76,7 +76,7 @@ const TOO_SOON = 5_000;
  *
  * ```ts
  * import { pace } from "./progress.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * let now = 0;
  * const left = pace(() => now);

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { duration, estimate, pace, stages } from "./progress.ts";
 
 /** A screen that keeps what is written, with a clock that `work` moves. */

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { cardPath, readCard } from "./card.ts";
 
 async function withCard(content: string | Uint8Array<ArrayBuffer>, body: (dataset: string) => Promise<void>) {

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { readDataset } from "./mod.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const path = await Deno.makeTempFile({ suffix: ".jsonl" });
  * await Deno.writeTextFile(

@@ -1,4 +1,4 @@
-import { deepEqual, match, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, rejects } from "node:assert/strict";
 import { DatasetError } from "./dataset_error.ts";
 import { readPredictions } from "./predictions.ts";
 

@@ -9,7 +9,7 @@
  * where they are texts of their own, as headlines are. Equal answers are the point of a set with few of them;
  * elsewhere (two regions with a capital of the same name) the questions differ.
  */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { Dataset, Example } from "./example.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal, throws } from "node:assert/strict";
 import { random, shuffle } from "../random.ts";
 import type { Example, SplitName } from "./example.ts";
 import { FRACTIONS, type Fractions, normalize, splitBySeed } from "./split.ts";

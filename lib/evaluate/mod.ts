@@ -5,7 +5,7 @@
  * import { byMetric, compare, measure } from "./mod.ts";
  * import { metric } from "../metrics/mod.ts";
  * import { random } from "../random.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const questions = Array.from({ length: 8 }, (_, i) => ({ id: `${i}`, question: `${i} + 1?`, references: [`${i + 1}`] }));
  * const options = { split: "test", scorer: byMetric(metric("exact_match")), random: random(1) } as const;

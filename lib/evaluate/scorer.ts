@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { byJudge } from "./scorer.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const judge = byJudge(() => Promise.resolve('{"score": 7}'), "a model");
  * equal(await judge.score("Paris", { id: "1", question: "What is the capital of France?", references: ["Paris"] }), 0.7);

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import type { Message } from "../llm/mod.ts";
 import { metric } from "../metrics/mod.ts";
 import { byJudge, byMetric, grade } from "./mod.ts";

@@ -2,7 +2,7 @@
  * Hard caps over several lives of an experiment, whose process is killed in between: from a server that counts for itself,
  * through provider, ledger and retries, to rows in PostgreSQL, which are all that a life leaves to the next.
  */
-import { deepEqual, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { BudgetError, type Caps, type LanguageModel, openai, openLedger, ProviderError } from "../llm/mod.ts";
 import { broken, serve } from "../llm/testing.ts";

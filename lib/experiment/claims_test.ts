@@ -2,7 +2,7 @@
  * One paid call, also where several want the same completion at the same moment: ledgers of different experiments on one
  * database, in this process and in others, before a server that counts what it is asked.
  */
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   type Answer,

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { ProviderError } from "../llm/mod.ts";
 import { type Database, readExperiment } from "../store/mod.ts";
 import { testDatabase } from "../store/testing.ts";

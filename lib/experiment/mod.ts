@@ -8,7 +8,7 @@
  * import { random } from "../random.ts";
  * import { beginExperiment, readExperiment, saveDataset } from "../store/mod.ts";
  * import { testDatabase } from "../store/testing.ts";
- * import { deepEqual, equal } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
  *
  * // A model that can add once it has seen it done.
  * const model: LanguageModel = {

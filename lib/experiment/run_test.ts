@@ -1,4 +1,10 @@
-import { deepEqual, equal, notDeepEqual, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  notDeepStrictEqual as notDeepEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { byMetric } from "../evaluate/mod.ts";
 import { completionKey, type Message, ProviderError, recorder, type Sleep, tapeModel } from "../llm/mod.ts";

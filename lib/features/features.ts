@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { COLUMNS, features } from "./features.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const prompt = { systemPrompt: "You must answer. Is it red?", outputPrompt: "Only one word.", demos: [] };
  * const embed = (texts: readonly string[]) => Promise.resolve(texts.map(() => new Float32Array(384)));

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { expander, golden, type GoldenText } from "../metrics/golden.ts";
 import { COLUMNS, FEATURE_VERSION, features, textCounts } from "./features.ts";
 import { ABBREVIATIONS, sentences, STARTERS } from "./sentences.ts";

@@ -7,7 +7,7 @@
  *
  * ```ts
  * import { sentences } from "./sentences.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * deepEqual(sentences("Ask Dr. Hill. (He knows.) Then stop!"), ["Ask Dr. Hill.", "(He knows.)", "Then stop!"]);
  * ```

@@ -4,7 +4,7 @@
  *
  * ```ts
  * import { words } from "./words.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * deepEqual(words("Don't stop. It's $3.50!"), ["Do", "n't", "stop", ".", "It", "'s", "$", "3.50", "!"]);
  * ```

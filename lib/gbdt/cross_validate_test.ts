@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
 import { crossValidate } from "./cross_validate.ts";
 import { fit } from "./fit.ts";
 import { golden, near, openLightgbm, tableOf } from "./golden.ts";

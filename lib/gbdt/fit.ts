@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { fit } from "./fit.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * deepEqual(fit([1, 2, 3, 4], [1, 2, 3, 6]), { n: 4, rmse: 1, r2: 1 - 4 / 14, rankCorrelation: 1 });
  * ```

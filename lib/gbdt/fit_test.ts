@@ -1,4 +1,4 @@
-import { deepEqual, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, throws } from "node:assert/strict";
 import { fit } from "./fit.ts";
 import { golden, near } from "./golden.ts";
 

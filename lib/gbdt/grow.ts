@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { grow } from "./grow.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const losses = [3, 2, 2, 2.5, 1];
  * deepEqual(grow((round) => losses[round - 1], { rounds: 5, patience: 2 }), { best: 2, losses: [3, 2, 2, 2.5] });

@@ -13,7 +13,7 @@
  *
  * ```ts
  * import { fit } from "./mod.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * equal(fit([0.2, 0.4, 0.3], [0.1, 0.9, 0.5]).rankCorrelation, 1);
  * ```

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { DEFAULTS, nativeParams } from "./params.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * equal(DEFAULTS.learningRate, 0.05);
  * equal(nativeParams({ boosting: "random_forest" }).boosting, "rf");

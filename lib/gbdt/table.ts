@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { holdOut } from "./table.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const rows = Array.from({ length: 50 }, (_, i) => [i, i % 7]);
  * const { training, validation } = holdOut({ features: ["length", "words"], rows, labels: rows.map(([x]) => x! / 50) });

@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
 import { importance, predict } from "./booster.ts";
 import { golden, near, openLightgbm, probes, tableOf } from "./golden.ts";
 import type { Params } from "./params.ts";

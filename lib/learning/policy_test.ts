@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { questionTypes } from "../experiment/testing.ts";
 import { type Embed, layOutModel, openEmbedder } from "../features/mod.ts";

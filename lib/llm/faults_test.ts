@@ -1,7 +1,7 @@
 /**
  * What providers do wrong: from a local server through provider, retries and ledger to the journal.
  */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { random } from "../random.ts";
 import { BudgetError, type LedgerOptions, openLedger } from "./ledger.ts";

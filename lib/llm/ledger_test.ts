@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { random } from "../random.ts";
 import { BudgetError, completionKey, type LedgerOptions, openLedger } from "./ledger.ts";

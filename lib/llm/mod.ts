@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { openModel, parseModel } from "./mod.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const model = await openModel(parseModel("openai:llama3@http://localhost:11434"), {
  *   python: () => Promise.reject(new Error("not needed")),

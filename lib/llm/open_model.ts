@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { parseModel } from "./open_model.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * deepEqual(parseModel("openai:llama3:8b@http://localhost:11434"), {
  *   provider: "openai",

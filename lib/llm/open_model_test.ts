@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal, throws } from "node:assert/strict";
 import { openModel, parseModel } from "./open_model.ts";
 import { credentialsFile, USER } from "./testing.ts";
 

@@ -8,7 +8,7 @@
  *
  * ```ts
  * import { prefixScheduler } from "./prefix_scheduler.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const served: string[] = [];
  * const ask = prefixScheduler<string, void>({ prefixOf: (text) => text, serve: (text) => Promise.resolve(void served.push(text)) });

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { integer, random, shuffle } from "../random.ts";
 import { prefixScheduler } from "./prefix_scheduler.ts";
 

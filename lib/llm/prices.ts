@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { costOf, priceOf } from "./prices.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const price = priceOf({ identity: { provider: "openai", model: "gpt-4o-mini", endpoint: "https://api.openai.com/v1" } });
  * equal(costOf({ promptTokens: 1_000_000, completionTokens: 0 }, price), 150_000_000_000n); // $0.15

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import prices from "../../data/prices.json" with { type: "json" };
 import { costOf, type Price, priceOf } from "./prices.ts";
 

@@ -7,7 +7,7 @@
  * ```ts
  * import { retry } from "./retry.ts";
  * import { ProviderError } from "./model.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const answer = await retry(
  *   (attempt) => attempt < 3 ? Promise.reject(new ProviderError("busy", { status: 503 })) : Promise.resolve(attempt),

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { random } from "../random.ts";
 import { ProviderError } from "./model.ts";
 import { type Breaker, breaker, retry, type RetryOptions, type Sleep } from "./retry.ts";

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { recorder, tapeModel } from "./tape.ts";
- * import { equal, rejects } from "node:assert/strict";
+ * import { strictEqual as equal, rejects } from "node:assert/strict";
  * import type { LanguageModel } from "./model.ts";
  *
  * const echo: LanguageModel = {

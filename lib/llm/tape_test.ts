@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import type { LanguageModel, ModelRequest } from "./model.ts";
 import { recorder, tapeModel } from "./tape.ts";
 import { toStorable } from "../text.ts";

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { promptTokensAtMost, usageOf } from "./usage.ts";
- * import { deepEqual, equal } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
  *
  * const request = { messages: [{ role: "user", content: "Hello" }], temperature: 0, maxTokens: 8 } as const;
  * equal(promptTokensAtMost(request), 5 + 16 + 256);

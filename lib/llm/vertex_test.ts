@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, rejects, strictEqual as equal } from "node:assert/strict";
 import type { Completion, ModelRequest, ProviderError } from "./model.ts";
 import { type Answer, credentialsFile, google, granted, never, USER } from "./testing.ts";
 import { openVertex, type VertexOptions } from "./vertex.ts";

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { corpusBleu, sentenceBleu } from "./bleu.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * equal(sentenceBleu("the cat sat on the mat", ["the cat sat on a mat"]).toFixed(4), "0.5373");
  * const score = corpusBleu(["the cat sat on the mat"], [["the cat sat on a mat", "a cat was on the mat"]]);

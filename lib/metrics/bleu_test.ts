@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
 import { bleuCounts, bleuOf, type BleuOptions, corpusBleu, sentenceBleu } from "./bleu.ts";
 import { expander, golden, type GoldenText, near } from "./golden.ts";
 import { tokenize, type Tokenizer } from "./tokenizers.ts";

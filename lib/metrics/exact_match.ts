@@ -4,7 +4,7 @@
  *
  * ```ts
  * import { exactMatch } from "./exact_match.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * equal(exactMatch("Paris.", "paris"), 0);
  * equal(exactMatch("Paris.", "paris", { ignoreCase: true, ignorePunctuation: true }), 1);

@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
 import { exactMatch, type ExactMatchOptions } from "./exact_match.ts";
 import { expander, golden, type GoldenText } from "./golden.ts";
 import { metric } from "./metric.ts";

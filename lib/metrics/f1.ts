@@ -4,7 +4,7 @@
  *
  * ```ts
  * import { f1 } from "./f1.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * equal(f1("The Eiffel Tower.", "eiffel tower"), 1);
  * equal(f1("the tower in Paris", "Eiffel tower"), 2 * (1 / 3) * (1 / 2) / (1 / 3 + 1 / 2));

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { f1, f1Tokens } from "./f1.ts";
 import { expander, golden, type GoldenText, near } from "./golden.ts";

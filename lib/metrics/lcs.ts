@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { lcsLength, markLcs } from "./lcs.ts";
- * import { deepEqual, equal } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
  *
  * const a = [1, 2, 3, 4], b = [2, 4, 1];
  * equal(lcsLength(a, b), 2);

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { metric } from "./metric.ts";
- * import { equal, throws } from "node:assert/strict";
+ * import { strictEqual as equal, throws } from "node:assert/strict";
  *
  * const { score, corpus, signature } = metric("exact_match", { ignoreCase: true });
  * equal(score("PARIS", ["Paris", "Paname"]), 1);

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { metric } from "./mod.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const rouge = metric("rougeL", { stemmer: true });
  * equal(rouge.score("two cats sat", ["a dog ran", "two cat sat down"]), 2 * 1 * 0.75 / 1.75);

@@ -6,7 +6,7 @@
  *
  * ```ts
  * import { matches } from "./ngrams.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const the = 0, cat = 1;
  * // "the the" against "the cat": "the" counts once, as the reference has it once

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { type Emit, numbered, tokens } from "./numbering.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const letters = {
  *   prepare: (text: string) => text.toLowerCase(),

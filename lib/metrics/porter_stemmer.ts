@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { stem } from "./porter_stemmer.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * deepEqual(["running", "flies", "generously", "sky"].map(stem), ["run", "fli", "gener", "sky"]);
  * ```

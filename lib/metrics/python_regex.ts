@@ -7,7 +7,7 @@
  *
  * ```ts
  * import { pythonRegex } from "./python_regex.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * equal("size: ٣ cm".replace(pythonRegex(String.raw`\b\d+ ?`), ""), "size: cm");
  * ```

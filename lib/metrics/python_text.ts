@@ -7,7 +7,7 @@
  *
  * ```ts
  * import { split } from "./python_text.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * deepEqual(split(" a\u00a0b\u0085\ufeffc "), ["a", "b", "\ufeffc"]);
  * ```

@@ -4,7 +4,7 @@
  *
  * ```ts
  * import { rougeL, rougeLsum, rougeN } from "./rouge.ts";
- * import { deepEqual, equal } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
  *
  * deepEqual(rougeN(1, "the cat sat", "the cat"), { precision: 2 / 3, recall: 1, fmeasure: 0.8 });
  * equal(rougeL("sat the cat", "the cat sat").fmeasure, 2 / 3);

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { expander, golden, type GoldenText, near } from "./golden.ts";
 import { lcsLength, markLcs } from "./lcs.ts";

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { tokenize } from "./tokenizers.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * deepEqual(tokenize("Hello, world: $1,000.5!", "13a"), ["Hello", ",", "world", ":", "$", "1,000.5", "!"]);
  * ```

@@ -17,7 +17,7 @@
  *
  * ```ts
  * import { plainBlas } from "./mod.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const a = Float32Array.of(1, 2, 3, 4), x = Float32Array.of(1, 1), y = new Float32Array(2);
  * using blas = plainBlas();

@@ -1,4 +1,4 @@
-import { equal, match, rejects, throws } from "node:assert/strict";
+import { match, rejects, strictEqual as equal, throws } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { fileURLToPath } from "node:url";
 import { ensurePython, SetupError } from "../python/mod.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { ensurePython } from "../python/mod.ts";
 import { findLibrary } from "./library.ts";

@@ -5,7 +5,7 @@
  *
  * ```ts
  * import { bundleOf } from "./bundle.ts";
- * import { equal, match } from "node:assert/strict";
+ * import { strictEqual as equal, match } from "node:assert/strict";
  *
  * const bundle = bundleOf([{ operator: "<b>edit</b>", gain: 0.125 }], { caption: "What an edit is worth" });
  * match(bundle["text/html"]!, /<td>&lt;b&gt;edit&lt;\/b&gt;<\/td>/);

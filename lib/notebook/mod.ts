@@ -4,7 +4,7 @@
  *
  * ```ts
  * import { bundleOf, parameters } from "./mod.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const { limit } = parameters({ limit: 2 }, {});
  * equal(bundleOf([{ n: 1 }, { n: 2 }, { n: 3 }], { limit })["text/plain"], "3 rows × 1 column\nn\n1\n2\n… and 1 row more");

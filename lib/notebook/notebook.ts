@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { errorsOf, program } from "./notebook.ts";
- * import { deepEqual, equal } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
  *
  * const code = (source: string) => ({ cell_type: "code", source, outputs: [] }) as const;
  * const cells = [{ cell_type: "markdown", source: "# One" } as const, code("const a = 1;"), code("const b: string = a;")];

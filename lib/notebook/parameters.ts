@@ -17,7 +17,7 @@ type Widened<T> = T extends string ? string : T extends number ? number : boolea
  *
  * ```ts
  * import { parameters } from "./parameters.ts";
- * import { deepEqual, throws } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, throws } from "node:assert/strict";
  *
  * const env = { QUINTET_NOTEBOOK_PARAMETERS: '{"seed":"7"}' };
  * deepEqual(parameters({ seed: 1, dataset: "topics" }, env), { seed: 7, dataset: "topics" });

@@ -69,7 +69,7 @@ export function printing(print: (text: string) => void): Screen {
  *
  * ```ts
  * import { type Bundle, show } from "./mod.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const shown: Bundle[] = [];
  * const keep = (bundle: Bundle) => Promise.resolve(void shown.push(bundle));

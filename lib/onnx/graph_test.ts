@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal, throws } from "node:assert/strict";
 import { float, graph } from "./graph.ts";
 import { network } from "./network.ts";
 import { varint } from "./protobuf.ts";

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { graph, openSession, tensor } from "./mod.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const g = graph("double");
  * const x = g.input("x", "float32", ["n"]);

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { network, openSession, tensor } from "./mod.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const identity = { weights: tensor(Float32Array.of(1, 0, 0, 1), [2, 2]), bias: tensor(Float32Array.of(0, 1), [2]) };
  * await using session = await openSession(network([identity]));

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { message, text, varint } from "./protobuf.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * deepEqual(varint(1, 300), Uint8Array.of(0x08, 0xac, 0x02));
  * deepEqual(message(3, varint(1, 150)), Uint8Array.of(0x1a, 0x03, 0x08, 0x96, 0x01));

@@ -4,7 +4,7 @@
  *
  * ```ts
  * import { answerSpace } from "./answer_space.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const row = (id: number, answer: string) => ({ id: `${id}`, question: "Is it so?", references: [answer] });
  * deepEqual(answerSpace([row(1, "yes"), row(2, "no"), row(3, "yes"), row(4, "no")]), {

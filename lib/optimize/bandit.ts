@@ -9,7 +9,7 @@
  * ```ts
  * import { type Arms, choose, reward } from "./bandit.ts";
  * import { random } from "../random.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * let arms: Arms = new Map();
  * for (let i = 0; i < 20; i++) arms = reward(reward(arms, "good", 0.02), "bad", 0);

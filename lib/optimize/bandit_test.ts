@@ -1,4 +1,4 @@
-import { equal, ok, throws } from "node:assert/strict";
+import { ok, strictEqual as equal, throws } from "node:assert/strict";
 import { random } from "../random.ts";
 import { type Arms, choose, reward } from "./bandit.ts";
 

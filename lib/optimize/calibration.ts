@@ -7,7 +7,7 @@
  *
  * ```ts
  * import { calibration } from "./calibration.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * // It says "yes" to all four, but less surely where "no" is right.
  * const probes = [

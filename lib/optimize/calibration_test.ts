@@ -1,4 +1,4 @@
-import { deepEqual, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok } from "node:assert/strict";
 import { calibration, type Firsts, type Probe, probesFor } from "./calibration.ts";
 
 const many = (n: number, label: string, firsts: Firsts): Probe[] => Array(n).fill({ firsts, label });

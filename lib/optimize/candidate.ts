@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { messages } from "./candidate.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const prompt = { systemPrompt: "Answer.", outputPrompt: "One word.", demos: [{ question: "2 + 2?", answer: "four" }] };
  * equal(messages(prompt, "3 + 3?").at(-1)!.content, "3 + 3?\n\nOne word.");

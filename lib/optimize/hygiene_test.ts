@@ -1,4 +1,4 @@
-import { equal, match } from "node:assert/strict";
+import { match, strictEqual as equal } from "node:assert/strict";
 import type { Prompt } from "./candidate.ts";
 import { placeholders, readable, refusal } from "./hygiene.ts";
 import { candidate } from "./search.ts";

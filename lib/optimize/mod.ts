@@ -4,7 +4,7 @@
  * ```ts
  * import { optimize } from "./mod.ts";
  * import { random } from "../random.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * // A "model" that answers rightly once it has seen four worked examples.
  * const examples = Array.from({ length: 20 }, (_, i) => ({ id: `${i}`, question: `What is ${i} + 1?`, references: [`${i + 1}`] }));

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import type { Example } from "../dataset/example.ts";
 import { random } from "../random.ts";
 import type { Candidate } from "./candidate.ts";

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { prefectClient } from "./client.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const { api, call } = prefectClient({
  *   url: "http://127.0.0.1:4200/api",

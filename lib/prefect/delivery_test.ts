@@ -2,7 +2,7 @@
  * What is sent in which order, and what is not sent twice, against a server of a few lines; the real one is in
  * flows/prefect_test.ts.
  */
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { prefectClient, PrefectError } from "./client.ts";
 import { deliver, type Entry, type Outbox } from "./delivery.ts";
 import type { Message } from "./message.ts";

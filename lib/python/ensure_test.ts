@@ -1,4 +1,4 @@
-import { equal, match, rejects } from "node:assert/strict";
+import { match, rejects, strictEqual as equal } from "node:assert/strict";
 import { ensurePython, installedPython, type PythonOptions, SetupError } from "./ensure.ts";
 
 const HELLO = { name: "quintet_hello", version: "1.0" };

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { SetupError } from "./mod.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * equal(new SetupError("Cannot find Python", "Install it").fix, "Install it");
  * ```

@@ -3,7 +3,7 @@
  *
  * `deno test -A lib/report -- --screenshots DIR` keeps pictures of the page.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "npm:playwright-core@1.65.1";
 import { testDatabase } from "../store/testing.ts";
 import type { ExperimentRecord } from "../store/overview.ts";

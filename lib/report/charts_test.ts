@@ -1,7 +1,7 @@
 /** Each chart has its picture beside this file, in two widths: `deno test -A lib/report -- --update` draws them anew,
  * `deno fmt` sets their lines. */
 import type * as Plot from "@observablehq/plot";
-import { equal, ok } from "node:assert/strict";
+import { ok, strictEqual as equal } from "node:assert/strict";
 import * as charts from "./charts.ts";
 import { earned } from "./rows.ts";
 import { svg } from "./svg.ts";

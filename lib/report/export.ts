@@ -7,7 +7,7 @@
  *
  * ```ts
  * import { cell } from "./export.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * equal(cell('=HYPERLINK("https://example.com")'), `"'=HYPERLINK(""https://example.com"")"`);
  * equal(cell(-0.25), "-0.25");

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { parse } from "csv-parse/sync";
 import { COLUMNS, type Row, type Table, TABLES } from "../store/export.ts";
 import { cell, type Exported, exportText, type Format } from "./export.ts";

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { wordDiff } from "./prompt_diff.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * deepEqual(wordDiff("Answer in one word.", "Answer in two words."), [
  *   { kind: "same", text: "Answer in " },

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { wilson } from "../statistics/mod.ts";
 import { COLUMNS, exported, type Table } from "../store/export.ts";
 import { testDatabase } from "../store/testing.ts";

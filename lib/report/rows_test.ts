@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { ancestry, best, compared, earned, edited, fate, foreseen, foresight, pairs } from "./rows.ts";
 import { LEARNED, PREDICTED, RECORD, TRIALS } from "./testing.ts";
 

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import type { TrialRow } from "../store/overview.ts";
 import { resultOf } from "./result.ts";
 import { resultText } from "./terminal.ts";

@@ -6,7 +6,7 @@
  *
  * ```ts
  * import { aligned, percent, shortened, visible } from "./text.ts";
- * import { deepEqual, equal } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
  *
  * equal(visible("\u001b[31mred\u202e"), "␛[31mred⟨U+202E⟩");
  * deepEqual(shortened("naïve 😀😀", 11), { shown: "naïve 😀", rest: "😀" });

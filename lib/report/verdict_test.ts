@@ -1,4 +1,4 @@
-import { equal, match } from "node:assert/strict";
+import { match, strictEqual as equal } from "node:assert/strict";
 import type { ExperimentRow } from "../store/overview.ts";
 import { RECORD } from "./testing.ts";
 import { ending, verdict } from "./verdict.ts";

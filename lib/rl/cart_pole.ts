@@ -4,7 +4,7 @@
  *
  * ```ts
  * import { cartPole } from "./cart_pole.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const pole = cartPole();
  * pole.reset(1);

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { cartPole } from "./cart_pole.ts";
 import { golden, near } from "./golden.ts";
 

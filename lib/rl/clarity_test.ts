@@ -1,4 +1,4 @@
-import { equal, ok } from "node:assert/strict";
+import { ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { clarity } from "./clarity.ts";
 import type { AnswerSpace, Prompt } from "./edits/prompt.ts";

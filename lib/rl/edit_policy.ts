@@ -5,7 +5,7 @@
  * import { editPolicy } from "./edit_policy.ts";
  * import { observer } from "./observation.ts";
  * import { random } from "../random.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const edit = editPolicy({
  *   logits: () => [2, 0, 0, 0, 1, 0, 0, 0, 0, 0],

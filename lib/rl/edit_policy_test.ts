@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { answerSpace, optimize, type Policy } from "../optimize/mod.ts";
 import { random } from "../random.ts";
 import { ACTIONS, undo } from "./edits/edit.ts";

@@ -7,7 +7,7 @@
  * ```ts
  * import { type Environment, vectorize } from "./environment.ts";
  * import { random } from "../random.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * /** Counts down from 2: its episodes have two steps. *\/
  * function countdown(): Environment {

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { gae } from "./gae.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const advantages = new Float32Array(2);
  * gae({ rewards: [1, 1], values: [0, 0], ended: [0, 1], nextValues: [9] }, advantages, { gamma: 0.5, gaeLambda: 1 });

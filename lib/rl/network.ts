@@ -8,7 +8,7 @@
  * ```ts
  * import { network } from "./network.ts";
  * import { plainBlas } from "../native/mod.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const line = network([2, 1], { blas: plainBlas(), rows: 1 });
  * line.layers[0]!.weights.set([2, 3]);

@@ -1,4 +1,4 @@
-import { deepEqual, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok } from "node:assert/strict";
 import { normal, random } from "../random.ts";
 import { bothBlas, near } from "./golden.ts";
 import { adam, network, orthogonal, tanh } from "./network.ts";

@@ -7,7 +7,7 @@
  *
  * ```ts
  * import { observer, OBSERVATION_SIZE } from "./observation.ts";
- * import { deepEqual, equal } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
  *
  * const look = observer({
  *   columns: ["system_words", "demo_balance"],

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal, throws } from "node:assert/strict";
 import { clarity } from "./clarity.ts";
 import type { Prompt } from "./edits/prompt.ts";
 import { OBSERVATION_SIZE, observer, scaled } from "./observation.ts";

@@ -7,7 +7,7 @@
  * import { observer } from "./observation.ts";
  * import { vectorize } from "./environment.ts";
  * import { random } from "../random.ts";
- * import { deepEqual, equal } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
  *
  * const journal = editJournal();
  * const environment = promptEnv({

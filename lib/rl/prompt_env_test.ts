@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal, throws } from "node:assert/strict";
 import { plainBlas } from "../native/mod.ts";
 import { pick, random } from "../random.ts";
 import { ACTIONS, undo } from "./edits/edit.ts";

@@ -5,7 +5,7 @@
  * import { cartPole, evaluatePolicy, finish, ppo, vectorize } from "./mod.ts";
  * import { plainBlas } from "../native/mod.ts";
  * import { random } from "../random.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const chance = random(1);
  * const environments = vectorize([cartPole(), cartPole()], chance.fork("environments"));

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { mcnemar } from "./mcnemar.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * equal(mcnemar(9, 1), 2 * (1 + 10) / 2 ** 10);
  * equal(mcnemar(3, 3), 1);

@@ -4,7 +4,7 @@
  * ```ts
  * import { paired } from "./mod.ts";
  * import { random } from "../random.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const { mean, ci95: [low, high], significant } = paired([0.5, 0.25], [0.75, 0.5], { random: random(7) });
  * equal(mean, 0.25);

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { normalCdf, normalQuantile, studentQuantile } from "./normal.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * equal(normalQuantile(0.975).toFixed(6), "1.959964");
  * equal(normalCdf(-1.96).toFixed(6), "0.024998");

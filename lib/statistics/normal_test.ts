@@ -1,4 +1,4 @@
-import { equal, ok, throws } from "node:assert/strict";
+import { ok, strictEqual as equal, throws } from "node:assert/strict";
 import { golden, near } from "./golden.ts";
 import { normalCdf, normalQuantile, studentQuantile } from "./normal.ts";
 import { wilson } from "./wilson.ts";

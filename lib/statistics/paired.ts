@@ -4,7 +4,7 @@
  * ```ts
  * import { paired } from "./paired.ts";
  * import { random } from "../random.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const before = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0], after = [1, 1, 1, 1, 0, 1, 1, 1, 1, 0];
  * const { mean, pValue, significant, test } = paired(before, after, { random: random(1) });

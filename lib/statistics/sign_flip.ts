@@ -5,7 +5,7 @@
  * ```ts
  * import { signFlip } from "./sign_flip.ts";
  * import { random } from "../random.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * equal(signFlip([0.1, 0.2, 0.3, 0.4], { random: random(1) }), 2 / 2 ** 4);
  * ```

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { wilson } from "./wilson.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * deepEqual(wilson(0, 10).map((bound) => bound.toFixed(4)), ["0.0000", "0.2775"]);
  * ```

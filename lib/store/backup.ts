@@ -13,7 +13,7 @@
  * import { backup, restore } from "./backup.ts";
  * import { openDatabase } from "./db.ts";
  * import { migrate } from "./migrate.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const folder = await Deno.makeTempDir();
  * {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import type { Failure, Intent, Settlement } from "../llm/ledger.ts";
 import { forgive, grouped, journal } from "./calls.ts";
 import { picodollars, usd } from "./dollars.ts";

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { parseDatabaseUrl } from "./database_url.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const target = parseDatabaseUrl("postgresql://ada:p%40ss@/prompts?host=/cloudsql/p:r:i&sslmode=disable");
  * equal(target.host, "/cloudsql/p:r:i");

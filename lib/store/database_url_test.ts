@@ -1,4 +1,4 @@
-import { deepEqual, ok, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, throws } from "node:assert/strict";
 import { DatabaseError } from "./database_error.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./database_url.ts";
 

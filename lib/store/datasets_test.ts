@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { readDataset } from "../dataset/mod.ts";
 import { loadDataset, saveDataset } from "./datasets.ts";
 import { testDatabase } from "./testing.ts";

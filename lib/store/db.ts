@@ -14,7 +14,7 @@
  *
  * ```ts
  * import { openDatabase } from "./db.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const home = await Deno.makeTempDir();
  * {

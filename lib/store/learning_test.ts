@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import type { Example } from "../dataset/example.ts";
 import type { Bias } from "../optimize/candidate.ts";
 import { candidate } from "../optimize/search.ts";

@@ -13,7 +13,7 @@
  * ```ts
  * import { openDatabase } from "./db.ts";
  * import { migrate } from "./migrate.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const folder = await Deno.makeTempDir();
  * await Deno.writeTextFile(`${folder}/0001_prompts.sql`, "create table prompts (id uuid primary key);");

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { migrateAtOnce, start } from "./chaos.ts";
 import { DatabaseError } from "./database_error.ts";
 import { type Database, openDatabase } from "./db.ts";

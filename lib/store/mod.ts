@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { listExperiments, migrate, openDatabase } from "./mod.ts";
- * import { deepEqual } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const home = await Deno.makeTempDir();
  * {

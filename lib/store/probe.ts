@@ -4,7 +4,7 @@
  * ```ts
  * import { openDatabase } from "./db.ts";
  * import { probe } from "./probe.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const home = await Deno.makeTempDir();
  * {

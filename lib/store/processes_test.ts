@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { listedByPs, processesOf, runsAs } from "./processes.ts";
 
 Deno.test("processesOf() and runsAs() know a process by its command line, until it dies", async () => {

@@ -100,7 +100,7 @@ export async function openPurse(tx: Queryable, sweepId: string): Promise<OpenPur
  *
  * ```ts
  * import { lacking } from "./purse.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * const purse = { allowed: { calls: 10, tokens: 500 }, spent: { calls: 9, tokens: 480, cost: 0n }, underWay: false };
  * equal(lacking(purse, { calls: 1, tokens: 20, cost: 7n }), undefined);

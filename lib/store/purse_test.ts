@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Intent, Settlement } from "../llm/ledger.ts";
 import { BudgetError, type Caps, openLedger, type Usage } from "../llm/mod.ts";

@@ -7,7 +7,7 @@
  *
  * ```ts
  * import { testDatabase } from "./testing.ts";
- * import { equal } from "node:assert/strict";
+ * import { strictEqual as equal } from "node:assert/strict";
  *
  * await using db = await testDatabase();
  * const { rows } = await db.query<{ one: number }>("select 1 as one");

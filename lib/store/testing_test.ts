@@ -1,4 +1,4 @@
-import { deepEqual, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects } from "node:assert/strict";
 import { openDatabase } from "./db.ts";
 import { fingerprint } from "./migrate.ts";
 import { testDatabase } from "./testing.ts";

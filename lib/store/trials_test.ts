@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import type { Bias, Prompt } from "../optimize/candidate.ts";
 import { candidate } from "../optimize/search.ts";
 import { saveDataset } from "./datasets.ts";

@@ -4,7 +4,7 @@
  *
  * ```ts
  * import { bias, excess } from "./label_bias.ts";
- * import { deepEqual, equal } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
  *
  * const row = (id: string, answer: string) => ({ id, question: id, references: [answer] });
  * const known = [row("a", "yes"), row("b", "no")];

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import type { Example } from "../../dataset/example.ts";
 import type { Completion, Message } from "../../llm/model.ts";
 import { random } from "../../random.ts";

@@ -1,6 +1,6 @@
 /** As in charts_test.ts: each chart has its picture, in two widths. `deno test -A lib/report -- --update` draws them anew. */
 import type * as Plot from "@observablehq/plot";
-import { equal, ok } from "node:assert/strict";
+import { ok, strictEqual as equal } from "node:assert/strict";
 import type { ChartOptions } from "./frame.ts";
 import * as charts from "./research.ts";
 import { svg } from "../svg.ts";

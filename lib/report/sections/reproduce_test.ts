@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { apprentice, author, MIGRATIONS } from "../../experiment/testing.ts";
 import type { Message } from "../../llm/model.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { random } from "../../random.ts";
 import { act, type Action } from "./edit.ts";
 import type { AnswerSpace, Prompt, Task } from "./prompt.ts";

@@ -7,7 +7,7 @@
  * ```ts
  * import { act, changes, undo } from "./edit.ts";
  * import { random } from "../../random.ts";
- * import { deepEqual, equal } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
  *
  * const prompt = { systemPrompt: "You are a helpful assistant.", outputPrompt: "", demos: [] };
  * const task = { train: [], space: { kind: "labels", labels: ["no", "yes"] }, limits: { demos: 8, characters: 4000 } } as const;

@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { sentences, joined } from "./passages.ts";
- * import { deepEqual, equal } from "node:assert/strict";
+ * import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
  *
  * const text = "Choose one, e.g. Red.  Then stop.";
  * deepEqual(sentences(text).map(({ text }) => text), ["Choose one, e.g. Red.", "Then stop."]);
