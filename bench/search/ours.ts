@@ -32,6 +32,8 @@ import { type Incumbent, type Task, told } from "./task.ts";
 const OPERATORS = [demonstrate, calibrate, constrainOutput, instruct];
 /** Operators of one random draw at most. */
 const STEPS = 3;
+/** Iterations without a better prompt: out of reach for all but a search that finds nothing new to race. */
+const PATIENCE = 1_000;
 
 /** One to three operators, one upon the other, from the seed prompt: nothing is learned from what came before. */
 const draw: Operator = {
@@ -86,7 +88,7 @@ if (import.meta.main) {
     metric: metric("exact_match", task.metric_options),
     caps: { calls: task.calls },
     ...{ answerTokens: task.answer_tokens, optimizerTokens: task.optimizer_tokens, temperature: 0 },
-    search: { target: 1, maxIterations: Infinity, patience: Infinity, ...search },
+    search: { target: 1, maxIterations: Infinity, patience: PATIENCE, ...search },
   }, {
     ...{ db, concurrency: 8, priceOf: () => null, retry: { random: random(task.seed), maxRetries: 0 } },
     newId: () => crypto.randomUUID(),

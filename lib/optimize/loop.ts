@@ -90,6 +90,9 @@ export async function* optimize(options: Options): AsyncGenerator<Trial, Outcome
         iteration,
         () => refine(search, random.fork(iteration)),
       );
+      if (proposed.length === 0) { // no operator applies, or none can be paid for: nor will any later
+        return end(Number.isFinite(affordable(search)) ? "budget" : "patience", iteration - 1);
+      }
       const entrants = proposed.flatMap(({ refused, candidate }) => refused === null ? [candidate] : []);
       const verdicts = await race(search.incumbent, entrants, {
         questions,

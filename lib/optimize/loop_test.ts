@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { Example } from "../dataset/example.ts";
 import { random } from "../random.ts";
 import { demonstrate } from "./operators/demonstrate.ts";
+import type { Operator } from "./operators/operator.ts";
 import { reflect } from "./operators/reflect.ts";
 import { optimize, type Options, type Outcome, type Prompt, Stop, type Trial } from "./mod.ts";
 
@@ -100,6 +101,16 @@ Deno.test("optimize() ends for the reason that comes first", async () => {
   for (const [options, reason] of rows) {
     equal((await run(options)).outcome.stopReason, reason, JSON.stringify(options));
   }
+});
+
+Deno.test("optimize() ends where no operator applies, or none can be paid for", async () => {
+  const dear: Operator = { ...demonstrate, name: "dear", asks: 30 };
+  const never: Operator = { ...demonstrate, name: "never", applies: () => false };
+  const endless = { target: 1, maxIterations: Infinity, patience: Infinity };
+  const poor = await run({ ...endless, operators: [dear], breadth: 1, opening: 1, maxCalls: 45 });
+  deepEqual([poor.outcome.stopReason, poor.outcome.calls, poor.trials.length], ["budget", 10, 1]);
+  const idle = await run({ ...endless, operators: [never] });
+  deepEqual([idle.outcome.stopReason, idle.outcome.calls, idle.trials.length], ["patience", 10, 1]);
 });
 
 Deno.test("optimize() says target only when the whole split was seen", async () => {
@@ -262,10 +273,17 @@ Deno.test("optimize() calibrates prompts where the model tells what it might hav
 });
 
 Deno.test("optimize() calibrates every challenger once the best prompt has a bias", async () => {
+  const biased: boolean[][] = [];
   const { trials } = await run({
     ...{ ...leaning(true), maxIterations: 3, patience: 3 },
     score: (answer, { references }) => references.includes(answer) ? 0.9 : 0,
+    surrogate(prompts) {
+      biased.push(prompts.map(({ bias }) => bias !== undefined));
+      return Promise.resolve(prompts.map(() => 0));
+    },
   });
+  ok(biased[0]!.includes(true)); // what a surrogate is shown is what will be raced
+  ok(biased.slice(1).flat().every((one) => one));
   const raced = trials.filter(({ iteration, candidate: { results } }) => iteration > 1 && results.size > 0);
   ok(raced.length > 0);
   for (const { candidate: { prompt } } of raced) ok(prompt.bias, prompt.outputPrompt);

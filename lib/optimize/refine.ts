@@ -7,7 +7,7 @@
 import { pick, type Random, shuffle } from "../random.ts";
 import { choose } from "./bandit.ts";
 import { calibration, probesFor } from "./calibration.ts";
-import { type Candidate, type Result, toDemo, unshown } from "./candidate.ts";
+import { type Bias, type Candidate, type Prompt, type Result, toDemo, unshown } from "./candidate.ts";
 import { readable, refusal, UNREADABLE } from "./hygiene.ts";
 import { inShares } from "./operators/demonstrate.ts";
 import type { Operator, Proposal, Situation } from "./operators/operator.ts";
@@ -63,7 +63,10 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
 
   const sound = proposed.filter(({ refused }) => refused === null);
   const expected = surrogate && sound.length > 0
-    ? await surrogate(sound.map(({ candidate }) => candidate.prompt))
+    ? await surrogate(sound.map(({ candidate: { prompt } }) => {
+      const bias = biasToFit(search, prompt);
+      return bias ? { ...prompt, bias } : prompt;
+    }))
     : null;
   const ranked = sound.map((proposal, i) => ({ ...proposal, predicted: expected?.[i] ?? null }))
     .sort((a, b) => (b.predicted ?? 0) - (a.predicted ?? 0) || a.candidate.index - b.candidate.index);
@@ -81,14 +84,15 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
   ];
 }
 
-/**
- * A proposal with the bias that fits its prompt, told by what the model might say to some of train. Left as it is where nobody
- * has a bias yet: neither this prompt, whose bias was its parent's at best, nor the incumbent.
- */
+/** The bias in place of which a prompt will get its own: its parent's, or the incumbent's. None where nobody has one yet. */
+const biasToFit = (search: Search, { bias = search.incumbent.prompt.bias }: Prompt): Bias | undefined =>
+  calibrates(search) ? bias : undefined;
+
+/** A proposal with the bias that fits its prompt, told by what the model might say to some of train. */
 async function calibrated(search: Search, proposal: Proposed, random: Random): Promise<Proposed> {
-  const { options: { tell, train }, space, incumbent } = search;
-  const { bias = incumbent.prompt.bias, ...prompt } = proposal.candidate.prompt;
-  if (!bias || !tell || space.kind !== "labels") return proposal;
+  const { options: { tell, train }, space } = search;
+  const { bias: _parents, ...prompt } = proposal.candidate.prompt;
+  if (!biasToFit(search, proposal.candidate.prompt) || !tell || space.kind !== "labels") return proposal;
   const unseen = unshown(prompt.demos, train), many = probesFor(space);
   const asked = inShares(shuffle(unseen.length < many ? train : unseen, random), many, train.map(toDemo));
   search.calls += asked.length;
