@@ -9,10 +9,8 @@
  *   url: "http://127.0.0.1:4200/api",
  *   fetch: (request) => Promise.resolve(Response.json({ url: request.url })),
  * });
- * deepUrl(await call(api.POST("/flows/", { body: { name: "prompt-optimizer" } })));
- * function deepUrl(answer: unknown) {
- *   equal((answer as { url: string }).url, "http://127.0.0.1:4200/api/flows/");
- * }
+ * const answer: unknown = await call(api.POST("/flows/", { body: { name: "prompt-optimizer" } }));
+ * equal((answer as { url: string }).url, "http://127.0.0.1:4200/api/flows/");
  * ```
  *
  * @module
@@ -49,7 +47,7 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
   /** Gives all requests up when it aborts. */
   readonly signal?: AbortSignal | undefined;
-  /** @default {fetch} */
+  /** @default {the runtime's, on a connection of its own} */
   readonly fetch?: (request: Request) => Promise<Response>;
 }
 
@@ -67,9 +65,16 @@ export interface PrefectClient {
   healthy(): Promise<boolean>;
 }
 
+/**
+ * The runtime sends a request again by itself when a connection that it kept breaks under it. What Prefect knows by no id of
+ * ours would then be there twice, so none is kept: whoever asks decides what is sent again.
+ */
+const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+const once = (request: Request): Promise<Response> => fetch(request, { client });
+
 /** Makes a client; nothing is asked yet. */
 export function prefectClient(
-  { url, auth, timeoutMs = 10_000, signal, fetch = globalThis.fetch }: ClientOptions,
+  { url, auth, timeoutMs = 10_000, signal, fetch = once }: ClientOptions,
 ): PrefectClient {
   const base = url.replace(/\/+$/, "");
   const api = createClient<paths>({
