@@ -28,22 +28,21 @@ const breaking = (how: "reset" | "silent", mean: number) => (draw: () => number)
   }),
 });
 
-/** Breaks so many connections, some of the first ones after the `spared`, within so many bytes of what is received. */
+/** Breaks so many connections, every other one of the first, within so many bytes of what is received after the `spared` pieces. */
 const few =
-  (how: "silent", times: number, from: number, to: number, { spared = 0 } = {}) =>
-  (draw: () => number): Weather => {
-    let left = times, n = -spared;
+  (how: "silent", times: number, from: number, to: number, spared = 0) => (draw: () => number): Weather => {
+    let left = times, n = 0;
     return {
       breaks() {
-        if (left === 0 || n++ < 0 || n % 2 === 0) return undefined;
+        if (left === 0 || n++ % 2 === 1) return undefined;
         left--;
-        return { how, of: "received", after: Math.ceil(from + (to - from) * draw()) };
+        return { how, of: "received", spared, after: Math.ceil(from + (to - from) * draw()) };
       },
     };
   };
 
-/** The first connections to a model ask for a token, once in each of two forms, and for no completion. */
-const ANSWERS = { spared: 2 };
+/** Answers on a model's first connection before it gives completions: it is asked for a token in each of two forms. */
+const TOKENS = 2;
 
 /** Runs of each kind of weather, each through a proxy of its own; a line a kind, and a try a connection that broke. */
 async function weathered(
@@ -114,12 +113,12 @@ export const modelNetwork: Fault = async (arena) => {
     },
     {
       fault: name("silence in the middle of an answer, 30 s"),
-      weather: few("silent", 1, 200, 240, ANSWERS),
+      weather: few("silent", 1, 200, 240, TOKENS),
       runs: quick ? 1 : 5,
     },
     ...quick ? [] : [{
       fault: name("silence instead of an answer, 300 s"),
-      weather: few("silent", 1, 0, 1, ANSWERS),
+      weather: few("silent", 1, 0, 1, TOKENS),
       runs: 1,
     }],
   ], {

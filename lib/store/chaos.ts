@@ -223,7 +223,10 @@ export interface Weather {
 
 /** The end of a connection: `reset` by a packet that says so, or `silent`, open for ever with nothing coming through. */
 export interface Break {
+  /** Bytes. */
   readonly after: number;
+  /** Pieces before them: a small answer is one. @default {0} */
+  readonly spared?: number;
   readonly of: "sent" | "received";
   readonly how: "reset" | "silent";
 }
@@ -251,7 +254,7 @@ export async function proxy(
     open.add(line);
     const end = breaks?.();
     const pump = (from: Socket, to: Socket, direction: Break["of"]) => {
-      let bytes = 0, held = Promise.resolve();
+      let bytes = 0, pieces = 0, held = Promise.resolve();
       const pass = (act: () => void) => { // after what came before, and later than it came
         const ms = latencyMs?.() ?? 0;
         if (!latencyMs) return act();
@@ -260,8 +263,9 @@ export async function proxy(
       };
       from.on("data", (piece: Uint8Array) => {
         if (line.silent) return;
-        const left = end?.of === direction ? Math.max(0, end.after - bytes) : Infinity;
-        bytes += piece.length;
+        const counts = end?.of === direction && pieces++ >= (end.spared ?? 0);
+        const left = counts ? Math.max(0, end.after - bytes) : Infinity;
+        if (counts) bytes += piece.length;
         const whole = left > piece.length;
         pass(() => {
           if (line.silent || to.destroyed) return;
