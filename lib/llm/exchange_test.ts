@@ -27,6 +27,19 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return body;
 }
 
+/** What a process of its own has to say: connections, proxies and authorities are a process's. */
+async function inProcess(url: string, env: Record<string, string>): Promise<string> {
+  const script = `import { exchange } from ${JSON.stringify(import.meta.resolve("./exchange.ts"))};
+    const ask = () => exchange(${JSON.stringify(url)}, { method: "POST", body: "x" });
+    console.log(await ask().then(({ text }) => text, ({ message }) => message));`;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", script],
+    cwd: import.meta.dirname!,
+    env,
+  }).output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
 const post = (url: string, body: string) => exchange(url, { method: "POST", body });
 
 Deno.test("exchange() sends a request once, whatever becomes of a connection that was kept", async () => {
@@ -75,16 +88,7 @@ Deno.test("exchange() goes by the proxy that the environment names, and past it"
     response.end(`by the proxy to ${request.url}, as ${request.headers["proxy-authorization"]}`);
   });
   const { host } = new URL(proxy.url);
-  const asked = async (env: Record<string, string>) => { // by a process of its own: connections are kept
-    const script = `import { exchange } from ${JSON.stringify(import.meta.resolve("./exchange.ts"))};
-      console.log((await exchange(${JSON.stringify(server.url)}, { method: "POST", body: "x" })).text);`;
-    const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["eval", "--no-check", script],
-      cwd: import.meta.dirname!,
-      env: { NO_PROXY: "", ...env },
-    }).output();
-    return new TextDecoder().decode(stdout).trim();
-  };
+  const asked = (env: Record<string, string>) => inProcess(server.url, { NO_PROXY: "", ...env });
   const named = { HTTP_PROXY: `http://me:secret@${host}` };
   equal(await asked(named), `by the proxy to ${server.url}, as Basic ${btoa("me:secret")}`);
   equal(await asked({ ...named, NO_PROXY: "example.org,127.0.0.1" }), "straight");
@@ -107,3 +111,41 @@ Deno.test("exchange() says why no connection came about, and that nothing was se
     return true;
   });
 });
+
+Deno.test("exchange() believes the authority that the environment names, and no other", async () => {
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, cert: CERTIFICATE, key: KEY, onListen() {} },
+    () => new Response("by TLS"),
+  );
+  const url = `https://127.0.0.1:${server.addr.port}/`;
+  const file = await Deno.makeTempFile({ suffix: ".pem" });
+  await Deno.writeTextFile(file, AUTHORITY);
+  equal(await inProcess(url, { DENO_CERT: file }), "by TLS");
+  match(await inProcess(url, {}), /^Cannot ask https:\S+ as the connection failed: .*certificate/);
+  await Deno.remove(file);
+});
+
+/** Made for this test, for 127.0.0.1 alone, from 2020 to 2126; the authority's key is gone. */
+const AUTHORITY = `-----BEGIN CERTIFICATE-----
+MIIBNDCB2qADAgECAgEBMAoGCCqGSM49BAMCMBgxFjAUBgNVBAMMDVF1aW50ZXQg
+dGVzdHMwIBcNMjAwMTAxMDAwMDAwWhgPMjEyNjAxMDEwMDAwMDBaMBgxFjAUBgNV
+BAMMDVF1aW50ZXQgdGVzdHMwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAS67S8z
+XUKUPvqNelhXk1puwXgG+jRCI52Kci9iY78avr8dPpTxNtjMu8eprsupFW3A27Rh
+mKWtTjwEfwin12ADoxMwETAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kA
+MEYCIQCu6isbaeOSUvTJW4+8/ifHIpYn/K//KK2K5saAque0jwIhAI/zGYL8ibV0
+Qnx0J2NUbmUOgHUbzI77Jm30RAuaXDka
+-----END CERTIFICATE-----`;
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBOzCB4aADAgECAgECMAoGCCqGSM49BAMCMBgxFjAUBgNVBAMMDVF1aW50ZXQg
+dGVzdHMwIBcNMjAwMTAxMDAwMDAwWhgPMjEyNjAxMDEwMDAwMDBaMBQxEjAQBgNV
+BAMMCTEyNy4wLjAuMTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABHuLwkvfOTCw
+aTLBjkFnUw6CJ5G+MtlI1DHK0YdLvDxT3UY2gA3XuUxD8yrDCPAtzih5jDbUr5zf
+2zZ5AFwao7CjHjAcMA8GA1UdEQQIMAaHBH8AAAEwCQYDVR0TBAIwADAKBggqhkjO
+PQQDAgNJADBGAiEA8RN5KVAbNDQKqG7LXkhP5AW2giBYkmn9AurI/amqOcQCIQCK
+g+9fxZeO+O+Sxao6u8JI3l2ySbcL0ikmS3yvTqh87Q==
+-----END CERTIFICATE-----`;
+const KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgwiotLTR25YJHgmk1
+Mk+qm6wHLuEKZKfiK2pfbpl/23ahRANCAAR7i8JL3zkwsGkywY5BZ1MOgieRvjLZ
+SNQxytGHS7w8U91GNoAN17lMQ/MqwwjwLc4oeYw21K+c39s2eQBcGqOw
+-----END PRIVATE KEY-----`;
