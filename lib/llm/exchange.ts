@@ -137,7 +137,7 @@ export async function exchange(
 }
 
 /** Why there was no connection, so that nothing was sent and nobody billed anything. */
-const UNSENT = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN"]);
+const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
 const NOTHING: Usage = { promptTokens: 0, completionTokens: 0 };
 
 /** What servers write into an error body, in their several forms. */
