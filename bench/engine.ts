@@ -102,7 +102,7 @@ async function ledger(db: Database, concurrency: number): Promise<Ledger> {
   return await openLedger({
     models: { primary: model },
     journal: journal(db, id),
-    caps: { calls: 1_000_000, cost: 10n ** 15n },
+    caps: { calls: 1_000_000, cost: 10n ** 15n, seconds: 86_400 },
     priceOf: () => ({ prompt: 1n, completion: 1n }),
     retry: { maxRetries: 0, random: random(1) },
     concurrency,

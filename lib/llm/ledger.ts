@@ -374,11 +374,19 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   /** Has `work` ended by `end`, or when the seconds are spent. */
   async function inTime<T>(end: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const left = Math.ceil(1000 * Math.max(0, secondsLeft()));
-    const deadline = left < LONGEST_TIMER ? [AbortSignal.timeout(left)] : [];
+    const over = new AbortController(), late = new Error("The seconds are spent");
+    const ended = () => over.abort(end.reason);
+    if (end.aborted) ended();
+    // both undone with the call: `AbortSignal.any` and `timeout` would keep something of each call until the run ends
+    end.addEventListener("abort", ended);
+    const timer = left < LONGEST_TIMER ? setTimeout(() => over.abort(late), left) : undefined;
     try {
-      return await work(AbortSignal.any([end, ...deadline]));
+      return await work(over.signal);
     } catch (error) {
-      throw error === deadline[0]?.reason ? outOfTime() : error;
+      throw error === late ? outOfTime() : error;
+    } finally {
+      end.removeEventListener("abort", ended);
+      clearTimeout(timer);
     }
   }
 
