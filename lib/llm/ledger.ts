@@ -374,16 +374,16 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   /** Has `work` ended by `end`, or when the seconds are spent. */
   async function inTime<T>(end: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const left = Math.ceil(1000 * Math.max(0, secondsLeft()));
-    const over = new AbortController(), late = new Error("The seconds are spent");
+    const over = new AbortController();
     const ended = () => over.abort(end.reason);
     if (end.aborted) ended();
     // both undone with the call: `AbortSignal.any` and `timeout` would keep something of each call until the run ends
     end.addEventListener("abort", ended);
-    const timer = left < LONGEST_TIMER ? setTimeout(() => over.abort(late), left) : undefined;
+    const timer = left < LONGEST_TIMER ? setTimeout(() => over.abort(LATE), left) : undefined;
     try {
       return await work(over.signal);
     } catch (error) {
-      throw error === late ? outOfTime() : error;
+      throw error === LATE ? outOfTime() : error;
     } finally {
       end.removeEventListener("abort", ended);
       clearTimeout(timer);
@@ -513,6 +513,9 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     return new BudgetError("seconds", `Cannot send another call as the run may take ${caps.seconds} seconds`);
   }
 }
+
+/** Ends calls under way when the seconds are spent. */
+const LATE = new Error("The seconds are spent");
 
 /** Milliseconds; a timer that is set for more goes off at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
