@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { ProviderError, type Usage } from "./model.ts";
+import { ProviderError } from "./model.ts";
 import { visible } from "./text.ts";
+import { NOTHING } from "./usage.ts";
 
 /** How to send, and how long to wait. */
 export interface ExchangeOptions {
@@ -138,7 +139,6 @@ export async function exchange(
 
 /** Why there was no connection, so that nothing was sent and nobody billed anything. */
 const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
-const NOTHING: Usage = { promptTokens: 0, completionTokens: 0 };
 
 /** What servers write into an error body, in their several forms. */
 export interface ServerError {

@@ -30,6 +30,7 @@ import {
 } from "./model.ts";
 import { costOf, type Price } from "./prices.ts";
 import { breaker, isFinal, retry, type RetryOptions, wait } from "./retry.ts";
+import { NOTHING } from "./usage.ts";
 
 /** What an experiment may spend, over all roles and all resumptions. Absent means without limit. */
 export interface Caps {
@@ -551,8 +552,6 @@ function beyond({ cap, allowed, spent }: Extract<Intended, { kind: "refused" }>)
 }
 
 const CLAIMED = new Error("Cannot ask as another worker is asking the same");
-
-const NOTHING: Usage = { promptTokens: 0, completionTokens: 0 };
 
 /** Picodollars in dollars, for a message. */
 const dollars = (cost: bigint): string => (Number(cost) / 1e12).toFixed(6).replace(/0{1,4}$/, "");

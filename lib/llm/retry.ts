@@ -20,6 +20,7 @@
  */
 import { unlessAborted } from "./exchange.ts";
 import { ProviderError } from "./model.ts";
+import { NOTHING } from "./usage.ts";
 
 /** Waits `ms`, or throws the signal's reason as soon as it aborts. */
 export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>;
@@ -189,8 +190,6 @@ export function breaker(
     pause: () => isOpen() ? { ms: probe ? 0 : Math.max(0, probeAt - now()), error: last! } : undefined,
   };
 }
-
-const NOTHING = { promptTokens: 0, completionTokens: 0 };
 
 /** The runtime's timer. */
 export const wait: Sleep = (ms, signal) =>

@@ -39,5 +39,8 @@ export function usageOf(
     : null;
 }
 
+/** The bill of what was not sent. */
+export const NOTHING: Usage = { promptTokens: 0, completionTokens: 0 };
+
 const isCount = (value: unknown, least: number, most: number): value is number =>
   Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;

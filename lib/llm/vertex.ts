@@ -36,7 +36,7 @@ import {
 } from "./model.ts";
 import { toStorable } from "../text.ts";
 import { visible, without } from "./text.ts";
-import { promptTokensAtMost, usageOf } from "./usage.ts";
+import { NOTHING, promptTokensAtMost, usageOf } from "./usage.ts";
 
 // Not written where they are imported: Deno downloads at the start what it can read in the source.
 const SDK = "npm:@google/genai@3.1.0";
@@ -92,7 +92,7 @@ export async function openVertex(
       const { temperature, maxTokens: maxOutputTokens } = request;
       if (request.bias) {
         throw new ProviderError(`Cannot ask vertex:${name} with a bias as Gemini takes no logit_bias`, {
-          ...{ retryable: false, fatal: true, usage: { promptTokens: 0, completionTokens: 0 } },
+          ...{ retryable: false, fatal: true, usage: NOTHING },
         });
       }
       try {
@@ -314,7 +314,7 @@ function signInError(why: string, { status = 0, retryable = true, fatal = false,
     retryable,
     fatal,
     ...retryAfterMs === undefined ? {} : { retryAfterMs },
-    usage: { promptTokens: 0, completionTokens: 0 },
+    usage: NOTHING,
   });
 }
 
