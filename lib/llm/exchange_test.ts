@@ -1,4 +1,4 @@
-import { deepStrictEqual as deepEqual, match, rejects, strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
@@ -30,8 +30,8 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 /** What a process of its own has to say: connections, proxies and authorities are a process's. */
 async function inProcess(url: string, env: Record<string, string>): Promise<string> {
   const script = `import { exchange } from ${JSON.stringify(import.meta.resolve("./exchange.ts"))};
-    const ask = () => exchange(${JSON.stringify(url)}, { method: "POST", body: "x" });
-    console.log(await ask().then(({ text }) => text, ({ message }) => message));`;
+    const asked = exchange(${JSON.stringify(url)}, { method: "POST", body: "x" });
+    console.log(await asked.then(({ text }) => text, ({ message }) => message));`;
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", "--no-check", script],
     cwd: import.meta.dirname!,
@@ -66,9 +66,9 @@ Deno.test("exchange() keeps a connection from call to call, and opens another wh
   });
   for (let i = 0; i < 20; i++) equal((await post(server.url, "x")).text, "an answer");
   const kept = server.connections();
-  equal(kept <= 2, true, `${kept} connections for 20 calls`); // one may still be busy with the answer before
+  ok(kept <= 2, `${kept} connections for 20 calls`); // one may still be busy with the answer before
   for (let i = 0; i < 5; i++) equal((await post(`${server.url}last`, "x")).text, "an answer");
-  equal(server.connections() >= kept + 3, true);
+  ok(server.connections() >= kept + 3);
 });
 
 Deno.test("exchange() reads an answer that comes compressed, though nobody asked for that", async () => {
