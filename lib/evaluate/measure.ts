@@ -41,36 +41,68 @@ export function questionsOf(
   return questions.filter((example) => drawn.has(example));
 }
 
+/** What a measurement depends on but for prompt and questions. */
+export interface MeasureOptions {
+  readonly split: SplitName;
+  readonly answer: Answer;
+  readonly scorer: Scorer;
+  readonly random: Random;
+}
+
 /** Answers and scores `questions` under `prompt`. All answers are waited for, also when one throws. */
 export async function measure(
   prompt: Prompt,
   questions: readonly Example[],
-  { split, answer, scorer, random }: { split: SplitName; answer: Answer; scorer: Scorer; random: Random },
+  { scorer, ...options }: MeasureOptions,
 ): Promise<Measurement> {
-  const settled = await Promise.allSettled(questions.map(async (example): Promise<Result[]> => {
-    const given = await answer(prompt, example);
-    const score = given && await scorer.score(given.text, example);
-    if (given === null || score === null) return [];
-    return [{ example, answer: given.text, completion: given.completion, score }];
+  const [measurement] = await measureEach([{ prompt, ...options }], questions, { scorer, ...options });
+  return measurement!;
+}
+
+/**
+ * The same for several prompts, side by side: all are asked a question before the next one is, and what counts are the
+ * questions that were answered under all of them, if there are any. So where the budget ends early, it was the same questions
+ * for all, and as the order they are asked in is drawn, no kind of them was asked first. Results stand in the order of
+ * `questions`.
+ */
+export async function measureEach(
+  prompts: readonly (Pick<MeasureOptions, "answer" | "random"> & { readonly prompt: Prompt })[],
+  questions: readonly Example[],
+  { split, scorer, random }: Omit<MeasureOptions, "answer">,
+): Promise<Measurement[]> {
+  const asked = sample(Array.from(questions.keys()), questions.length, random.fork("order"));
+  const every = await all(asked.map(async (place) => {
+    const example = questions[place]!;
+    const each = await all(prompts.map(async ({ prompt, answer }): Promise<Result | null> => {
+      const given = await answer(prompt, example);
+      const score = given && await scorer.score(given.text, example);
+      if (given === null || score === null) return null;
+      return { example, answer: given.text, completion: given.completion, score };
+    }));
+    return { place, each };
   }));
-  const results = settled.flatMap((outcome) => {
+  every.sort((a, b) => a.place - b.place);
+  const byAll = every.filter(({ each }) => each.every((result) => result !== null));
+  return prompts.map(({ random }, i) => {
+    const results = (byAll.length > 0 ? byAll : every).flatMap(({ each }) => each[i] ?? []);
+    return { split, ...meanOf(results, random), metric: scorer.name, signature: scorer.signature, results };
+  });
+}
+
+/** Waits for every promise before it throws what the first of them threw. */
+const all = async <T>(promises: Promise<T>[]): Promise<T[]> =>
+  (await Promise.allSettled(promises)).map((outcome) => {
     if (outcome.status === "rejected") throw outcome.reason;
     return outcome.value;
   });
+
+function meanOf(results: readonly Result[], random: Random): Pick<Measurement, "value" | "n" | "ci95"> {
   const scores = results.map(({ score }) => score);
   const [sum, n] = [scores.reduce((sum, score) => sum + score, 0), scores.length];
   const ci95 = scores.every((score) => score === 0 || score === 1)
     ? wilson(sum, n)
     : bootstrap(scores, { random });
-  return {
-    split,
-    value: sum / Math.max(1, n),
-    n,
-    ci95,
-    metric: scorer.name,
-    signature: scorer.signature,
-    results,
-  };
+  return { value: sum / Math.max(1, n), n, ci95 };
 }
 
 /** `after` against `before`, question by question, on those that both answered. */

@@ -8,6 +8,7 @@ import {
   byMetric,
   compare,
   measure,
+  measureEach,
   type Measurement,
   questionsOf,
   type Scorer,
@@ -90,6 +91,45 @@ Deno.test("measure() waits for every answer before it throws the first error", a
     await rejects(failing, { message: "no answer to q1" });
     equal(ended, broken === "answer" ? 4 : 6);
   }
+});
+
+Deno.test("measureEach() spends what there is on the same questions for all, in a drawn order", async () => {
+  const all = questions(60);
+  const options = { split: "test", scorer: byNumber } as const;
+  const measured = (budget: number, refused: readonly string[] = [], seed = 1) => {
+    const asked: string[] = [];
+    const answer = (name: string): Answer => (_, { id }) => {
+      if (refused.includes(name) || asked.length === budget) return Promise.resolve(null);
+      asked.push(`${name} ${id}`);
+      return Promise.resolve({ text: name === "old" ? "0" : "1", completion: id });
+    };
+    const prompts = ["old", "new"].map((name) => ({
+      prompt: PROMPT,
+      answer: answer(name),
+      random: random(1),
+    }));
+    return measureEach(prompts, all, { ...options, random: random(seed) }).then((both) => ({ both, asked }));
+  };
+  for (const [budget, n] of [[120, 60], [41, 20], [40, 20], [2, 1], [0, 0]] as const) {
+    const { both: [old, fresh], asked } = await measured(budget);
+    equal(asked.length, budget);
+    const of = ({ results }: Measurement) => results.map(({ example }) => example.id);
+    deepEqual(of(old!), of(fresh!));
+    deepEqual([old!.n, fresh!.n, fresh!.value], [n, n, n > 0 ? 1 : 0]);
+    deepEqual(
+      of(old!),
+      all.map(({ id }) => id).filter((id) => of(old!).includes(id)),
+      "in the order of the questions",
+    );
+  }
+  const first = async (seed: number) => (await measured(40, [], seed)).asked.filter((_, i) => i % 2 === 0);
+  deepEqual(await first(1), await first(1));
+  ok(
+    `${await first(1)}` !== `${await first(2)}` &&
+      `${await first(1)}` !== `${all.slice(0, 20).map(({ id }) => `old ${id}`)}`,
+  );
+  const { both } = await measured(120, ["new"]);
+  deepEqual(both.map(({ n }) => n), [60, 0], "what one alone was asked is not thrown away");
 });
 
 Deno.test("questionsOf() gives a split whole or drawn, in its order, the same for the same seed", () => {

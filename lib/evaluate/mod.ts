@@ -21,5 +21,5 @@
  *
  * @module
  */
-export { type Answer, compare, measure, type Measurement, questionsOf } from "./measure.ts";
+export { type Answer, compare, measure, measureEach, type Measurement, questionsOf } from "./measure.ts";
 export { byJudge, byMetric, grade, type Scorer } from "./scorer.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Dataset, Example } from "../dataset/mod.ts";
-import { compare, measure, type Measurement, questionsOf } from "../evaluate/mod.ts";
+import { compare, measureEach, type Measurement, questionsOf } from "../evaluate/mod.ts";
 import { type Caps, type LanguageModel, ProviderError } from "../llm/mod.ts";
 import {
   answerSpace,
@@ -294,7 +294,10 @@ async function keep(
 const resultsOf = ({ index: version, results }: Candidate, from = 0) =>
   Array.from(results.values()).slice(from).map((result) => ({ ...result, version }));
 
-/** Call 5, once, for the claim: seed and best prompt on the test split, compared question by question. Gives what it kept. */
+/**
+ * Call 5, once, for the claim: seed and best prompt on the test split, asked and compared question by question. Gives what it
+ * kept.
+ */
 async function claim(
   { seed, best }: Outcome,
   { setup: { id, datasetId, metric, ...sampling }, db, kept, ask, test, random }: {
@@ -306,29 +309,29 @@ async function claim(
     random: Random;
   },
 ) {
-  const scorer = scoring(ask, metric);
-  const measured = async ({ index: version, prompt }: Candidate) => {
-    const measurement = await measure(prompt, test, {
-      split: "test",
-      answer: answering(ask, sampling, version),
-      scorer,
-      random: random.fork(version),
-    });
-    await keepMeasurement(db, { id, datasetId, version, measurement }, kept);
-    return { version, ...measurement };
-  };
-  const before = await measured(seed);
-  const after = best === seed ? before : await measured(best);
+  const versions = best === seed ? [seed] : [seed, best];
+  const measurements = await measureEach(
+    versions.map(({ index, prompt }) => ({
+      prompt,
+      answer: answering(ask, sampling, index),
+      random: random.fork(index),
+    })),
+    test,
+    { split: "test", scorer: scoring(ask, metric), random },
+  );
+  for (const [i, measurement] of measurements.entries()) {
+    await keepMeasurement(db, { id, datasetId, version: versions[i]!.index, measurement }, kept);
+  }
+  const [before, after = before] = measurements as [Measurement, Measurement?];
   const comparison = compare(before, after, random);
   if (comparison.n > 0) {
     await saveComparison(db, { experimentId: id, before: seed.index, after: best.index, comparison });
   }
-  const measurements = best === seed ? [before] : [before, after];
   return {
     compared: comparison.n > 0,
-    measured: measurements.filter(({ n }) => n > 0).map(({ version }) => version),
-    results: measurements.flatMap(({ version, results }) =>
-      results.map((result) => ({ ...result, version }))
+    measured: versions.filter((_, i) => measurements[i]!.n > 0).map(({ index }) => index),
+    results: measurements.flatMap(({ results }, i) =>
+      results.map((result) => ({ ...result, version: versions[i]!.index }))
     ),
   };
 }

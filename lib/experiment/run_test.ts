@@ -321,6 +321,36 @@ Deno.test("runExperiment() ends at every cap without passing it, and keeps enoug
   }
 });
 
+Deno.test("runExperiment() spends what a cap leaves for the claim on the same questions under both prompts", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const dataset = await questionTypes({ train: 32, validation: 32, test: 150 });
+  for (
+    const [cap, at, least] of [["tokens", 60_000, 15], ["cost", 9_000_000_000n, 15], [
+      "seconds",
+      60,
+      15,
+    ]] as const
+  ) {
+    let now = 0;
+    const { record } = await run(db, {
+      ...pair(`claim ${cap}`, async () => {
+        await delay(1);
+        now += 100;
+      }),
+      dataset,
+      caps: { calls: 800, [cap]: at },
+      search: { target: 1, maxIterations: 100, patience: 100 },
+      around: { elapsed: () => now },
+    });
+    const [before, after] = record.metrics;
+    const asked = (version: number) =>
+      record.answers.filter((row) => row.version === version).map(({ example }) => example);
+    ok(before!.n === after!.n && after!.n >= least && after!.n < 120, `${cap}: ${before!.n}, ${after!.n}`);
+    equal(record.experiment.test_n, after!.n, cap);
+    deepEqual(asked(before!.version), asked(after!.version), cap);
+  }
+});
+
 Deno.test("runExperiment() leaves nothing of the search under way when the claim begins", async () => {
   await using db = await testDatabase({ folder: MIGRATIONS });
   let [now, places] = [0, 0];
