@@ -28,10 +28,11 @@ import {
   type Database,
   type Decided,
   forgetOthers,
-  keepsBias,
   type Kept,
   measureEdits,
+  readCalibrated,
   readKept,
+  saveCalibrated,
   saveComparison,
   saveIncumbent,
   saveMeasurement,
@@ -162,15 +163,7 @@ export async function runExperiment(
     const ask = asking(ledger, () => tell({ asked: now.asked + 1 }));
     const searching = closable(ask);
     ledger.limit(forSearch);
-    const { kind } = answerSpace(dataset.train);
-    const biased = kind === "labels" && await takesBias(primary, dataset.train[0]?.references[0] ?? "");
-    if (kind === "labels" && !biased && await keepsBias(db, id)) { // another search would begin, and be paid for
-      throw new ProviderError(
-        `Cannot go on as ${primary.name} must tell first tokens, as it did when this experiment began: see that its server ` +
-          "answers /tokenize, and resume",
-        { retryable: false, fatal: true },
-      );
-    }
+    const biased = await calibrates(setup, { db, ask: searching.ask });
     const search = optimize({
       ...setup.search,
       seedPrompt,
@@ -218,6 +211,34 @@ export async function runExperiment(
     return outcome.stopReason;
   });
   return reason!;
+}
+
+/**
+ * Whether prompts are calibrated: where answers are labels and the primary model takes a bias. It is said once for an
+ * experiment, as another search would begin, and be paid for, if its server said otherwise when it goes on. A server that does
+ * not answer yet is waited for as all calls are, with one that the search may need anyhow.
+ */
+async function calibrates(
+  setup: Setup,
+  { db, ask }: { db: Database; ask: Ask },
+): Promise<boolean> {
+  const { id, dataset: { train, validation }, seedPrompt, primary } = setup;
+  const before = await readCalibrated(db, id);
+  if (before === false || answerSpace(train).kind !== "labels") return false;
+  const able = () => takesBias(primary, train[0]?.references[0] ?? "");
+  const biased = await able().catch(async () => {
+    await answering(leniently(ask), setup, "search")(seedPrompt, validation[0]!);
+    return await able().catch(() => false); // it answers everything else
+  });
+  if (before && !biased) {
+    throw new ProviderError(
+      `Cannot go on as ${primary.name} must tell first tokens, as it did when this experiment began: see that its server ` +
+        "answers /tokenize, and resume",
+      { retryable: false, fatal: true },
+    );
+  }
+  await saveCalibrated(db, id, biased);
+  return biased;
 }
 
 /** The caps of the search: what the claim will need is left. `calls` is what it will take. */

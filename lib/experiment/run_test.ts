@@ -220,6 +220,44 @@ Deno.test("runExperiment() calibrates with a model that leans, and goes on with 
   equal(record.experiment.calls, calls);
 });
 
+Deno.test("runExperiment() says once whether it calibrates, whatever the model's server says later", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const labels = [...new Set((await questionTypes()).train.map(({ references: [label] }) => label!))].sort();
+  const able = (version: string, tells: () => boolean | "down") => {
+    const model = leaning(simulated(apprentice, { version }), labels);
+    return {
+      ...model,
+      async firstToken(text: string) {
+        const told = tells();
+        if (told === "down") throw new ProviderError("Cannot ask", { status: 503 });
+        return told ? await model.firstToken!(text) : null;
+      },
+    };
+  };
+  const biased = ({ trials }: ExperimentRecord) => trials.some(({ bias }) => bias !== null);
+  const plain = await run(db, { ...pair("mute"), primary: able("mute", () => false) });
+  equal(biased(plain.record), false);
+  const begin = await begun(db, { ...pair("able"), primary: able("able", () => false) });
+  await runExperiment(...begin);
+  const resumed = await resume(db, begin, { primary: able("able", () => true) });
+  deepEqual(essence(resumed.record), essence(plain.record));
+
+  // One that is still starting is waited for with a call, and then asked again.
+  const whole = await run(db, { ...pair("whole"), primary: able("whole", () => true) });
+  let started = false;
+  const primary = able("starting", () => started || "down");
+  const starting = {
+    ...primary,
+    complete(...args: Parameters<typeof primary.complete>) {
+      started = true;
+      return primary.complete(...args);
+    },
+  };
+  const { record } = await run(db, { ...pair("starting"), primary: starting });
+  ok(biased(whole.record));
+  deepEqual(essence(record), essence(whole.record));
+});
+
 Deno.test("runExperiment() counts what the models saw, and asks the test questions last, for two prompts", async () => {
   await using db = await testDatabase({ folder: MIGRATIONS });
   const { primary, optimizer } = pair("spied");

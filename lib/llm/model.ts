@@ -67,7 +67,7 @@ export interface LanguageModel {
   complete(request: ModelRequest, options?: { signal?: AbortSignal }): Promise<Completion>;
   /**
    * The id of the token that a reply beginning with `text` begins with, for `bias`; null where it cannot be told. It asks for
-   * no completion, so nothing is paid. A model that lacks it takes no bias.
+   * no completion, so nothing is paid. A model that lacks it takes no bias. Throws ProviderError where nobody answers.
    */
   firstToken?(text: string, options?: { signal?: AbortSignal }): Promise<string | null>;
 }

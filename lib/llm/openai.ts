@@ -164,7 +164,10 @@ const TOKENIZE = [
   (model: string, prompt: string) => ({ model, prompt, add_special_tokens: false }),
 ];
 
-/** Asks once for each text, in the form that the server answered before; once it has answered none, never again. */
+/**
+ * Asks once for each text, in the form that the server answered before; once it has answered none, never again. Of a server
+ * that is down or busy nothing is known: its ProviderError is thrown.
+ */
 function tokenizer(
   model: string,
   post: (body: unknown) => Promise<Exchanged>,
@@ -174,7 +177,9 @@ function tokenizer(
   async function ask(text: string): Promise<string | null> {
     for (const form of forms) {
       const { status, text: body } = await post(form(model, text));
-      if (status === 429 || status >= 500) throw new ProviderError("busy", { status });
+      if (status === 429 || status >= 500) {
+        throw new ProviderError(`Cannot ask the server for tokens as it answered ${status}`, { status });
+      }
       const id = status === 200 ? parsed(body)?.tokens?.[0] : undefined;
       if (!Number.isSafeInteger(id) || id < 0) continue;
       forms = [form];
@@ -184,14 +189,12 @@ function tokenizer(
     return null;
   }
   const patiently = (text: string) =>
-    retry(() => ask(text), { maxRetries: 2, baseDelayMs: 250, random: () => 1 }).catch(() => {
-      known.delete(text); // of a server that is down nothing is known
-      return null;
-    });
+    retry(() => ask(text), { maxRetries: 2, baseDelayMs: 250, random: () => 1 });
   return (text, { signal } = {}) => {
     if (text === "") return Promise.resolve(null);
     const token = known.get(text) ?? patiently(text);
     known.set(text, token);
+    token.catch(() => known.delete(text));
     return unlessAborted(token, signal);
   };
 }

@@ -44,6 +44,23 @@ export async function beginExperiment(
   point("experiment: begun");
 }
 
+/** Whether the search of an experiment calibrates prompts, as was said when it began; null before that. */
+export async function readCalibrated(db: Queryable, id: string): Promise<boolean | null> {
+  const { rows } = await db.query<{ calibrated: boolean | null }>(
+    "select calibrated from experiments where id = $1",
+    [id],
+  );
+  return rows[0]?.calibrated ?? null;
+}
+
+/** Says it, once: what was said before stays. */
+export async function saveCalibrated(db: Queryable, id: string, calibrated: boolean): Promise<void> {
+  await db.query("update experiments set calibrated = $2 where id = $1 and calibrated is null", [
+    id,
+    calibrated,
+  ]);
+}
+
 /** Seconds between two heartbeats of an experiment. */
 export const BEAT = 2;
 

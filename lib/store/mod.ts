@@ -30,7 +30,9 @@ export {
   findExperiment,
   heartbeat,
   type Plan,
+  readCalibrated,
   resumeExperiment,
+  saveCalibrated,
   type Status,
 } from "./experiments.ts";
 export { type Guest, openGuest } from "./guest.ts";
@@ -107,7 +109,6 @@ export {
   type Decided,
   findPrompt,
   forgetOthers,
-  keepsBias,
   type Kept,
   promptId,
   promptOf,

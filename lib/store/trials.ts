@@ -84,15 +84,6 @@ export async function forgetOthers(
   point("others: forgotten");
 }
 
-/** Whether a prompt of an experiment has a bias. */
-export async function keepsBias(db: Queryable, experimentId: string): Promise<boolean> {
-  const { rows } = await db.query<{ keeps: boolean }>(
-    "select exists (select from prompts where experiment_id = $1 and bias is not null) as keeps",
-    [experimentId],
-  );
-  return rows[0]!.keeps;
-}
-
 /**
  * What an earlier run of an experiment has kept, so that its replay, which comes to the same, need not write it again. Told
  * of everything that is written meanwhile.
