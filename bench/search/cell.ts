@@ -55,11 +55,23 @@ export interface Cell {
 
 const folder = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+/** Files, and folders with all their sources: the server that all ask with its model, and what each asks it with. */
+const SOURCES = {
+  server: ["server.ts", "task.ts", "../../lib/llm/local.ts", "../../lib/llm/local_server.py"],
+  ours: [
+    "ours.ts",
+    "../../lib/random.ts",
+    ...["dataset", "experiment", "llm", "metrics", "optimize", "statistics"].map((room) =>
+      `../../lib/${room}`
+    ),
+  ],
+  peers: ["peers.py", "../../requirements/search.txt"],
+};
+
 /** What a system is, as a hash: cells of another version are run anew. */
 export async function versionOf(system: System): Promise<string> {
-  const files = ours(system)
-    ? [...await sources(folder("../../lib/optimize")), folder("../../lib/experiment/roles.ts")]
-    : [folder("peers.py"), folder("../../requirements/search.txt")];
+  const paths = [...SOURCES.server, ...ours(system) ? SOURCES.ours : SOURCES.peers];
+  const files = (await Promise.all(paths.map((path) => sources(folder(path))))).flat();
   const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
   return createHash("sha256").update(JSON.stringify(texts)).digest("hex");
 }
@@ -67,10 +79,13 @@ export async function versionOf(system: System): Promise<string> {
 const ours = (system: System): boolean => system === "quintet" || system === "random";
 
 async function sources(path: string): Promise<string[]> {
+  if ((await Deno.stat(path)).isFile) return [path];
   const found: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(path)) {
     if (isDirectory) found.push(...await sources(`${path}/${name}`));
-    else if (name.endsWith(".ts") && !name.endsWith("_test.ts")) found.push(`${path}/${name}`);
+    else if (name.endsWith(".ts") && !/(?:_test|testing|_child)\.ts$/.test(name)) {
+      found.push(`${path}/${name}`);
+    }
   }
   return found.sort();
 }
