@@ -68,6 +68,9 @@ export const fingerprint = ({ systemPrompt, outputPrompt, demos, bias }: Prompt)
     ...bias ? [Object.entries(bias).toSorted()] : [],
   ]);
 
+/** A prompt as it is before a bias is fitted to it: where the search fits them, it is the same as any that differs in that alone. */
+export const unfitted = (prompt: Prompt): Prompt => prompt.bias ? { ...prompt, bias: {} } : prompt;
+
 /** What the primary model said to one question under one prompt, and what it was worth. */
 export interface Result {
   readonly example: Example;

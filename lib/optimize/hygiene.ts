@@ -9,7 +9,7 @@
  */
 import type { Example } from "../dataset/example.ts";
 import { isStorable, json } from "../text.ts";
-import { type Candidate, fingerprint, type Prompt } from "./candidate.ts";
+import { type Candidate, fingerprint, type Prompt, unfitted } from "./candidate.ts";
 
 /** How long a prompt may become. */
 export interface Limits {
@@ -29,6 +29,8 @@ export interface Surroundings {
   readonly known: readonly Candidate[];
   readonly seedPrompt: Prompt;
   readonly validation: readonly Example[];
+  /** Whether the search fits biases, so that prompts which differ in theirs alone are one. @default {false} */
+  readonly calibrates?: boolean;
 }
 
 /** A run of this many words in common with a validation question counts as copied. */
@@ -37,10 +39,11 @@ const COPIED_WORDS = 8;
 /** Why `prompt` is not worth a call, or null when nothing speaks against it. */
 export function refusal(
   prompt: Prompt,
-  { limits, known, seedPrompt, validation }: Surroundings,
+  { limits, known, seedPrompt, validation, calibrates = false }: Surroundings,
 ): string | null {
-  const print = fingerprint(prompt);
-  const twin = known.find((candidate) => fingerprint(candidate.prompt) === print);
+  const printOf = (prompt: Prompt) => fingerprint(calibrates ? unfitted(prompt) : prompt);
+  const print = printOf(prompt);
+  const twin = known.find((candidate) => printOf(candidate.prompt) === print);
   if (twin) return `duplicate of trial ${twin.index}`;
 
   const instructions = `${prompt.systemPrompt}\n${prompt.outputPrompt}`;
@@ -52,13 +55,10 @@ export function refusal(
   if (prompt.demos.length > limits.demos) {
     return `over-long: ${prompt.demos.length} demos where ${limits.demos} are allowed`;
   }
-  const lost = placeholders(`${seedPrompt.systemPrompt}\n${seedPrompt.outputPrompt}`).filter((name) =>
-    !instructions.includes(name)
-  );
+  const given = `${seedPrompt.systemPrompt}\n${seedPrompt.outputPrompt}`;
+  const lost = placeholders(given).filter((name) => !instructions.includes(name));
   if (lost.length > 0) return `lost the placeholder ${lost.join(", ")}`;
-  const trouble = TROUBLE.find((pattern) =>
-    pattern.test(instructions) && !pattern.test(seedPrompt.systemPrompt)
-  );
+  const trouble = TROUBLE.find((pattern) => pattern.test(instructions) && !pattern.test(given));
   if (trouble) {
     return `error text in place of a prompt: ${json(instructions.match(trouble)![0].slice(0, 80))}`;
   }

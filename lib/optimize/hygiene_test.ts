@@ -51,6 +51,31 @@ Deno.test("refusal() names the reason", () => {
   for (const [change, reason] of rows) match(check(change) ?? "nothing", reason, JSON.stringify(change));
 });
 
+Deno.test("refusal() takes prompts that differ in their bias alone for one where the search fits it, and only there", () => {
+  const tried = candidate(1, {
+    ...{ operator: "calibrate", parents: [0], note: "" },
+    prompt: { ...seedPrompt, outputPrompt: "One word.", bias: { a: 1 } },
+  });
+  const against = (change: Partial<Prompt>, calibrates: boolean) =>
+    refusal({ ...seedPrompt, ...change }, {
+      ...{ limits, seedPrompt, validation, calibrates },
+      known: [...known, tried],
+    });
+  const outputPrompt = "One word.";
+  equal(against({ outputPrompt, bias: { a: 2 } }, true), "duplicate of trial 1");
+  equal(against({ outputPrompt, bias: { a: 2 } }, false), null);
+  equal(against({ outputPrompt, bias: { a: 1 } }, false), "duplicate of trial 1");
+  equal(against({ outputPrompt }, true), null); // said as likely as the model has it
+});
+
+Deno.test("refusal() bears in a prompt what the seed prompt has", () => {
+  for (const part of ["systemPrompt", "outputPrompt"] as const) {
+    const seedPrompt: Prompt = { systemPrompt: "", outputPrompt: "", demos: [], [part]: "Use <think> tags." };
+    const proposed = { ...seedPrompt, demos: [demo("Which river flows through Vienna?")] };
+    equal(refusal(proposed, { limits, known: [], seedPrompt, validation }), null, part);
+  }
+});
+
 Deno.test("placeholders() finds single and double braces once", () => {
   const rows: [string, string][] = [
     ["{a} {{b}} {a}", "{a} {{b}}"],

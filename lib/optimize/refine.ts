@@ -53,9 +53,11 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
     search.calls += answers * callsEach + asks;
     const nothing = { prompt: parent.prompt, parents: [parent.index], note: "made no proposal" };
     const sound = "refused" in proposal || readable(proposal.prompt) ? proposal : { refused: UNREADABLE };
-    const refused = "refused" in sound
-      ? sound.refused
-      : refusal(sound.prompt, { ...search.options, known: search.known });
+    const refused = "refused" in sound ? sound.refused : refusal(asRaced(search, sound.prompt), {
+      ...search.options,
+      known: search.known,
+      calibrates: calibrates(search),
+    });
     const made = candidate(search.known.length, { operator, ..."refused" in sound ? nothing : sound });
     search.known.push(made);
     return { candidate: made, refused, predicted: null, cost: answers + asks * askCost };
@@ -63,10 +65,7 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
 
   const sound = proposed.filter(({ refused }) => refused === null);
   const expected = surrogate && sound.length > 0
-    ? await surrogate(sound.map(({ candidate: { prompt } }) => {
-      const bias = biasToFit(search, prompt);
-      return bias ? { ...prompt, bias } : prompt;
-    }))
+    ? await surrogate(sound.map(({ candidate: { prompt } }) => asRaced(search, prompt)))
     : null;
   const ranked = sound.map((proposal, i) => ({ ...proposal, predicted: expected?.[i] ?? null }))
     .sort((a, b) => (b.predicted ?? 0) - (a.predicted ?? 0) || a.candidate.index - b.candidate.index);
@@ -87,6 +86,12 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
 /** The bias in place of which a prompt will get its own: its parent's, or the incumbent's. None where nobody has one yet. */
 const biasToFit = (search: Search, { bias = search.incumbent.prompt.bias }: Prompt): Bias | undefined =>
   calibrates(search) ? bias : undefined;
+
+/** A prompt as far as it is known before it is raced: with a bias, where one will be fitted. */
+function asRaced(search: Search, prompt: Prompt): Prompt {
+  const bias = biasToFit(search, prompt);
+  return bias ? { ...prompt, bias } : prompt;
+}
 
 /** A proposal with the bias that fits its prompt, told by what the model might say to some of train. */
 async function calibrated(search: Search, proposal: Proposed, random: Random): Promise<Proposed> {

@@ -237,6 +237,28 @@ Deno.test("recombine takes from two parents and names both", async () => {
   equal(recombine.applies(context({ parent: a, pool: [a] })), false);
 });
 
+Deno.test("recombine makes nothing that differs in its bias alone, where biases are fitted", async () => {
+  const others = train.slice(6, 10).map(({ question, references }) => ({ question, answer: references[0]! }));
+  const pool = [
+    raced(1, { demos, bias: { red: -1 } }, 0.5),
+    raced(3, { demos: others, bias: { red: 1 } }, 0.4),
+  ];
+  for (
+    const [calibrates, notes] of [
+      [true, ["demos mixed with those of trial 3"]],
+      [false, ["demos mixed with those of trial 3", "demos of trial 3", "instruction of trial 3"]],
+    ] as const
+  ) {
+    const made = new Set<string>();
+    for (let seed = 0; seed < 40; seed++) {
+      const given = context({ parent: pool[0]!, pool, calibrates, random: random(seed) });
+      const child = await recombine.propose(given);
+      if ("note" in child) made.add(child.note);
+    }
+    deepEqual([...made].sort(), notes);
+  }
+});
+
 Deno.test("edit hands the prompt to the policy, and proposes nothing when that leaves it alone", async () => {
   const edits = [{ action: "shout", predicted: 0.1 }];
   const shout = edit(({ prompt }) =>

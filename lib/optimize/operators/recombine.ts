@@ -5,7 +5,7 @@
  * @module
  */
 import { integer, pick, shuffle } from "../../random.ts";
-import { type Candidate, type Demo, fingerprint, meanScore, type Prompt } from "../candidate.ts";
+import { type Candidate, type Demo, fingerprint, meanScore, type Prompt, unfitted } from "../candidate.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
 
 /** How many of the best others are considered as second parent. */
@@ -17,7 +17,7 @@ export const recombine: Operator = {
   practises: 0,
   asks: 0,
   applies: ({ parent, pool }) => mates(parent, pool).length > 0,
-  propose({ parent, pool, limits, random }: Context): Promise<Proposal> {
+  propose({ parent, pool, limits, calibrates, random }: Context): Promise<Proposal> {
     const mate = pick(mates(parent, pool), random);
     const [a, b] = [parent.prompt, mate.prompt];
     const children: { prompt: Prompt; note: string }[] = [
@@ -33,8 +33,9 @@ export const recombine: Operator = {
         note: `demos mixed with those of trial ${mate.index}`,
       });
     }
-    const known = new Set(pool.map(({ prompt }) => fingerprint(prompt)));
-    const fresh = children.filter(({ prompt }) => !known.has(fingerprint(prompt)));
+    const printOf = ({ prompt }: { prompt: Prompt }) => fingerprint(calibrates ? unfitted(prompt) : prompt);
+    const known = new Set(pool.map(printOf));
+    const fresh = children.filter((child) => !known.has(printOf(child)));
     if (fresh.length === 0) {
       return Promise.resolve({ refused: `nothing new to make with trial ${mate.index}` });
     }
