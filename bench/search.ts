@@ -14,6 +14,8 @@ import { UsageError } from "../lib/command/mod.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
 import { openLocal } from "../lib/llm/mod.ts";
 import { metric } from "../lib/metrics/mod.ts";
+import { random } from "../lib/random.ts";
+import { type Comparison, paired } from "../lib/statistics/mod.ts";
 import {
   type Cell,
   NAMES,
@@ -207,6 +209,19 @@ const parted = <T extends { readonly system: System }>(all: readonly T[]): [T | 
   all.filter(({ system }) => system !== "quintet"),
 ];
 
+/** Quintet against another by what their searches ended with, each task and seed a pair; null where one has none to pair. */
+function searchBySearch(all: readonly ReturnType<typeof reachedAt>[], other: System): Comparison | null {
+  const pairs = all.flatMap((reached) => {
+    const [own, theirs] = ["quintet", other].map((name) => reached.find(({ system }) => system === name));
+    return own?.searches.flatMap((score, i) => {
+      const other = theirs?.searches[i];
+      return other === undefined ? [] : [[other, score] as const];
+    }) ?? [];
+  });
+  if (pairs.length === 0) return null;
+  return paired(pairs.map(([theirs]) => theirs), pairs.map(([, own]) => own), { random: random(other) });
+}
+
 /** What holds over all tasks. */
 function summary(contests: readonly Contest[], budgets: readonly number[]): Row[] {
   const budget = budgets.includes(1000) ? 1000 : Math.max(...budgets);
@@ -215,6 +230,7 @@ function summary(contests: readonly Contest[], budgets: readonly number[]): Row[
     const against = reached.flatMap((at) => PEERS.includes(at.system) && at.against ? [at.against] : []);
     return against.length > 0 && against.every(({ mean, significant }) => mean > 0 && significant);
   }).length;
+  const bySearch = PEERS.flatMap((peer) => searchBySearch(all, peer) ?? []).sort((a, b) => a.mean - b.mean);
   const means = SYSTEMS.flatMap((system) => {
     const scores = all.flatMap((reached) => reached.filter((at) => at.system === system));
     if (scores.length < all.length) return [];
@@ -239,6 +255,13 @@ function summary(contests: readonly Contest[], budgets: readonly number[]): Row[
       `of ${contests.length}, significantly against each of DSPy and GEPA`,
       ">= 3",
       wins >= 3,
+    ),
+    figure(
+      `search by search, ${budget} calls`,
+      100 * (bySearch[0]?.mean ?? 0),
+      `points of 100 above the nearest of DSPy and GEPA, ${bySearch[0]?.n ?? 0} pairs`,
+      "significant",
+      bySearch.length > 0 && bySearch.every(({ mean, significant }) => mean > 0 && significant),
     ),
     figure(
       "calls to the best peer's final score",

@@ -11,7 +11,15 @@ import { colour } from "../../lib/report/palette.ts";
 import { figure, table } from "../../lib/report/sections/parts.ts";
 import { count, percent, points } from "../../lib/report/text.ts";
 import { at, type Cell, NAMES, type System } from "./cell.ts";
-import { COLUMNS, type Contest, type Overheads, type Reached, scoreAt, type Standing } from "./table.ts";
+import {
+  COLUMNS,
+  type Contest,
+  type Overheads,
+  type Reached,
+  scoreAt,
+  spread,
+  type Standing,
+} from "./table.ts";
 
 const STROKES: Readonly<Record<System, string>> = {
   quintet: colour("accent"),
@@ -101,10 +109,14 @@ export function page({ contests, cells, budgets, overheads }: {
   readonly budgets: readonly number[];
   readonly overheads: Overheads;
 }): string {
-  const score = ({ score, interval, against }: Reached) =>
+  const apart = (searches: readonly number[]) => {
+    const sd = spread(searches);
+    return sd === null ? "" : `, seeds ${(100 * sd).toFixed(1)} apart`;
+  };
+  const score = ({ score, interval, searches, against }: Reached) =>
     interval === null
       ? html`<td>none</td>`
-      : html`<td>${percent(score!)} [${percent(interval[0])}, ${percent(interval[1])}]${
+      : html`<td>${percent(score!)} [${percent(interval[0])}, ${percent(interval[1])}]${apart(searches)}${
         against
           ? html`<br>Quintet ${points(against.mean)}${against.significant ? "" : ", not significant"}`
           : ""
@@ -142,8 +154,10 @@ export function page({ contests, cells, budgets, overheads }: {
     first: html`
       <section id="result">
         <h1>Searches at equal calls</h1>
-        <p>Points of 100 on the locked test split, with 95 % intervals over questions; the embedded model answers and
-        rewrites; calls and tokens as the one server counted them. Calls to 90 % of the best: until the mean over seeds is nine
+        <p>Points of 100 on the locked test split, with 95 % intervals over questions and the standard deviation of the seeds'
+        scores; what is significant is so for the prompts that these searches found, question by question, which does not
+        tell where other searches would end. The embedded model answers and rewrites; calls and tokens as the one server
+        counted them. Calls to 90 % of the best: until the mean over seeds is nine
         tenths of what the best system ends with. Own milliseconds a call: from the first call to the last against a
         model that takes no time. Prompts of Quintet may have a bias for each label, to which a reply is then held; the
         server does that for everybody, and the others cannot say it.</p>

@@ -16,7 +16,12 @@ export interface Reached {
   readonly score: number | null;
   /** Of 95 %, over questions. */
   readonly interval: Interval | null;
-  /** Quintet against it, question by question; null for Quintet, and where one of the two has no score. */
+  /** Of which it is the mean, seed by seed; none where it is null. */
+  readonly searches: readonly number[];
+  /**
+   * Quintet against it, question by question; null for Quintet, and where one of the two has no score. It tells of the prompts
+   * that these searches found, not of where other searches would end.
+   */
   readonly against: Comparison | null;
 }
 
@@ -79,6 +84,9 @@ export function contest(
       const draw = (what: string) => random(`${task} ${system} ${budget} ${what}`);
       return {
         ...{ budget, score: scoreAt(of(system), budget) },
+        searches: theirs
+          ? of(system).toSorted((a, b) => a.seed - b.seed).map((cell) => scoreAt([cell], budget)!)
+          : [],
         interval: theirs && bootstrap(theirs, { random: draw("") }),
         against: system !== "quintet" && theirs && own
           ? paired(theirs, own, { random: draw("paired") })
@@ -122,15 +130,26 @@ export const reachedAt = (
     )
   );
 
+/** Standard deviation of scores, of one of which nothing is known. */
+export function spread(scores: readonly number[]): number | null {
+  if (scores.length < 2) return null;
+  const middle = mean(scores, (score) => score);
+  return Math.sqrt(scores.reduce((sum, score) => sum + (score - middle) ** 2, 0) / (scores.length - 1));
+}
+
 /** The standings of all tasks as text: a line for a task and a system, below a head. */
 export function told(contests: readonly Contest[], overheads: Overheads): string {
   const points = (value: number) => (100 * value).toFixed(1);
   const lines = contests.flatMap(({ task, standings }) =>
     standings.map(({ system, seeds, reached, callsToMost, calls, tokens, seconds, failures }) => [
       ...[task, NAMES[system], String(seeds)],
-      ...reached.map(({ score, interval }) =>
-        score === null ? "none" : `${points(score)} [${points(interval![0])}, ${points(interval![1])}]`
-      ),
+      ...reached.map(({ score, interval, searches }) => {
+        if (score === null) return "none";
+        const apart = spread(searches);
+        return `${points(score)} [${points(interval![0])}, ${points(interval![1])}]${
+          apart === null ? "" : ` sd ${points(apart)}`
+        }`;
+      }),
       ...[Number.isFinite(callsToMost) ? String(callsToMost) : "never", calls.toFixed(0), tokens.toFixed(0)],
       ...[seconds.toFixed(0), overheads.get(system)?.toFixed(2) ?? "", failures.join("; ")],
     ])
