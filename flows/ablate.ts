@@ -3,8 +3,9 @@
  *
  * First some searches without either, from which both are learned; each also says how well the meta-model of the searches
  * before it orders its prompts. Then, for each seed, a search with neither, each, and both, as a loop would use them (a
- * meta-model that does not beat the mean is not used): they ask the same questions, so they are compared question by question. Answers are kept like any others: what was paid for is not asked again when an
- * ablation is repeated.
+ * meta-model that does not beat the mean is not used). They are compared search by search, as searches of one kind differ by
+ * more than their questions tell. Answers are kept like any others: what was paid for is not asked again when an ablation is
+ * repeated.
  *
  * @module
  */
@@ -21,6 +22,7 @@ import {
   trainPolicy,
 } from "../lib/learning/mod.ts";
 import { LIMITS } from "../lib/optimize/mod.ts";
+import { mean } from "../lib/optimize/candidate.ts";
 import { random } from "../lib/random.ts";
 import { percent } from "../lib/report/text.ts";
 import { type Comparison, paired } from "../lib/statistics/mod.ts";
@@ -64,7 +66,9 @@ const schema = z.strictObject({
   dataset: z.string().default(DATASET).describe("questions and answers, .jsonl or .csv").meta({
     metavar: "F",
   }),
-  seeds: z.int().min(1).default(3).describe("searches of each kind"),
+  seeds: z.int().min(1).default(6).describe(
+    "searches of each kind; five or fewer cannot tell anything from luck",
+  ),
   lessons: z.int().min(1).default(3).describe("searches to learn from first"),
   seed: z.int().min(0).default(1).describe("of the first search of each kind"),
   timesteps: z.int().min(1).default(5000).describe("that the policy is trained for"),
@@ -213,37 +217,45 @@ interface Contribution {
   readonly arm: Arm["name"];
   /** Mean score of the best prompts on the test questions. */
   readonly test: number;
+  /** Searches. */
   readonly n: number;
   readonly calls: number;
-  /** Null for the one that the others are compared with. */
+  /** Search by search; null for the one that the others are compared with. */
   readonly against_neither: Omit<Comparison, "pValue"> & { readonly p_value: number } | null;
 }
 
 function contribution(arm: Arm["name"], neither: readonly Run[], runs: readonly Run[]): Contribution {
-  const [before, after] = [scores(neither), scores(runs)];
-  const common = [...after.keys()].filter((question) => before.has(question));
-  const values = [...after.values()];
+  const pairs = runs.map((run, i) => means(neither[i]!, run));
   const { pValue: p_value, ...comparison } = paired(
-    common.map((question) => before.get(question)!),
-    common.map((question) => after.get(question)!),
+    pairs.map(([before]) => before),
+    pairs.map(([, after]) => after),
     { random: random(arm) },
   );
   return {
     arm,
-    test: values.reduce((sum, score) => sum + score, 0) / Math.max(1, values.length),
-    n: values.length,
-    calls: runs.reduce((sum, { record }) => sum + record.trials.at(-1)!.calls, 0) / runs.length,
+    test: mean(pairs.map(([, after]) => after)),
+    n: runs.length,
+    calls: mean(runs.map(({ record }) => record.trials.at(-1)!.calls)),
     against_neither: arm === "neither" ? null : { ...comparison, p_value },
   };
 }
 
-/** The scores of the best prompts on test, by seed and question. */
-const scores = (runs: readonly Run[]): Map<string, number> =>
+/** Mean scores of the best prompts of two searches, on the test questions that both answered. */
+function means(before: Run, after: Run): [before: number, after: number] {
+  const [old, now] = [scores(before), scores(after)];
+  const common = [...now.keys()].filter((question) => old.has(question));
+  return [
+    mean(common.map((question) => old.get(question)!)),
+    mean(common.map((question) => now.get(question)!)),
+  ];
+}
+
+/** The scores of a search's best prompt on test, by question. */
+const scores = ({ record: { experiment, answers } }: Run): Map<string, number> =>
   new Map(
-    runs.flatMap(({ seed, record: { experiment, answers } }) =>
-      answers.filter(({ version }) => version === experiment.after)
-        .map(({ example, score }) => [`${seed} ${example}`, score])
-    ),
+    answers.filter(({ version }) => version === experiment.after).map((
+      { example, score },
+    ) => [example, score]),
   );
 
 function text(
