@@ -679,7 +679,9 @@ Deno.test("runExperiment() throws when a write fails, tears nothing, and can be 
     deepEqual(essence((await resume(db, begin)).record), essence(whole.record), name);
   }
 
-  await db.query(`create trigger refuse before update on experiments for each row execute function refuse()`);
+  await db.query(
+    `create trigger refuse before update on experiments for each row when (new.status = 'failed') execute function refuse()`,
+  );
   const denied = new ProviderError("Cannot ask as the key is wrong", { status: 401 });
   const deny: Fate = () => {
     throw denied;
