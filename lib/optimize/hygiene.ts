@@ -15,7 +15,7 @@ import { type Candidate, fingerprint, type Prompt, unfitted } from "./candidate.
 export interface Limits {
   /** Worked examples at most. @default {24} */
   readonly demos: number;
-  /** Characters of system prompt, output prompt and demos together. @default {12000} */
+  /** Characters of system prompt, output prompt and demos together, beyond those of the seed prompt. @default {12000} */
   readonly characters: number;
 }
 
@@ -47,11 +47,8 @@ export function refusal(
   if (twin) return `duplicate of trial ${twin.index}`;
 
   const instructions = `${prompt.systemPrompt}\n${prompt.outputPrompt}`;
-  const length = instructions.length +
-    sum(prompt.demos.map((demo) => demo.question.length + demo.answer.length));
-  if (length > limits.characters) {
-    return `over-long: ${length} characters where ${limits.characters} are allowed`;
-  }
+  const length = lengthOf(prompt), most = limits.characters + lengthOf(seedPrompt);
+  if (length > most) return `over-long: ${length} characters where ${most} are allowed`;
   if (prompt.demos.length > limits.demos) {
     return `over-long: ${prompt.demos.length} demos where ${limits.demos} are allowed`;
   }
@@ -136,6 +133,11 @@ function indexOf(validation: readonly Example[]): Index {
   indexes.set(validation, index);
   return index;
 }
+
+/** Characters of all of a prompt's texts. */
+export const lengthOf = ({ systemPrompt, outputPrompt, demos }: Prompt): number =>
+  systemPrompt.length + outputPrompt.length +
+  sum(demos.map((demo) => demo.question.length + demo.answer.length));
 
 const folded = (text: string): string => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -32,7 +32,7 @@ Deno.test("refusal() has nothing against a sound prompt", () => {
 Deno.test("refusal() names the reason", () => {
   const rows: [Partial<Prompt>, RegExp][] = [
     [{}, /^duplicate of trial 0$/],
-    [{ systemPrompt: "{name} " + "very ".repeat(100) }, /^over-long: \d+ characters where 400 are allowed$/],
+    [{ systemPrompt: "{name} " + "very ".repeat(100) }, /^over-long: \d+ characters where 418 are allowed$/],
     [{ demos: [demo("a?"), demo("b?"), demo("c?")] }, /^over-long: 3 demos where 2 are allowed$/],
     [{ systemPrompt: "Answer." }, /^lost the placeholder \{name\}$/],
     [{ systemPrompt: "{name}\nTypeError: x is not a function" }, /^error text/],

@@ -84,6 +84,19 @@ Deno.test("optimize() gives the same trials in whatever order the answers arrive
   );
 });
 
+Deno.test("optimize() proposes as many demos as there is room for, however long questions are, or the seed prompt", async () => {
+  const long = (examples: readonly Example[]) =>
+    examples.map((example) => ({ ...example, question: `${example.question} ${"very ".repeat(500)}` }));
+  const { trials } = await run({ train: long(base.train), validation: long(base.validation), target: 1 });
+  const refused = trials.filter(({ reason }) => reason.startsWith("over-long"));
+  ok(refused.length <= trials.length / 10, `${refused.length} of ${trials.length}`);
+  ok(trials.some(({ accepted, candidate }) => accepted && candidate.prompt.demos.length >= 3));
+
+  const seedPrompt = { ...base.seedPrompt, systemPrompt: "Be exact. ".repeat(1_300) };
+  const wordy = await run({ seedPrompt, target: 1 });
+  ok(wordy.trials.some(({ accepted, candidate }) => accepted && candidate.prompt.demos.length >= 8));
+});
+
 Deno.test("optimize() gives other trials for another seed", async () => {
   const [a, b] = [await run(), await run({ random: random(2) })];
   ok(JSON.stringify(essence(a).trials) !== JSON.stringify(essence(b).trials));

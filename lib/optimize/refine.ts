@@ -8,7 +8,7 @@ import { pick, type Random, shuffle } from "../random.ts";
 import { choose } from "./bandit.ts";
 import { calibration, probesFor } from "./calibration.ts";
 import { type Bias, type Candidate, type Prompt, type Result, toDemo, unshown } from "./candidate.ts";
-import { readable, refusal, UNREADABLE } from "./hygiene.ts";
+import { lengthOf, type Limits, readable, refusal, UNREADABLE } from "./hygiene.ts";
 import { inShares } from "./operators/demonstrate.ts";
 import type { Operator, Proposal, Situation } from "./operators/operator.ts";
 import { affordable, breadthOf, calibrates, candidate, entryPrice, type Search } from "./search.ts";
@@ -122,7 +122,7 @@ interface Place {
 /** An operator and a parent for each place, within what can be paid for beside the race's first block. */
 function assigned(search: Search, places: readonly Random[]): Place[] {
   const {
-    options: { operators, train, limits, advice, course, callsEach, askCost },
+    options: { operators, train, advice, course, callsEach, askCost },
     arms,
     pool,
     rejected,
@@ -135,7 +135,7 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
   return places.flatMap((random, i): Place[] => {
     const parent = random() < FROM_INCUMBENT ? search.incumbent : winner(pool, random);
     const situation = {
-      ...{ parent, pool, train, space, limits, rejected, advice, random },
+      ...{ parent, pool, train, space, limits: limitsFor(search, parent), rejected, advice, random },
       calibrates: calibrates(search),
     };
     const able = operators.filter((operator) =>
@@ -152,6 +152,16 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
     purse -= priceOf(operator);
     return [{ operator, parent, situation }];
   });
+}
+
+/** The limits, with no more demos than mostly fit beside the instructions of a prompt: questions may be long. */
+function limitsFor({ options: { limits, seedPrompt, train } }: Search, { prompt }: Candidate): Limits {
+  const long = train.map(toDemo).map(({ question, answer }) => question.length + answer.length).sort((a, b) =>
+    a - b
+  );
+  const usual = long[Math.floor(0.75 * long.length)] ?? 0;
+  const room = limits.characters + lengthOf(seedPrompt) - lengthOf({ ...prompt, demos: [] });
+  return { ...limits, demos: Math.min(limits.demos, Math.max(1, Math.floor(room / Math.max(1, usual)))) };
 }
 
 /** What one operator made, and what it asked for on the way. */
