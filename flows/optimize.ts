@@ -9,7 +9,7 @@ import { estimate, EXIT, pace, UsageError } from "../lib/command/mod.ts";
 import { point } from "../lib/cut.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
 import { callsToSearch, type ExperimentStep, type Progress, runExperiment } from "../lib/experiment/mod.ts";
-import type { StopReason } from "../lib/optimize/mod.ts";
+import { DECIDING, type StopReason } from "../lib/optimize/mod.ts";
 import { resultOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
 import { resultText } from "../lib/report/terminal.ts";
 import { dollars, percent } from "../lib/report/text.ts";
@@ -175,6 +175,7 @@ export interface Plan {
 /** A new experiment; what is wrong with it is told before anything is started. */
 export async function planned(options: Options, setting: Setting): Promise<Plan> {
   const dataset = await questionsIn(options, setting);
+  requireDecidable(dataset);
   const made = settled(options, dataset);
   const callsEach = made.metric === "judge" ? 2 : 1;
   const config = {
@@ -188,6 +189,18 @@ export async function planned(options: Options, setting: Setting): Promise<Plan>
     options.report === undefined ? "set QUINTET_HOME to a folder that is" : "name another file with --report",
   );
   return { config, dataset };
+}
+
+/** A search by too few questions would be paid for, and keep the prompt that it began with whatever it finds. */
+function requireDecidable({ validation: { length } }: Dataset): void {
+  if (length >= DECIDING) return;
+  throw new UsageError(
+    `Cannot search with ${length} validation ${
+      length === 1 ? "question" : "questions"
+    }, as a prompt that is right on all ` +
+      `of them cannot be told from luck: give more rows (a quarter of them is for validation), or at least ${DECIDING} whose ` +
+      `split is validation`,
+  );
 }
 
 /** The experiment that is to go on, with what may be changed changed. */

@@ -20,6 +20,7 @@ import {
   type ModelServer,
   modelServer,
   parity,
+  parityQuestions,
   type Place,
   place,
   printed,
@@ -249,6 +250,8 @@ Deno.test("optimize ends with the exit code of what happened, and says what to d
   );
   const broken = `${at.folder}/broken.jsonl`;
   await Deno.writeTextFile(broken, '{"question": "Is 1 odd?", "answer": "yes"}\n{"question": "Is 2 odd?"}\n');
+  const few = `${at.folder}/few.jsonl`;
+  await Deno.writeTextFile(few, parityQuestions({ train: 10, validation: 3, test: 10 }));
   const questions = ["--dataset", at.questions];
   const asking = [...questions, ...server.models];
   const password = "sesame-4711";
@@ -278,6 +281,12 @@ Deno.test("optimize ends with the exit code of what happened, and says what to d
       args: ["--dataset", broken],
       code: EXIT.usage,
       stderr: /^Cannot read \S*broken\.jsonl as line 2 must have "answer": got .*Is 2 odd.*\n$/,
+    },
+    {
+      what: "too few questions to decide by",
+      args: ["--dataset", few],
+      code: EXIT.usage,
+      stderr: /^Cannot search with 3 validation questions, as .* or at least 4 whose split is validation\n$/,
     },
     {
       what: "dollars for a model of unknown price",

@@ -41,7 +41,7 @@ export { LIMITS, type Limits, placeholders, refusal } from "./hygiene.ts";
 export { optimize } from "./loop.ts";
 export type { Policy } from "./operators/edit.ts";
 export type { Context, Operator, Proposal, Situation } from "./operators/operator.ts";
-export { COURSE, type Course } from "./race.ts";
+export { COURSE, type Course, DECIDING } from "./race.ts";
 export {
   type Answer,
   type Options,

@@ -142,6 +142,10 @@ function spread(lead: readonly number[]): number {
   return (sum + 2 * largest) / (lead.length + 2);
 }
 
+/** The fewest questions that can decide a race: who wins each of them is believed to be better. */
+export const DECIDING = Array.from({ length: 20 }, (_, i) => i + 1)
+  .find((n) => n > DOUBT * spread(Array.from({ length: n }, () => 1)))!;
+
 /** Mean paired difference a - b. */
 function difference(a: Candidate, b: Candidate, questions: readonly Example[]): number {
   const [x, y] = paired(a, b, questions);

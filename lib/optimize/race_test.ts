@@ -2,7 +2,7 @@ import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:
 import type { Example } from "../dataset/example.ts";
 import { random } from "../random.ts";
 import type { Candidate } from "./candidate.ts";
-import { heats, missing, race } from "./race.ts";
+import { DECIDING, heats, missing, race } from "./race.ts";
 import { candidate } from "./search.ts";
 
 const questions = (n: number): Example[] =>
@@ -105,6 +105,13 @@ Deno.test("race() does not take luck on few questions for a better prompt", asyn
     const wins = runner(1, (i) => i < ahead), loses = runner(0, (i) => i >= ahead && i < ahead + behind);
     const { of } = await run([loses, wins], n);
     equal(of(1).won, won, `${ahead} to ${behind} of ${n}: ${of(1).reason}`);
+  }
+});
+
+Deno.test("race() cannot be won on fewer questions than DECIDING, and on so many by winning them all", async () => {
+  for (const [n, won] of [[DECIDING - 1, false], [DECIDING, true]] as const) {
+    const { of } = await run([runner(0, () => false), runner(1, () => true)], n);
+    equal(of(1).won, won, of(1).reason);
   }
 });
 
