@@ -39,7 +39,8 @@ export function verdict(record: ExperimentRecord): Verdict {
       tone: "even",
       title: "No better prompt was found",
       text:
-        `None of the prompts that were tried beat the one to begin with, so it was kept. ${metric}: ${old} on ${
+        `None of the prompts that were tried was ahead of the one to begin with by more than luck might be, so it was ` +
+        `kept. ${refusedUnseen(record)}${metric}: ${old} on ${
           plural(test_n ?? 0, "question")
         } that the search never saw.`,
     };
@@ -58,6 +59,14 @@ export function verdict(record: ExperimentRecord): Verdict {
       text: `${change} Chance alone would hardly do that.`,
     }
     : { tone: "bad", title: "The new prompt is worse", text: `${change} Keep the prompt to begin with.` };
+}
+
+/** That proposals were too long to be tried, where some were. */
+function refusedUnseen({ trials }: ExperimentRecord): string {
+  const long = trials.filter(({ reason }) => reason?.startsWith("over-long")).length;
+  return long === 0
+    ? ""
+    : `${count(long)} of ${plural(trials.length - 1, "proposal")} were too long to be tried. `;
 }
 
 /** Why no prompt was tried against the one to begin with, and what to give. */

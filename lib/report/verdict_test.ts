@@ -30,7 +30,15 @@ Deno.test("verdict() says a claim as it is", () => {
   check(
     { before: 0, after: 0, improvement: 0 },
     "No better prompt was found",
-    /kept.*16\.7 % on 6 questions/,
+    /^None .* ahead .* by more than luck might be, so it was kept\. Exact match: 16\.7 % on 6 questions/,
+  );
+  const [seed, ...others] = RECORD.trials;
+  const reason = "over-long: 13000 characters where 12028 are allowed";
+  check(
+    { before: 0, after: 0, improvement: 0 },
+    "No better prompt was found",
+    new RegExp(`kept\\. ${others.length} of ${others.length} proposals were too long to be tried\\. Exact`),
+    { ...RECORD, trials: [seed!, ...others.map((trial) => ({ ...trial, reason }))] },
   );
 });
 
