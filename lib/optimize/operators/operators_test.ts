@@ -228,12 +228,24 @@ Deno.test("constrain_output says the form that train answers have", async () => 
 });
 
 Deno.test("recombine takes from two parents and names both", async () => {
-  const [a, b] = [raced(0, { demos }, 0.5), raced(3, { outputPrompt: "One word." }, 0.4)];
+  const others = train.slice(4, 9).map(({ question, references }) => ({ question, answer: references[0]! }));
+  const a = raced(0, { outputPrompt: "A colour.", demos }, 0.5);
+  const b = raced(3, { systemPrompt: "Be brief.", outputPrompt: "One word.", demos: others }, 0.4);
+  /** What a prompt is made of: these two have nothing in common. */
+  const parts = ({ systemPrompt, outputPrompt, demos }: Prompt) =>
+    [systemPrompt, outputPrompt, ...demos].map((part) => JSON.stringify(part));
+  const [ofA, ofB] = [a, b].map(({ prompt }) => new Set(parts(prompt)));
+  let children = 0;
   for (let seed = 0; seed < 20; seed++) {
     const made = await recombine.propose(context({ parent: a, pool: [a, b], random: random(seed) }));
     if ("refused" in made) continue;
+    children++;
     deepEqual(made.parents, [0, 3]);
+    const taken = parts(made.prompt);
+    ok(taken.every((part) => ofA!.has(part) || ofB!.has(part)), made.note);
+    ok(taken.some((part) => ofA!.has(part)) && taken.some((part) => ofB!.has(part)), made.note);
   }
+  ok(children > 0, "nothing was made");
   equal(recombine.applies(context({ parent: a, pool: [a] })), false);
 });
 
