@@ -202,18 +202,10 @@ async function joined(db: Database, options: Options, setting: Setting): Promise
         `${wanted}: leave that out, or begin a new sweep without --join`,
     );
   }
-  const { caps: before, experiments } = await readSweep(db, sweep.id);
-  const wanted = capsOf(options);
-  const changed = (["calls", "tokens", "cost"] as const).some((cap) =>
-    wanted[cap] !== undefined && wanted[cap] !== before[cap]
-  );
-  if (changed) {
-    await setSweepCaps(
-      db,
-      sweep.id,
-      wanted,
-      shares(options, experiments.length, capsGiven(sweep.config)),
-    );
+  if (CAPS.some((name) => setting.given.has(name))) {
+    const { experiments } = await readSweep(db, sweep.id);
+    const each = shares(options, experiments.length, capsGiven(sweep.config));
+    await setSweepCaps(db, sweep.id, capsOf(options), each);
   }
   return sweep;
 }

@@ -130,6 +130,19 @@ Deno.test("sweep: a cap of the whole is met to the call, and a larger one lets i
   equal(Math.max(...at.times()), 1, "a request came twice");
 });
 
+Deno.test("sweep: the same caps once more reach what went on with less", async () => {
+  await using at = await workplace();
+  const { db, env } = at.own;
+  const [small] = at.files;
+  const args = ["--datasets", small!, "--seeds", "1", ...at.server.models, ...SEARCH, "--json"];
+  const first = await run("sweep", [...args, "--sweep-max-calls", "40"], { env });
+  equal(first.code, EXIT.budget, first.stderr);
+  await db.query("update sweeps set max_calls = 9999"); // as if it had been running when that was given
+  const again = await run("sweep", ["--join", "latest", "--sweep-max-calls", "9999", "--json"], { env });
+  equal(again.code, EXIT.done, again.stderr);
+  equal((printed(again) as SweepResult).experiments[0]!.stop_reason, "iterations");
+});
+
 Deno.test("sweep: the experiment of a worker that is killed goes on with another one", async () => {
   await using at = await workplace();
   const { db, env } = at.own;

@@ -141,7 +141,7 @@ const SILENCE = 3 * BEAT;
 export async function takeExperiment(db: Queryable, sweepId: string): Promise<TakenExperiment | undefined> {
   const { rows: [row] } = await db.query<TakenExperiment>(
     `update sweep_experiments
-        set taken_at = clock_timestamp()
+        set taken_at = clock_timestamp(), capped = false
       where sweep_id = $1
         and position = (
             select e.position
@@ -212,7 +212,8 @@ export async function failSweepExperiment(
 
 /**
  * Gives a sweep other caps, of those that are named, and its experiments what `each` of them changes in their configurations.
- * What had ended for want of either is run again, as a replay.
+ * What had ended for want of either is run again, as a replay. What is running goes on as it is: who takes it over has the new
+ * share, and if it ends for want of its old one, the same caps once more have it run again.
  */
 export async function setSweepCaps(
   db: Queryable,
@@ -221,19 +222,26 @@ export async function setSweepCaps(
   each: Readonly<Record<string, number>> = {},
 ): Promise<void> {
   await db.query(
-    `with sweep as (
+    `with changed as (
        update sweeps
           set max_calls = coalesce($2, max_calls), max_tokens = coalesce($3, max_tokens),
               max_usd = coalesce($4, max_usd)
         where id = $1
+          and (max_calls, max_tokens, max_usd) is distinct from
+              (coalesce($2, max_calls), coalesce($3, max_tokens), coalesce($4, max_usd))
+       returning id
      )
      update sweep_experiments e
-        set config = e.config || $5::jsonb, status = 'waiting', capped = false, taken_at = null, ended_at = null
-      where e.sweep_id = $1
-        and (e.status in ('waiting', 'capped')
-             or e.status = 'finished' and $5::jsonb <> '{}'
-                and exists (select from experiments x where x.id = e.experiment_id and x.stop_reason = 'budget'))
-        and (e.status <> 'waiting' or e.taken_at is null)`,
+        set config = e.config || $5::jsonb, status = 'waiting', ended_at = null,
+            taken_at = case when e.status = 'waiting' then e.taken_at end
+       from (select count(*) > 0 as changed from changed) s -- first, as who pays locks the sweep before its experiment
+      where e.sweep_id = $1 and e.status <> 'failed'
+        and (e.status = 'waiting'
+             or e.status = 'capped' and s.changed
+             or exists (
+                select
+                  from experiments x
+                 where x.id = e.experiment_id and x.stop_reason = 'budget' and not x.config @> $5::jsonb))`,
     [sweepId, calls, tokens, cost === undefined ? null : usd(cost), each],
   );
 }

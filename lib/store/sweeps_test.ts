@@ -1,7 +1,7 @@
 import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { saveDataset } from "./datasets.ts";
 import type { Database } from "./db.ts";
-import { beginExperiment, endExperiment } from "./experiments.ts";
+import { beginExperiment, endExperiment, resumeExperiment } from "./experiments.ts";
 import {
   createSweep,
   endSweepExperiment,
@@ -37,6 +37,9 @@ async function sweep(db: Database, n: number) {
   return { id, experiments };
 }
 
+/** What an experiment fails with. */
+const BUSY = { error: "busy", exitCode: 4 };
+
 /** As if nobody had been heard of for a while. */
 const silence = async (db: Database) => {
   await db.query("update sweep_experiments set taken_at = taken_at - interval '7 seconds'");
@@ -70,8 +73,7 @@ Deno.test("a sweep is over when each experiment has ended, or has failed twice",
   const { id, experiments: [ends, fails] } = await sweep(db, 2);
   await takeExperiment(db, id);
   await endSweepExperiment(db, ends!.experimentId);
-  const fail = (failures: number) =>
-    failSweepExperiment(db, fails!.experimentId, { failures, error: "busy", exitCode: 4 });
+  const fail = (failures: number) => failSweepExperiment(db, fails!.experimentId, { failures, ...BUSY });
   equal((await takeExperiment(db, id))?.seed, 1);
   equal(await fail(1), true);
   equal(await isSweepOver(db, id), false);
@@ -85,29 +87,70 @@ Deno.test("a sweep is over when each experiment has ended, or has failed twice",
   ]);
 });
 
+/** How the experiments of a sweep stand, and their own caps. */
+const standing = async (db: Database) => {
+  const { rows } = await db.query<{ status: string; most: number }>(
+    "select status, (config ->> 'max_calls')::int as most from sweep_experiments order by position",
+  );
+  return rows.map(({ status, most }) => [status, most]);
+};
+
 Deno.test("setSweepCaps() sets waiting again what had ended for want of budget, and nothing else", async () => {
   await using db = await testDatabase({ folder: FOLDER });
-  const { id, experiments } = await sweep(db, 4);
+  const { id, experiments } = await sweep(db, 5);
   for (const [i, { experimentId, ...plan }] of experiments.entries()) {
     await takeExperiment(db, id);
-    if (i === 3) break; // it is running
+    if (i === 4) break; // it is running
     await beginExperiment(db, { ...plan, id: experimentId, kind: "optimize" });
     const stopReason = i === 2 ? "target" : "budget";
     await endExperiment(db, experimentId, { status: "finished", stopReason, seconds: 1, cached: 0 });
     if (i === 0) await db.query("update sweep_experiments set capped = true where position = 0");
-    await endSweepExperiment(db, experimentId);
+    if (i !== 3) await endSweepExperiment(db, experimentId);
+    else for (const failures of [1, 2]) await failSweepExperiment(db, experimentId, { failures, ...BUSY });
   }
-  const standing = async () => {
-    const { rows } = await db.query<{ status: string; most: number }>(
-      "select status, (config ->> 'max_calls')::int as most from sweep_experiments order by position",
-    );
-    return rows.map(({ status, most }) => [status, most]);
-  };
+  const check = async (...expected: Awaited<ReturnType<typeof standing>>) =>
+    deepEqual(await standing(db), expected);
+  const [target, failed] = [["finished", 10], ["failed", 10]];
+  await setSweepCaps(db, id, { calls: 100 }); // as it has
+  await check(["capped", 10], ["finished", 10], target, failed, ["waiting", 10]);
   await setSweepCaps(db, id, { calls: 200 });
-  deepEqual(await standing(), [["waiting", 10], ["finished", 10], ["finished", 10], ["waiting", 10]]);
+  await check(["waiting", 10], ["finished", 10], target, failed, ["waiting", 10]);
   await setSweepCaps(db, id, { tokens: 5 }, { max_calls: 20 });
-  deepEqual(await standing(), [["waiting", 20], ["waiting", 20], ["finished", 10], ["waiting", 10]]);
+  await check(["waiting", 20], ["waiting", 20], target, failed, ["waiting", 20]);
+  equal((await takeExperiment(db, id))?.seed, 0);
+  equal((await takeExperiment(db, id))?.seed, 1);
+  equal(await takeExperiment(db, id), undefined); // what is running is left to its worker
   deepEqual((await readSweep(db, id)).caps, { calls: 200, tokens: 5, cost: undefined });
+});
+
+Deno.test("setSweepCaps() reaches what was taken: at once when its worker is dead, when it has ended else", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  const { id, experiments: [killed, lives] } = await sweep(db, 2);
+  for (const { experimentId, ...plan } of [killed!, lives!]) {
+    await takeExperiment(db, id);
+    await beginExperiment(db, { ...plan, id: experimentId, kind: "optimize" });
+    await db.query("update sweep_experiments set capped = true where experiment_id = $1", [experimentId]);
+  }
+  const end = async (experimentId: string, stopReason: "budget" | "target") => {
+    await endExperiment(db, experimentId, { status: "finished", stopReason, seconds: 1, cached: 0 });
+    await endSweepExperiment(db, experimentId);
+  };
+  const larger = () => setSweepCaps(db, id, { calls: 200 }, { max_calls: 20 });
+  await larger();
+  await end(lives!.experimentId, "budget");
+  deepEqual(await standing(db), [["waiting", 20], ["capped", 20]]);
+  await silence(db);
+  deepEqual((await takeExperiment(db, id))?.config, { max_calls: 20 });
+  await end(killed!.experimentId, "target");
+  for (let times = 0; times < 2; times++) {
+    await larger();
+    deepEqual(await standing(db), [["finished", 20], ["waiting", 20]]);
+  }
+  const { experimentId } = (await takeExperiment(db, id))!;
+  await resumeExperiment(db, experimentId, { max_calls: 20 });
+  await end(experimentId, "budget");
+  await larger();
+  deepEqual(await standing(db), [["finished", 20], ["finished", 20]]);
 });
 
 Deno.test("findSweep() finds by id, its beginning, or latest", async () => {
