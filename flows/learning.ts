@@ -8,6 +8,7 @@ import { UsageError } from "../lib/command/mod.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
 import type { Embed } from "../lib/features/mod.ts";
 import type { Blas, Lightgbm } from "../lib/native/mod.ts";
+import { once } from "../lib/once.ts";
 import { LIMITS, type Options as SearchOptions, type Prompt } from "../lib/optimize/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
 import { contextOf, type Database, findMetaModel, findPolicy, hasLearned } from "../lib/store/mod.ts";
@@ -32,12 +33,8 @@ export interface Learning extends AsyncDisposable {
 }
 
 /** Nothing is installed or started before it is needed: an experiment that learns nothing costs nothing. */
-export function openLearning({ home, stage }: Setting): Learning {
+export function openLearning({ home, stage }: Pick<Setting, "home" | "stage">): Learning {
   const opened = new AsyncDisposableStack();
-  const once = <T>(open: () => Promise<T>) => {
-    let value: Promise<T> | undefined;
-    return () => value ??= open();
-  };
   const python = once(() =>
     stage("Python packages", (say) => ensurePython({ root: ROOT, group: "learn", log: say }))
   );

@@ -1,8 +1,9 @@
 /**
  * What is learned as users and their scripts see it: real processes, a real database, LightGBM, the sentence model, OpenBLAS.
  */
-import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
+import { openLearning } from "./learning.ts";
 import { type ModelServer, modelServer, parity, type Place, place, printed, run, said } from "./testing.ts";
 
 /** Searches of `parity`, one for each seed. */
@@ -177,4 +178,15 @@ Deno.test("an ablation says what meta-model and policy contribute", async () => 
   equal(again.code, EXIT.done, again.stderr);
   match(again.stdout, /^1 searches of each kind, 300 calls each, locked test split:\n/);
   ok(server.asked.length - asked < asked, "what was paid for is not asked again");
+});
+
+Deno.test("openLearning() tries again to open what could not be opened", async () => {
+  const said: string[] = [];
+  const stage = (name: string) => {
+    said.push(name);
+    return Promise.reject(new Error("offline"));
+  };
+  await using learning = openLearning({ home: "", stage });
+  for (const open of [learning.blas, learning.lightgbm, learning.blas]) await rejects(open(), /offline/);
+  deepEqual(said, ["Python packages", "Python packages", "Python packages"]);
 });

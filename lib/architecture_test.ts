@@ -8,6 +8,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cut: [],
   random: [],
   nearest: [],
+  once: [],
   text: [],
   dataset: ["random", "nearest", "text"],
   metrics: [],
@@ -45,7 +46,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "types:native",
   ],
   report: ["random", "statistics", "text", "types:store"],
-  notebook: ["features", "llm", "native", "python", "report", "store"],
+  notebook: ["features", "llm", "native", "once", "python", "report", "store"],
   prefect: ["text"],
 };
 

@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { type Embed, layOutModel, openEmbedder } from "../features/mod.ts";
 import { type LanguageModel, openModel, parseModel } from "../llm/mod.ts";
 import { type Blas, findLibrary, Lightgbm, openBlas } from "../native/mod.ts";
+import { once } from "../once.ts";
 import { ensurePython } from "../python/mod.ts";
 import { type Database, migrate, openDatabase } from "../store/mod.ts";
 
@@ -60,16 +61,12 @@ export async function openWorkbench(
   await migrate(db, `${ROOT}/sql`, { notice });
 
   const tools = opened.use(new AsyncDisposableStack());
-  const once = <T>(open: () => Promise<T>) => {
-    let value: Promise<T> | undefined;
-    return () => value ??= open();
-  };
   const python = (group: string) => once(() => ensurePython({ root: ROOT, group, log: notice }));
   const local = python("local"), learn = python("learn");
   const embedder = once(async () =>
     tools.use(await openEmbedder(await layOutModel(await learn(), `${home}/models`)))
   );
-  const models = new Map<string, Promise<LanguageModel>>();
+  const models = new Map<string, () => Promise<LanguageModel>>();
   const open = async (name: string) => {
     const model = await openModel(parseModel(name), {
       python: local,
@@ -91,9 +88,9 @@ export async function openWorkbench(
     lightgbm: once(async () => tools.use(new Lightgbm(await findLibrary("lightgbm", await learn())))),
     blas: once(async () => tools.use(await openBlas(await learn()))),
     model(name) {
-      const model = models.get(name) ?? open(name);
+      const model = models.get(name) ?? once(() => open(name));
       models.set(name, model);
-      return model;
+      return model();
     },
     close,
     [Symbol.asyncDispose]: close,
