@@ -11,6 +11,7 @@ import { z } from "zod";
 import project from "../deno.json" with { type: "json" };
 import { EXIT, helpOf, outcome, readOptions, type Stage, stages, UsageError } from "../lib/command/mod.ts";
 import { cutAt, point, POINTS } from "../lib/cut.ts";
+import { keysOf } from "../lib/keys.ts";
 import { type LanguageModel, openModel, parseModel, ProviderError } from "../lib/llm/mod.ts";
 import { PrefectError } from "../lib/prefect/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
@@ -281,17 +282,6 @@ export async function remoteModels(names: ModelNames, { env }: Setting): Promise
     remote.map((spec) => openModel(spec, { ...keysOf(env), python: () => Promise.reject() })),
   );
 }
-
-/** What opens models of providers, by the names that the providers' own tools use. */
-const keysOf = (env: Setting["env"]) => ({
-  apiKey: env.OPENAI_API_KEY,
-  google: {
-    project: env.GOOGLE_CLOUD_PROJECT,
-    location: env.GOOGLE_CLOUD_LOCATION || undefined,
-    baseUrl: env.GOOGLE_VERTEX_BASE_URL || undefined,
-    credentials: env.GOOGLE_APPLICATION_CREDENTIALS || undefined,
-  },
-});
 
 /** `findExperiment`, whose RangeError is the user's to mend. */
 export async function found(db: Database, id: string): Promise<Experiment> {

@@ -7,6 +7,7 @@ import { deepStrictEqual as deepEqual } from "node:assert/strict";
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cut: [],
   random: [],
+  keys: [],
   nearest: [],
   once: [],
   text: [],
@@ -46,7 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "types:native",
   ],
   report: ["random", "statistics", "text", "types:store"],
-  notebook: ["features", "llm", "native", "once", "python", "report", "store"],
+  notebook: ["features", "keys", "llm", "native", "once", "python", "report", "store"],
   prefect: ["text"],
 };
 

@@ -11,6 +11,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { type Embed, layOutModel, openEmbedder } from "../features/mod.ts";
+import { keysOf } from "../keys.ts";
 import { type LanguageModel, openModel, parseModel } from "../llm/mod.ts";
 import { type Blas, findLibrary, Lightgbm, openBlas } from "../native/mod.ts";
 import { once } from "../once.ts";
@@ -68,15 +69,7 @@ export async function openWorkbench(
   );
   const models = new Map<string, () => Promise<LanguageModel>>();
   const open = async (name: string) => {
-    const model = await openModel(parseModel(name), {
-      python: local,
-      notice,
-      apiKey: env.OPENAI_API_KEY,
-      google: {
-        project: env.GOOGLE_CLOUD_PROJECT,
-        credentials: env.GOOGLE_APPLICATION_CREDENTIALS || undefined,
-      },
-    });
+    const model = await openModel(parseModel(name), { ...keysOf(env), python: local, notice });
     if (model[Symbol.asyncDispose]) tools.use(model as LanguageModel & AsyncDisposable);
     return model;
   };
