@@ -185,13 +185,6 @@ export async function signal(flowRunId: string, signal: Deno.Signal): Promise<nu
   return pids;
 }
 
-/** Ends a worker and the process of a flow run at once, as a power cut does. */
-export async function killAll(flowRunId: string, worker: Standing): Promise<void> {
-  const victims = await processesOf(flowRunId);
-  ok(victims.length > 0, "its process is found");
-  for (const pid of [JSON.parse(worker.line).pid, ...victims]) Deno.kill(pid, "SIGKILL");
-}
-
 /** What becomes of requests that go through a door. */
 export type Mode = "open" | "down" | "failing" | "forgetful" | "slow" | "hung";
 
