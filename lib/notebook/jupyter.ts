@@ -18,7 +18,7 @@ export const jupyterEnv = (venv: string): Readonly<Record<string, string>> => ({
 });
 
 /** What notebooks call their kernel. */
-export const KERNEL = "deno";
+const KERNEL = "deno";
 
 /** Puts the kernel that is this Deno into `.venv`, and JupyterLab's settings: no news, nothing asked of the network. */
 export async function installKernel(venv: string, deno: string): Promise<void> {

@@ -39,4 +39,4 @@ export {
   whole,
 } from "./notebook.ts";
 export { execute, type Executed, type ExecuteOptions, typeErrors } from "./execute.ts";
-export { installKernel, jupyterEnv, KERNEL } from "./jupyter.ts";
+export { installKernel, jupyterEnv } from "./jupyter.ts";

@@ -67,7 +67,7 @@ export interface DqnOptions {
 }
 
 /** The defaults, which are Stable-Baselines3's but for the number of steps. */
-export const DQN_DEFAULTS = {
+const DQN_DEFAULTS = {
   totalTimesteps: 5000,
   bufferSize: 1_000_000,
   learningStarts: 100,

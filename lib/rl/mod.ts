@@ -50,4 +50,4 @@ export {
   type Reached,
 } from "./prompt_env.ts";
 export { type Edited, editPolicy, type EditPolicyOptions } from "./edit_policy.ts";
-export { dqn, DQN_DEFAULTS, type DqnOptions } from "./dqn.ts";
+export { dqn, type DqnOptions } from "./dqn.ts";
