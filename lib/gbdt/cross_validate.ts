@@ -9,8 +9,9 @@
  * @module
  */
 import type { Lightgbm } from "../native/mod.ts";
+import { mean } from "../statistics/mod.ts";
 import { boosterOf, predict } from "./booster.ts";
-import { fit, mean } from "./fit.ts";
+import { fit } from "./fit.ts";
 import { grow } from "./grow.ts";
 import { complete, nativeParams, type Params } from "./params.ts";
 import { deal, pickRows, type Table } from "./table.ts";

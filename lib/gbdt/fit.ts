@@ -10,6 +10,9 @@
  *
  * @module
  */
+import { mean, rankCorrelation } from "../statistics/mod.ts";
+
+export { correlation } from "../statistics/mod.ts"; // worth_test.ts asks here for it
 
 /** Predictions against labels. */
 export interface Fit {
@@ -47,45 +50,10 @@ export function fit(predictions: ArrayLike<number>, labels: ArrayLike<number>): 
     varied += (label - center) ** 2;
   }
   const r2 = !constant(labels) ? 1 - missed / varied : missed > 0 ? 0 : 1;
-  const order = constant(labels) || constant(predictions)
-    ? 0
-    : correlation(ranks(predictions), ranks(labels));
-  return { n, rmse: Math.sqrt(missed / n), r2, rankCorrelation: order };
+  return { n, rmse: Math.sqrt(missed / n), r2, rankCorrelation: rankCorrelation(predictions, labels) };
 }
 
 const constant = (values: ArrayLike<number>): boolean => {
   for (let i = 1; i < values.length; i++) if (values[i] !== values[0]) return false;
   return true;
 };
-
-/** Of numbers; NaN for none. */
-export function mean(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]!;
-  return sum / values.length;
-}
-
-/** From 1 upwards; equal values share their mean rank. */
-export function ranks(values: ArrayLike<number>): Float64Array {
-  const order = Uint32Array.from({ length: values.length }, (_, i) => i)
-    .sort((a, b) => values[a]! - values[b]!);
-  const ranks = new Float64Array(values.length);
-  for (let from = 0, to = 0; from < order.length; from = to) {
-    while (to < order.length && values[order[to]!] === values[order[from]!]) to++;
-    for (let at = from; at < to; at++) ranks[order[at]!] = (from + 1 + to) / 2;
-  }
-  return ranks;
-}
-
-/** Pearson's, of ranks Spearman's; 0 where a side does not vary. */
-export function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const centerA = mean(a), centerB = mean(b);
-  let both = 0, varA = 0, varB = 0;
-  for (let i = 0; i < a.length; i++) {
-    const x = a[i]! - centerA, y = b[i]! - centerB;
-    both += x * y;
-    varA += x * x;
-    varB += y * y;
-  }
-  return varA === 0 || varB === 0 ? 0 : both / Math.sqrt(varA * varB);
-}

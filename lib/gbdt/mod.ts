@@ -31,4 +31,4 @@ export {
 } from "./cross_validate.ts";
 export { type Booster, importance, loadModel, predict, saveModel } from "./booster.ts";
 export { CorruptModelError } from "./model_text.ts";
-export { correlation, type Fit, fit, ranks } from "./fit.ts";
+export { type Fit, fit } from "./fit.ts";

@@ -11,7 +11,6 @@ import { createHash } from "node:crypto";
 import { COLUMNS, type Embed, FEATURE_VERSION } from "../features/mod.ts";
 import {
   type Booster,
-  correlation,
   crossValidate,
   DEFAULTS,
   fit,
@@ -19,13 +18,13 @@ import {
   importance,
   type Params,
   predict,
-  ranks,
   saveModel,
   type Table,
   train,
 } from "../gbdt/mod.ts";
 import type { Lightgbm } from "../native/mod.ts";
 import { random, shuffle } from "../random.ts";
+import { correlation, ranks } from "../statistics/mod.ts";
 import { type ContextAccuracy, type MetaModelRow, type Queryable, saveMetaModel } from "../store/mod.ts";
 import { type Observation, observations } from "./features.ts";
 

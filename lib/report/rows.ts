@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rankCorrelation } from "../statistics/mod.ts";
 import type { EditRow } from "../store/learning.ts";
 import type { AnswerRow, ExperimentRecord, TrialRow } from "../store/overview.ts";
 
@@ -133,20 +134,10 @@ export function foresight(
 ): { readonly error: number; readonly rankCorrelation: number | null } {
   const error = sum(rows.map(({ predicted, measured }) => Math.abs(predicted - measured))) /
     Math.max(1, rows.length);
-  const x = ranks(rows.map(({ predicted }) => predicted)), y = ranks(rows.map(({ measured }) => measured));
-  const middle = (rows.length + 1) / 2;
-  const moment = (a: readonly number[], b: readonly number[]) =>
-    sum(a.map((rank, i) => (rank - middle) * (b[i]! - middle)));
-  const spread = Math.sqrt(moment(x, x) * moment(y, y));
-  return { error, rankCorrelation: spread === 0 ? null : moment(x, y) / spread };
+  const predictions = rows.map(({ predicted }) => predicted), scores = rows.map(({ measured }) => measured);
+  const ordered = [predictions, scores].every((values) => new Set(values).size > 1);
+  return { error, rankCorrelation: ordered ? rankCorrelation(predictions, scores) : null };
 }
-
-/** From 1; equal values share the mean of their ranks. */
-const ranks = (values: readonly number[]): number[] =>
-  values.map((value) =>
-    values.filter((other) => other < value).length +
-    (values.filter((other) => other === value).length + 1) / 2
-  );
 
 /** A prompt that a policy edited. */
 export interface Edited {

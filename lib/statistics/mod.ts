@@ -1,5 +1,5 @@
 /**
- * Whether a difference is more than luck: intervals and exact tests for paired scores.
+ * Whether a difference is more than luck: intervals and exact tests for paired scores; and whether two columns have one order.
  *
  * ```ts
  * import { paired } from "./mod.ts";
@@ -20,3 +20,4 @@ export { signFlip, type SignFlipOptions } from "./sign_flip.ts";
 export { bootstrap, type BootstrapOptions, type Interval } from "./bootstrap.ts";
 export { wilson } from "./wilson.ts";
 export { normalCdf, normalQuantile } from "./normal.ts";
+export { correlation, mean, rankCorrelation, ranks } from "./rank_correlation.ts";
