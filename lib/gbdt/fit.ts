@@ -12,8 +12,6 @@
  */
 import { mean, rankCorrelation } from "../statistics/mod.ts";
 
-export { correlation } from "../statistics/mod.ts"; // worth_test.ts asks here for it
-
 /** Predictions against labels. */
 export interface Fit {
   readonly n: number;

@@ -1,6 +1,6 @@
 import { ok } from "node:assert/strict";
 import { normal, random, sample } from "../random.ts";
-import { correlation } from "../gbdt/fit.ts";
+import { correlation } from "../statistics/mod.ts";
 import { type Candidate, mean } from "./candidate.ts";
 import { candidate } from "./search.ts";
 import { drawWorth } from "./worth.ts";
