@@ -310,7 +310,10 @@ async function one(
         if (!(error instanceof RangeError)) throw error; // it was not begun yet
       });
       const plan = {
-        config: { ...taken.config as unknown as Config, retry_errors: taken.failures > 0 },
+        config: { // with what was chosen when it began
+          ...{ ...experiment?.config, ...taken.config } as unknown as Config,
+          retry_errors: taken.failures > 0,
+        },
         dataset: await loadDataset(db, taken.datasetId),
         ...experiment ? { experiment } : {},
       };

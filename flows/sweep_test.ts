@@ -128,6 +128,14 @@ Deno.test("sweep: a cap of the whole is met to the call, and a larger one lets i
   equal(joined.code, EXIT.done, joined.stderr);
   deepEqual(await foundBy(printed(joined), at.own.env), alone);
   equal(Math.max(...at.times()), 1, "a request came twice");
+  const { rows } = await at.own.db.query<{ n: number; chosen: number }>(
+    "select count(*)::int as n, count(config -> 'meta_model')::int as chosen from experiments",
+  );
+  deepEqual(
+    rows.map(({ n, chosen }) => n === chosen && chosen > 0),
+    [true],
+    "what was chosen to begin with is kept",
+  );
 });
 
 Deno.test("sweep: the same caps once more reach what went on with less", async () => {

@@ -7,14 +7,13 @@ import { deepStrictEqual as deepEqual } from "node:assert/strict";
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cut: [],
   random: [],
-  keys: [],
   nearest: [],
   once: [],
   text: [],
   dataset: ["random", "nearest", "text"],
   metrics: [],
   statistics: ["random"],
-  llm: ["cut", "nearest", "text", "python"],
+  llm: ["cut", "nearest", "once", "text", "python"],
   python: [],
   native: ["python"],
   features: ["metrics", "onnx", "python"],
@@ -48,7 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "types:native",
   ],
   report: ["random", "statistics", "text", "types:store"],
-  notebook: ["features", "keys", "llm", "native", "once", "python", "report", "store"],
+  notebook: ["features", "llm", "native", "once", "python", "report", "store"],
   prefect: ["text"],
 };
 

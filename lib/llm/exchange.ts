@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { once } from "../once.ts";
 import { ProviderError } from "./model.ts";
 import { visible } from "./text.ts";
 import { NOTHING } from "./usage.ts";
@@ -42,7 +43,7 @@ interface Sent {
  * that; this one never does. As `fetch`, it goes by the proxies that the environment names.
  */
 async function sendOnce(url: string, { method = "GET", headers, body, signal }: RequestInit): Promise<Sent> {
-  const { request, dispatcher } = await (client ??= connect());
+  const { request, dispatcher } = await client();
   const form = body instanceof URLSearchParams;
   const answer = await request(url, {
     dispatcher,
@@ -62,17 +63,15 @@ async function sendOnce(url: string, { method = "GET", headers, body, signal }: 
   return { status: answer.statusCode, headers: told, body: answer.body };
 }
 
-let client: ReturnType<typeof connect> | undefined;
-
 /** Loaded with the first request, which many commands never send. */
-async function connect() {
+const client = once(async () => {
   const { EnvHttpProxyAgent, interceptors, request } = await import("undici");
   const agent = new EnvHttpProxyAgent({
     allowH2: false,
     ...{ connectTimeout: 0, headersTimeout: 0, bodyTimeout: 0 },
   });
   return { request, dispatcher: agent.compose(interceptors.decompress()) };
-}
+});
 
 /**
  * Sends one request and reads the whole answer. Throws ProviderError when none came, or the reason of `init.signal`. A

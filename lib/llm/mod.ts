@@ -13,6 +13,7 @@
  *
  * @module
  */
+export * from "./keys.ts";
 export * from "./ledger.ts";
 export * from "./local.ts";
 export * from "./model.ts";

@@ -11,8 +11,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { type Embed, layOutModel, openEmbedder } from "../features/mod.ts";
-import { keysOf } from "../keys.ts";
-import { type LanguageModel, openModel, parseModel } from "../llm/mod.ts";
+import { keysOf, type LanguageModel, openModel, parseModel } from "../llm/mod.ts";
 import { type Blas, findLibrary, Lightgbm, openBlas } from "../native/mod.ts";
 import { once } from "../once.ts";
 import { ensurePython } from "../python/mod.ts";
