@@ -14,12 +14,11 @@ import {
   databaseOption,
   found,
   main,
-  requireWritable,
+  requireWritableFile,
   type Setting,
   writeFile,
   writeOut,
 } from "./setting.ts";
-import { dirname } from "node:path";
 
 const schema = z.strictObject({
   experiment: z.string().default("latest").describe("its id, the beginning of it, or latest")
@@ -41,7 +40,7 @@ async function run(options: Options, setting: Setting): Promise<number> {
     throw new UsageError(`Cannot export nothing: give --tables some of ${TABLES.join(", ")}`);
   }
   if (options.output !== undefined) {
-    await requireWritable(dirname(options.output), "name another file with --output");
+    await requireWritableFile(options.output, "name another file with --output");
   }
   await using db = await database(options, setting);
   const { id } = await found(db, options.experiment);

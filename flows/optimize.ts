@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { dirname } from "node:path";
 import { z } from "zod";
 import { estimate, EXIT, pace, UsageError } from "../lib/command/mod.ts";
 import { point } from "../lib/cut.ts";
@@ -37,7 +36,7 @@ import {
   type Models,
   models,
   OWN,
-  requireWritable,
+  requireWritableFile,
   type Setting,
   VERSIONS,
   writeFile,
@@ -184,8 +183,8 @@ export async function planned(options: Options, setting: Setting): Promise<Plan>
     versions: VERSIONS,
   };
   await requireAskable(config, setting);
-  await requireWritable(
-    dirname(reportOf(config, "", setting)),
+  await requireWritableFile(
+    reportOf(config, "", setting),
     options.report === undefined ? "set QUINTET_HOME to a folder that is" : "name another file with --report",
   );
   return { config, dataset };

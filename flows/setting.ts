@@ -11,6 +11,7 @@ import { z } from "zod";
 import project from "../deno.json" with { type: "json" };
 import { EXIT, helpOf, outcome, readOptions, type Stage, stages, UsageError } from "../lib/command/mod.ts";
 import { cutAt, point, POINTS } from "../lib/cut.ts";
+import { destination } from "../lib/destination.ts";
 import { keysOf, type LanguageModel, openModel, parseModel, ProviderError } from "../lib/llm/mod.ts";
 import { PrefectError } from "../lib/prefect/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
@@ -291,36 +292,65 @@ export async function found(db: Database, id: string): Promise<Experiment> {
   }
 }
 
-/** Writes a file whole or not at all, also when the power goes; a text in pieces as they come. */
+/** Refuses a file that could not be written, and makes its folder unless it is there. Throws UsageError. */
+export async function requireWritableFile(path: string, mend: string): Promise<void> {
+  const to = await destination(path).catch(() => ({ path, replaceable: true }));
+  if (to.replaceable) await requireWritable(dirname(to.path), mend);
+}
+
+/**
+ * Writes a file whole or not at all, also when the power goes; a text in pieces as they come. What a link leads to is
+ * replaced, and keeps its rights; a pipe or a device is written to.
+ */
 export async function writeFile(path: string, text: string | AsyncIterable<string>): Promise<void> {
-  const draft = `${path}.${crypto.randomUUID().slice(0, 8)}.draft`;
+  const pieces = typeof text === "string" ? [text] : text;
+  let draft: string | undefined;
   try {
-    await Deno.mkdir(dirname(path), { recursive: true });
+    const to = await destination(path);
+    if (!to.replaceable) {
+      using file = await Deno.open(path, { write: true });
+      return await pour(pieces, file);
+    }
+    await Deno.mkdir(dirname(to.path), { recursive: true });
     point("report: before its draft");
-    await Deno.writeTextFile(draft, typeof text === "string" ? text : ReadableStream.from(text));
-    await sync(draft);
+    draft = `${to.path}.${crypto.randomUUID().slice(0, 8)}.draft`;
+    {
+      using file = await Deno.open(draft, { write: true, createNew: true });
+      if (to.mode !== null) await Deno.chmod(draft, to.mode);
+      await pour(pieces, file);
+      await file.sync();
+    }
     point("report: drafted");
-    await Deno.rename(draft, path);
-    if (Deno.build.os !== "windows") await sync(dirname(path)); // there a folder cannot be opened
+    await Deno.rename(draft, to.path);
+    if (Deno.build.os !== "windows") await sync(dirname(to.path)); // there a folder cannot be opened
     point("report: written");
   } catch (error) {
-    await Deno.remove(draft).catch(() => {});
+    if (draft !== undefined) await Deno.remove(draft).catch(() => {});
     throw new UsageError(`Cannot write ${path}: ${why(error)}`, { cause: error });
   }
 }
 
-/** Writes pieces of a text to stdout as they come, no faster than they are read; a reader who leaves early has enough. */
-export async function writeOut(pieces: AsyncIterable<string>): Promise<void> {
+/** Writes pieces of a text to stdout as they come. */
+export const writeOut = (pieces: AsyncIterable<string>): Promise<void> => pour(pieces, Deno.stdout);
+
+/** Writes pieces of a text as they come, no faster than they are read; a reader who leaves early has enough. */
+async function pour(
+  pieces: Iterable<string> | AsyncIterable<string>,
+  to: { write(bytes: Uint8Array): Promise<number> },
+): Promise<void> {
   const encoder = new TextEncoder();
-  try {
-    for await (const piece of pieces) {
-      for (let bytes = encoder.encode(piece); bytes.length > 0;) {
-        bytes = bytes.subarray(await Deno.stdout.write(bytes));
-      }
+  for await (const piece of pieces) {
+    for (let bytes = encoder.encode(piece); bytes.length > 0;) {
+      const taken = await to.write(bytes).catch(gone);
+      if (taken === undefined) return;
+      bytes = bytes.subarray(taken);
     }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
+}
+
+/** Undefined when the reader has left; what else is wrong is thrown again. */
+function gone(error: unknown): undefined {
+  if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
 }
 
 async function sync(path: string): Promise<void> {

@@ -164,6 +164,51 @@ Deno.test("show, report and export give back what was run", async () => {
   });
 });
 
+Deno.test({
+  name: "report and export write to pipes, and replace what a link leads to",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using at = await place();
+    await using server = modelServer(parity);
+    const [kept, link, pipe] = ["kept", "link", "pipe"].map((name) => `${at.folder}/${name}`) as [
+      string,
+      string,
+      string,
+    ];
+    await Deno.symlink(kept, link);
+    const asking = ["--dataset", at.questions, ...server.models, "--max-calls", "30"];
+    const { experiment_id: id } = printed(await run("optimize", [...asking, "--report", link, "--json"], at));
+    match(await Deno.readTextFile(kept), /^<!doctype html>/);
+    for (
+      const [flow, args, text] of [
+        ["report", [], /^<!doctype html>[^]*<\/html>\s*$/],
+        ["export", ["--tables", "experiment"], new RegExp(`^{"table":"experiment","id":"${id}".*}\n$`)],
+      ] as const
+    ) {
+      await Deno.writeTextFile(kept, "as it was");
+      await Deno.chmod(kept, 0o640);
+      const linked = await run(flow, [...args, "--output", link], at);
+      deepEqual([linked.code, linked.stdout], [EXIT.done, `${link}\n`], linked.stderr);
+      equal(await Deno.readLink(link), kept);
+      match(await Deno.readTextFile(kept), text);
+      equal((await Deno.stat(kept)).mode! & 0o777, 0o640);
+
+      await new Deno.Command("mkfifo", { args: [pipe] }).output();
+      const [piped, read] = await Promise.all([
+        run(flow, [...args, "--output", pipe], at),
+        new Deno.Command("timeout", { args: ["60", "cat", pipe] }).output(),
+      ]);
+      deepEqual([piped.code, piped.stdout], [EXIT.done, `${pipe}\n`], piped.stderr);
+      ok((await Deno.lstat(pipe)).isFifo);
+      equal(new TextDecoder().decode(read.stdout), await Deno.readTextFile(kept));
+      await Deno.remove(pipe);
+    }
+    deepEqual((await Array.fromAsync(Deno.readDir(at.folder))).map(({ name }) => name).sort(), [
+      ...["kept", "link", "parity.jsonl"],
+    ]);
+  },
+});
+
 Deno.test("migrate applies what is missing, says how it stands, and refuses what was changed", async () => {
   await using db = await testDatabase();
   const env = { DATABASE_URL: db.url };

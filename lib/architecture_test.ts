@@ -10,6 +10,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   nearest: [],
   once: [],
   text: [],
+  destination: [],
   dataset: ["random", "nearest", "text"],
   metrics: [],
   statistics: ["random"],
@@ -25,6 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   evaluate: ["dataset", "metrics", "statistics", "random", "text", "types:llm", "types:optimize"],
   store: [
     "cut",
+    "destination",
     "text",
     "types:dataset",
     "types:llm",

@@ -30,6 +30,7 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
+import { destination } from "../destination.ts";
 import type { Database, Session } from "./db.ts";
 import { type Applied, keepSchema, readApplied } from "./migrate.ts";
 
@@ -81,13 +82,25 @@ const PIECE = 2 ** 16;
 const encoder = new TextEncoder();
 const line = (value: unknown) => encoder.encode(JSON.stringify(value) + "\n");
 
-/** Writes all tables of a migrated database into the file `path`, whole or not at all. Others may go on writing meanwhile. */
+/**
+ * Writes all tables of a migrated database into the file `path`, whole or not at all. Others may go on writing meanwhile.
+ * Throws BackupError when no file can be written there: what a pipe or a device has been given cannot be taken back when the
+ * snapshot has to be taken again.
+ */
 export async function backup(
   db: Database,
   path: string,
   { notice = () => {} }: BackupOptions = {},
 ): Promise<Backup> {
-  const draft = `${path}.${crypto.randomUUID().slice(0, 8)}.draft`;
+  const to = await destination(path).catch((cause) => {
+    throw new BackupError(`Cannot write ${path}: ${cause.message}: name another file`, { cause });
+  });
+  if (!to.replaceable) {
+    throw new BackupError(
+      `Cannot write ${path} as a backup is a file, whole or not at all, and that is none: name another`,
+    );
+  }
+  const draft = `${to.path}.${crypto.randomUUID().slice(0, 8)}.draft`;
   try {
     const made = await db.session(async (session) => {
       await settle(session);
@@ -110,11 +123,11 @@ export async function backup(
         }
         yield line({ end: true, tables: tables.length });
       }
-      await write(draft, parts());
+      await write(draft, parts(), to.mode);
       await session.query("commit");
       return { madeAt, schema: applied.at(-1)!.name, tables };
     });
-    await Deno.rename(draft, path);
+    await Deno.rename(draft, to.path);
     return made;
   } catch (error) {
     await Deno.remove(draft).catch(() => {});
@@ -370,10 +383,11 @@ async function* hashed(
 const gzip = () => new CompressionStream("gzip") as unknown as TransformStream<Uint8Array, Uint8Array>;
 
 /** Compressed, and on the disk when it returns. */
-async function write(path: string, parts: AsyncIterable<Uint8Array>): Promise<void> {
+async function write(path: string, parts: AsyncIterable<Uint8Array>, mode: number | null): Promise<void> {
   try {
     await Deno.mkdir(dirname(path), { recursive: true });
     using file = await Deno.open(path, { write: true, create: true, truncate: true });
+    if (mode !== null) await Deno.chmod(path, mode);
     const compressed = ReadableStream.from(parts).pipeThrough(gzip());
     for await (const bytes of compressed) {
       for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));

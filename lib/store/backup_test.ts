@@ -102,6 +102,40 @@ Deno.test("backup() and restore() bring 100,000 rows there and back bit for bit,
   ]);
 });
 
+Deno.test({
+  name: "backup() replaces what a link leads to, and no pipe",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using own = await place();
+    await using db = await testDatabase({ folder: FOLDER });
+    const [kept, link, pipe] = ["kept.gz", "link.gz", "pipe"].map((name) => `${own.folder}/${name}`) as [
+      string,
+      string,
+      string,
+    ];
+    await Deno.writeTextFile(kept, "as it was");
+    await Deno.chmod(kept, 0o600);
+    await Deno.symlink("kept.gz", link);
+    const made = await backup(db, link);
+    equal(await Deno.readLink(link), "kept.gz");
+    equal((await Deno.stat(kept)).mode! & 0o777, 0o600);
+    deepEqual(await restore(db, kept), made);
+
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    for (const path of [pipe, own.folder]) {
+      await rejects(backup(db, path), {
+        name: "BackupError",
+        message:
+          `Cannot write ${path} as a backup is a file, whole or not at all, and that is none: name another`,
+      });
+    }
+    ok((await Deno.lstat(pipe)).isFifo);
+    deepEqual((await Array.fromAsync(Deno.readDir(own.folder))).map(({ name }) => name).sort(), [
+      ...["kept.gz", "link.gz", "pipe"],
+    ]);
+  },
+});
+
 const without = ({ tables }: { tables: readonly { table: string }[] }) =>
   tables.filter(({ table }) => table !== "quintet_migrations");
 
