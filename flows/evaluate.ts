@@ -34,6 +34,7 @@ import {
   failures,
   grading,
   keepQuestions,
+  printResult,
   questionsIn,
   requireAskable,
   scoringOptions,
@@ -133,7 +134,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   const text = result.status === "interrupted" && result.score === null
     ? `Interrupted before there was a score. Experiment ${id}`
     : measurementText(record);
-  setting.print(options.json ? json(result) : text);
+  printResult(options.json ? json(result) : text, id, setting);
   run.progress(100 * result.n / Math.max(1, wanted), `${result.n} of ${wanted} questions`);
   run.artifact({ key: "result", type: "markdown", data: fenced(text), description: "What came of it" });
   const failed = failures(record, roles.failure());

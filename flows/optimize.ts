@@ -56,6 +56,7 @@ import {
   failures,
   keepQuestions,
   optimizerOptions,
+  printResult,
   questionsIn,
   requireAskable,
   scoringOptions,
@@ -306,14 +307,19 @@ function onceAPhase(hear: (progress: Progress, line: string) => void) {
   };
 }
 
-/** Prints how an experiment went, then writes its report: what cannot be written is not lost. */
+/** Prints how an experiment went, then writes its report, each also where the other cannot be: nothing is lost. */
 async function show(
   record: ExperimentRecord,
   { id, config }: Begun,
   setting: Setting,
   page: Promise<typeof import("../lib/report/page.ts")>,
 ): Promise<void> {
-  setting.print(config.json ? json(resultOf(record)) : resultText(record));
+  let unprinted: Error | undefined;
+  try {
+    printResult(config.json ? json(resultOf(record)) : resultText(record), id, setting);
+  } catch (error) {
+    unprinted = error as Error;
+  }
   point("result: printed");
   if (config.json && record.experiment.status !== "finished") setting.tell(goOn(id)); // the text says it by itself
   const report = reportOf(config, id, setting);
@@ -321,11 +327,11 @@ async function show(
     await writeFile(report, (await page).htmlReport(record));
   } catch (cause) { // there was no file to be had, for one
     const [why] = (cause as Error).message.replace(`Cannot write ${report}: `, "").split("\n");
-    throw new UsageError(`Cannot write ${report}: ${why}: write it with \`deno task report ${id}\``, {
-      cause,
-    });
+    const unwritten = `Cannot write ${report}: ${why}: write it with \`deno task report ${id}\``;
+    throw new UsageError(unprinted ? `${unprinted.message}\n${unwritten}` : unwritten, { cause });
   }
   setting.tell(`Report: ${report}`);
+  if (unprinted) throw unprinted;
 }
 
 const goOn = (id: string): string => `Go on with: deno task optimize --resume ${id}`;

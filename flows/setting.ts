@@ -33,7 +33,7 @@ export interface Setting {
   readonly home: string;
   /** Shows progress on stderr. */
   readonly stage: Stage;
-  /** A line on stdout: the result. */
+  /** A line on stdout: the result. Throws UsageError when there is no room for it. */
   print(text: string): void;
   /** A line on stderr: everything else. */
   tell(text: string): void;
@@ -331,7 +331,13 @@ export async function writeFile(path: string, text: string | AsyncIterable<strin
 }
 
 /** Writes pieces of a text to stdout as they come. */
-export const writeOut = (pieces: AsyncIterable<string>): Promise<void> => pour(pieces, Deno.stdout);
+export const writeOut = (pieces: AsyncIterable<string>): Promise<void> =>
+  pour(pieces, {
+    write: (bytes) =>
+      Deno.stdout.write(bytes).catch((error) => {
+        throw error instanceof Deno.errors.BrokenPipe ? error : unprinted(error);
+      }),
+  });
 
 /** Writes pieces of a text as they come, no faster than they are read; a reader who leaves early has enough. */
 async function pour(
@@ -419,5 +425,19 @@ async function configFile(args: readonly string[], env: Setting["env"]) {
   return { file: { name: path, values: await jsonFile(path, "options") } };
 }
 
-const print = (text: string): void => console.log(text);
-const tell = (text: string): void => console.error(text);
+function print(text: string): void {
+  try {
+    console.log(text);
+  } catch (error) {
+    throw unprinted(error);
+  }
+}
+
+const unprinted = (cause: unknown): UsageError =>
+  new UsageError(`Cannot write to stdout: ${why(cause)}: make room there, or send it elsewhere`, { cause });
+
+function tell(text: string): void {
+  try {
+    console.error(text);
+  } catch { /* nobody can be told; the exit code says it */ }
+}

@@ -165,6 +165,40 @@ Deno.test("show, report and export give back what was run", async () => {
 });
 
 Deno.test({
+  name: "where stdout is full, a line says so, and what is kept",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using at = await place();
+    await using server = modelServer(parity);
+    const asking = ["--dataset", at.questions, ...server.models, "--max-calls", "30"];
+    const page = `${at.folder}/page.html`;
+    const full = "Cannot write to stdout: no space left on device: make room there, or send it elsewhere";
+    const kept = "; the result is kept: `deno task show \\S{36}` prints it";
+    for (
+      const [flow, args, told] of [
+        ["optimize", [...asking, "--report", page], `Report: ${page}\n${full}${kept}\n$`],
+        [
+          "optimize",
+          [...asking, "--report", "/dev/full"],
+          `\n${full}${kept}\nCannot write /dev/full: no space .*\n$`,
+        ],
+        ["evaluate", asking, `^${full}${kept}\n$`],
+        ["show", ["--json"], `^${full}\n$`],
+        ["export", [], `^${full}\n$`],
+        ["show", ["--help"], `^${full}\n$`],
+      ] as const
+    ) {
+      const ended = await run(flow, args, { ...at, within: ["sh", "-c", 'exec "$@" > /dev/full', "sh"] });
+      equal(ended.code, EXIT.usage, ended.stderr);
+      match(said(ended), new RegExp(told));
+    }
+    match(await Deno.readTextFile(page), /^<!doctype html>/);
+    const untold = await run("show", [], { ...at, within: ["sh", "-c", 'exec "$@" > /dev/full 2>&1', "sh"] });
+    equal(untold.code, EXIT.usage);
+  },
+});
+
+Deno.test({
   name: "report and export write to pipes, and replace what a link leads to",
   ignore: Deno.build.os === "windows",
   async fn() {

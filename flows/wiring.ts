@@ -221,6 +221,16 @@ export function failures(
   };
 }
 
+/** Prints what came of the experiment `id`. Throws UsageError when there is no room for it. */
+export function printResult(text: string, id: string, { print }: Setting): void {
+  try {
+    print(text);
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new UsageError(`${message}; the result is kept: \`deno task show ${id}\` prints it`, { cause });
+  }
+}
+
 /** What an experiment depends on, from what it was begun with. */
 export const setupOf = (
   { id, datasetId, dataset, config }: {
