@@ -98,7 +98,7 @@ export async function resumeExperiment(
   return row?.seconds ?? 0;
 }
 
-/** An experiment by its id, the beginning of its id (8 characters or more), or `latest`; a RangeError when there is none. */
+/** An experiment by its id, the beginning of its id (8 characters or more), or `latest`, a search; a RangeError when there is none. */
 export async function findExperiment(db: Queryable, id: string): Promise<Experiment> {
   const { rows } = await db.query<Experiment>(
     `select id, kind, dataset_id as "datasetId", seed, config, status, seconds
@@ -110,7 +110,10 @@ export async function findExperiment(db: Queryable, id: string): Promise<Experim
   );
   if (rows.length === 0) {
     throw new RangeError(
-      `Cannot find experiment ${JSON.stringify(id)}: \`deno task show\` lists what there is`,
+      id === "latest"
+        ? 'Cannot find experiment "latest" as there is no search yet: evaluations are named by their ids, which ' +
+          "`deno task show` lists"
+        : `Cannot find experiment ${JSON.stringify(id)}: \`deno task show\` lists what there is`,
     );
   }
   if (rows.length > 1 && id !== "latest") {
