@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { estimate, EXIT, pace, UsageError } from "../lib/command/mod.ts";
 import { readPredictions } from "../lib/dataset/mod.ts";
-import { runMeasurement } from "../lib/experiment/mod.ts";
+import { runMeasurement, type Unreadable } from "../lib/experiment/mod.ts";
 import { metric, metricNames } from "../lib/metrics/mod.ts";
 import type { Prompt } from "../lib/optimize/mod.ts";
 import { random } from "../lib/random.ts";
@@ -105,6 +105,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   const wanted = dataset[options.split].length;
   const most = Math.min(wanted, Math.floor(options.max_calls / (settings.metric === "judge" ? 2 : 1)));
   const { run } = setting;
+  let unreadable = undefined as Unreadable | undefined;
   await setting.stage("Questions", (say) => {
     const left = pace(() => performance.now());
     const measured = () =>
@@ -126,6 +127,9 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
           const seconds = left(asked, most);
           say(`${asked} of ${most}`, seconds === undefined ? "" : `< ${estimate(seconds)} left`);
         },
+        onUnreadable(grades) {
+          unreadable = grades;
+        },
       });
     return run.task("evaluation", "1", measured);
   });
@@ -139,13 +143,16 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   run.artifact({ key: "result", type: "markdown", data: fenced(text), description: "What came of it" });
   const failed = failures(record, roles.failure());
   if (failed) setting.tell(failed.text);
+  if (unreadable) setting.tell(unreadable.text);
   if (result.status === "interrupted") {
     setting.tell("Go on with the same command: what was answered is read back.");
     return EXIT.interrupted;
   }
   if (failed?.all) return EXIT.provider;
   if (result.n === wanted) return EXIT.done;
-  setting.tell(`${result.n} of ${wanted} questions were answered.`);
+  const done = settings.metric === "judge" ? "answered and graded" : "answered";
+  setting.tell(`${result.n} of ${wanted} questions were ${done}.`);
+  if (result.n + (unreadable?.count ?? 0) === wanted) return EXIT.done; // no cap was met
   const capped = result.calls.total >= options.max_calls || !failed ||
     [options.max_tokens, options.max_usd, options.max_seconds].some((cap) => cap !== undefined);
   return capped ? EXIT.budget : EXIT.done;

@@ -231,6 +231,36 @@ Deno.test("evaluate ends with the exit code of what happened, and says what to d
       stdout: /^0\.0 of 100 on 39 test questions, /,
     },
     {
+      args: ["--metric", "judge"],
+      answer: grading(() => '{"score": 7}'),
+      code: EXIT.done,
+      stderr: /^$/,
+      stdout: /^70\.0 of 100 on 40 test questions, /,
+    },
+    {
+      args: ["--metric", "judge"],
+      answer: grading((question) => /0 even/.test(question) ? "Ten\u001b[2J!" : '{"score": 7}'),
+      code: EXIT.done,
+      stderr:
+        /^openai:parity\S+ gave 4 of 40 answers no grade that can be read: each must be {"score": N}, got "Ten\\u001b\[2J!"\n36 of 40 questions were answered and graded\.\n$/,
+      stdout: /^70\.0 of 100 on 36 test questions, /,
+    },
+    {
+      args: ["--metric", "judge", "--max-calls", "60"],
+      answer: grading((question) => /0 even/.test(question) ? "Ten!" : '{"score": 7}'),
+      code: EXIT.budget,
+      stderr:
+        /^openai:parity\S+ gave \d of 20 answers no grade .*\n1\d of 40 questions were answered and graded\.\n$/,
+      stdout: /^70\.0 of 100 on 1\d test questions, /,
+    },
+    {
+      args: ["--metric", "judge"],
+      answer: grading(() => "Ten\u001b[2J!"),
+      code: EXIT.provider,
+      stderr:
+        /^Cannot score by the grades of openai:parity\S+ as none of 40 could be read: .* got "Ten\\u001b\[2J!": begin anew with .*--optimizer.*--metric\)\n$/,
+    },
+    {
       args: [],
       answer: () => new Response("no", { status: 400 }),
       code: EXIT.provider,
@@ -254,6 +284,13 @@ Deno.test("evaluate ends with the exit code of what happened, and says what to d
     if (code === EXIT.usage) equal(server.asked.length, 0);
   });
 });
+
+/** Answers as `parity`, and grades the answer to a question as `grade` does. */
+const grading = (grade: (question: string) => string) => (request: ChatRequest): string => {
+  const [{ role, content }] = request.messages as [ChatRequest["messages"][0]];
+  if (role !== "system" || !content.startsWith("You grade answers.")) return parity(request);
+  return grade(JSON.parse(request.messages.at(-1)!.content).question);
+};
 
 Deno.test("evaluate ends in good order when it is told to, and goes on with the same command", async () => {
   await using at = await place();

@@ -7,7 +7,13 @@ import { z } from "zod";
 import { estimate, EXIT, pace, UsageError } from "../lib/command/mod.ts";
 import { point } from "../lib/cut.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
-import { callsToSearch, type ExperimentStep, type Progress, runExperiment } from "../lib/experiment/mod.ts";
+import {
+  callsToSearch,
+  type ExperimentStep,
+  type Progress,
+  runExperiment,
+  type Unreadable,
+} from "../lib/experiment/mod.ts";
 import { DECIDING, type StopReason } from "../lib/optimize/mod.ts";
 import { resultOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
 import { resultText } from "../lib/report/terminal.ts";
@@ -261,7 +267,8 @@ export const search = async (
 ): Promise<StopReason> => {
   const { config, holder, seconds } = begun;
   await using learned = await slots(db, begun, roles.learning);
-  return await setting.stage("Search", (say) => {
+  let unreadable = undefined as Unreadable | undefined;
+  const stopReason = await setting.stage("Search", (say) => {
     const left = pace(() => performance.now());
     const heard = onceAPhase(({ asked }, line) => {
       setting.run.log(line);
@@ -279,8 +286,13 @@ export const search = async (
           heard(progress, line[0]);
         }
       },
+      onUnreadable(grades) {
+        unreadable = grades;
+      },
     });
   });
+  if (unreadable) setting.tell(unreadable.text);
+  return stopReason;
 };
 
 /** Tells of each step of the loop as a task run; a race asks several times in an iteration. */

@@ -347,6 +347,14 @@ Deno.test("optimize ends with the exit code of what happened, and says what to d
         /^(\d+) of \1 calls failed, the last one with: Cannot ask .* it answered 400: no such knob\nSend .* --retry-errors\n$/m,
     },
     {
+      what: "a model that gives no grade",
+      args: [...asking, "--metric", "judge"],
+      code: EXIT.provider,
+      stderr:
+        /^Cannot score by the grades of openai:writer\S+ as none of 10 could be read: each must be {"score": N}, got "<system_prompt>\\u000a.*": begin anew with another model that grades \(--optimizer\), or with a metric \(--metric\)\n$/m,
+      stdout: /^$/,
+    },
+    {
       what: "a cap that is met",
       args: [...asking, "--max-calls", "7"],
       code: EXIT.budget,

@@ -10,7 +10,16 @@ import type { Prompt } from "../optimize/mod.ts";
 import { random } from "../random.ts";
 import { savePrompt } from "../store/mod.ts";
 import { live, type Surroundings } from "./life.ts";
-import { answering, asking, type Grading, leniently, type Sampling, scoring } from "./roles.ts";
+import {
+  answering,
+  asking,
+  gradesOf,
+  type Grading,
+  leniently,
+  type Sampling,
+  scoring,
+  type Unreadable,
+} from "./roles.ts";
 import { keepMeasurement } from "./run.ts";
 
 /** All that a measurement depends on. */
@@ -27,14 +36,21 @@ export interface MeasurementSetup extends Sampling {
   readonly caps: Caps;
 }
 
-/** Measures a prompt and keeps its answers and score, as version 0 of the experiment; null when it was interrupted. */
+/**
+ * Measures a prompt and keeps its answers and score, as version 0 of the experiment; null when it was interrupted. Throws what
+ * cannot be mended, after the experiment was marked as failed: also where a model grades, and no grade of it can be read.
+ * `onUnreadable` is told at the end when that is so of some.
+ */
 export async function runMeasurement(
   { id, datasetId, dataset, split, prompt, metric, primary, caps, ...sampling }: MeasurementSetup,
-  { onProgress = () => {}, ...surroundings }: Surroundings & { onProgress?: (answered: number) => void },
+  { onProgress = () => {}, onUnreadable = () => {}, ...surroundings }: Surroundings & {
+    onProgress?: (answered: number) => void;
+    onUnreadable?: (grades: Unreadable) => void;
+  },
 ): Promise<Measurement | null> {
   const { db } = surroundings;
   const models = { primary, ..."judge" in metric ? { grader: metric.judge } : {} };
-  const draws = random(dataset.sha256);
+  const draws = random(dataset.sha256), grades = gradesOf(metric);
   let [answered, measurement]: [number, Measurement | null] = [0, null];
   await live({ id, models, caps }, surroundings, async (ledger) => {
     await savePrompt(db, id, { version: 0, prompt, operator: "seed", parents: [], note: "measured" });
@@ -47,11 +63,14 @@ export async function runMeasurement(
         if (given !== null) onProgress(++answered); // of a cap that was met all the rest come at once
         return given;
       },
-      scorer: scoring(ask, metric),
+      scorer: scoring(ask, metric, grades),
       random: draws,
     });
+    grades.require(1);
     await keepMeasurement(db, { id, datasetId, version: 0, measurement });
     return null;
   });
+  const unreadable = grades.unreadable();
+  if (unreadable) onUnreadable(unreadable);
   return measurement;
 }

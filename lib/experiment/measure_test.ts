@@ -1,16 +1,17 @@
-import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { ProviderError } from "../llm/mod.ts";
 import { type Database, readExperiment } from "../store/mod.ts";
 import { testDatabase } from "../store/testing.ts";
-import { type MeasurementSetup, runMeasurement, type Surroundings } from "./mod.ts";
+import { type MeasurementSetup, runMeasurement, type Surroundings, type Unreadable } from "./mod.ts";
 import { apprentice, begun, type Fate, judge, MIGRATIONS, simulated } from "./testing.ts";
 
 /** Begins and runs a measurement of a prompt with demos on the 40 validation questions. */
 async function run(
   db: Database,
-  { onProgress = () => {}, around = {}, ...changes }: Partial<MeasurementSetup> & {
+  { onProgress = () => {}, onUnreadable = () => {}, around = {}, ...changes }: Partial<MeasurementSetup> & {
     around?: Partial<Surroundings>;
     onProgress?: (answered: number) => void;
+    onUnreadable?: (grades: Unreadable) => void;
   } = {},
 ) {
   const [{ seedPrompt, dataset, ...setup }, surroundings] = await begun(db, { around, kind: "evaluate" });
@@ -21,7 +22,7 @@ async function run(
   const prompt = { ...seedPrompt, demos };
   const measurement = await runMeasurement(
     { ...setup, dataset, split: "validation", prompt, ...changes },
-    { ...surroundings, onProgress },
+    { ...surroundings, onProgress, onUnreadable },
   ).catch((error) => error as Error);
   return { measurement, id: setup.id, record: await readExperiment(db, setup.id) };
 }
@@ -112,11 +113,45 @@ Deno.test("runMeasurement() asks a judge, and counts for nobody what it cannot t
   await using db = await testDatabase({ folder: MIGRATIONS });
   let graded = 0;
   const grader = simulated((messages) => ++graded % 5 === 0 ? "Ten out of ten!" : judge(messages));
-  const { measurement, id, record } = await run(db, { metric: { judge: grader } });
+  const told: Unreadable[] = [];
+  const { measurement, id, record } = await run(db, {
+    metric: { judge: grader },
+    onUnreadable: (grades) => told.push(grades),
+  });
   ok(measurement !== null && !(measurement instanceof Error));
   deepEqual(record.bill.map(({ role, calls }) => [role, calls]), [["grader", 40], ["primary", 40]]);
   deepEqual([grader.asked.length, measurement.n, (await scores(db, id)).length], [40, 32, 32]);
   deepEqual([record.metrics[0]!.metric, record.metrics[0]!.n], ["judge", 32]);
+  const text =
+    'local gave 8 of 40 answers no grade that can be read: each must be {"score": N}, got "Ten out of ten!"';
+  deepEqual(told, [{ count: 8, text }]);
+});
+
+Deno.test("runMeasurement() fails when not one grade of a judge can be read, and shows one", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const rambler = () => simulated(() => " Well\u001b[2J, ten!\n");
+  const rows: [calls: number, grades: number][] = [[80, 40], [44, 4], [41, 1]]; // all are answered before any is graded
+  for (const [calls, grades] of rows) {
+    const { measurement, record: { experiment, metrics } } = await run(db, {
+      metric: { judge: rambler() },
+      primary: simulated(apprentice),
+      caps: { calls },
+      onUnreadable: () => ok(false),
+    });
+    const message = new RegExp(
+      `^Cannot score by the grades of local as none of ${grades} could be read: each must be {"score": N}, ` +
+        'got "Well.u001b.2J, ten!": begin anew with another model that grades .--optimizer., or with a metric',
+    );
+    await rejects(Promise.reject(measurement), { name: "ProviderError", retryable: false, message });
+    deepEqual([experiment.status, metrics], ["failed", []]);
+    match(experiment.error!, message);
+  }
+  const { measurement, record: { experiment } } = await run(db, {
+    metric: { judge: rambler() },
+    primary: simulated(apprentice),
+    caps: { calls: 40 }, // nothing is left to grade with
+  });
+  deepEqual([(measurement as { n: number }).n, experiment.status], [0, "finished"]);
 });
 
 Deno.test("runMeasurement() asks with the prompt's bias, or asks nothing", async () => {

@@ -47,5 +47,5 @@
  */
 export type { Surroundings } from "./life.ts";
 export { type MeasurementSetup, runMeasurement } from "./measure.ts";
-export type { Grading } from "./roles.ts";
+export type { Grading, Unreadable } from "./roles.ts";
 export { callsToSearch, type ExperimentStep, type Progress, runExperiment, type Setup } from "./run.ts";

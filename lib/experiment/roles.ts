@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { byJudge, byMetric, type Scorer } from "../evaluate/mod.ts";
+import { byJudge, byMetric, grade, type Scorer } from "../evaluate/mod.ts";
 import {
   BudgetError,
   type Completion,
@@ -15,9 +15,10 @@ import {
   type Role,
 } from "../llm/mod.ts";
 import type { Metric } from "../metrics/mod.ts";
-import { type Bias, messages, type Options, Stop } from "../optimize/mod.ts";
+import { type Bias, COURSE, messages, type Options, Stop } from "../optimize/mod.ts";
 import { mean } from "../optimize/candidate.ts";
 import { integer, random } from "../random.ts";
+import { visible } from "../text.ts";
 
 /** What scores: a metric, or a model that grades. */
 export type Grading = Metric | { readonly judge: LanguageModel };
@@ -149,15 +150,69 @@ function choicesOf(bias: Bias): string[] | undefined {
   return answers.length > 1 ? answers : undefined;
 }
 
-/** Calls 2 and 5: the metric scores, or a model grades. */
-export const scoring = (ask: Ask, metric: Grading): Scorer =>
+/** Calls 2 and 5: the metric scores, or a model grades, whose replies are told to `grades`. */
+export const scoring = (ask: Ask, metric: Grading, grades: Pick<Grades, "heard">): Scorer =>
   "judge" in metric
     ? byJudge(
-      async (messages) =>
-        (await ask("grader", messages, { maxTokens: GRADE_TOKENS }))?.completion.text ?? null,
+      async (messages) => {
+        const given = await ask("grader", messages, { maxTokens: GRADE_TOKENS });
+        if (given === null) return null;
+        grades.heard(given.completion.text);
+        return given.completion.text;
+      },
       metric.judge.name,
     )
     : byMetric(metric);
+
+/** Grades that could not be read: what they were asked for counts for nobody. */
+export interface Unreadable {
+  /** Answers without one. */
+  readonly count: number;
+  /** How many of how many, and what the model said in place of one. */
+  readonly text: string;
+}
+
+/** What a model that grades said in a run, to each answer, read back replies included. By a metric nothing is said. */
+export interface Grades {
+  heard(reply: string): void;
+  /** Throws ProviderError when `least` replies came at least, and none of them is a grade. */
+  require(least: number): void;
+  /** Undefined where all could be read. */
+  unreadable(): Unreadable | undefined;
+}
+
+/** Replies without one grade among them after which a search ends: those of its first block. */
+export const GRADES_TO_TELL = COURSE.block;
+
+/** Keeps count of a run's grades. */
+export function gradesOf(metric: Grading): Grades {
+  const name = "judge" in metric ? metric.judge.name : metric.name;
+  let [replies, count, example] = [0, 0, ""];
+  return {
+    heard(reply) {
+      replies++;
+      if (grade(reply) === null && ++count === 1) example = `"${visible(reply.trim(), SHOWN)}"`;
+    },
+    require(least) {
+      if (count < Math.max(1, least) || count < replies) return;
+      throw new ProviderError(
+        `Cannot score by the grades of ${name} as none of ${count} could be read: each must be {"score": N}, ` +
+          `got ${example}: begin anew with another model that grades (--optimizer), or with a metric (--metric)`,
+        { retryable: false, fatal: false },
+      );
+    },
+    unreadable: () =>
+      count === 0 ? undefined : {
+        count,
+        text:
+          `${name} gave ${count} of ${replies} answers no grade that can be read: each must be {"score": N}, ` +
+          `got ${example}`,
+      },
+  };
+}
+
+/** Characters of a reply in a message. */
+const SHOWN = 200;
 
 /** Call 3: the optimizer model proposes. */
 export const refining = (ask: Ask, maxTokens: number): Options["ask"] => async (messages) =>

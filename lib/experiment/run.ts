@@ -45,6 +45,9 @@ import {
   type Ask,
   asking,
   closable,
+  type Grades,
+  GRADES_TO_TELL,
+  gradesOf,
   type Grading,
   leniently,
   refining,
@@ -52,6 +55,7 @@ import {
   scoring,
   takesBias,
   telling,
+  type Unreadable,
 } from "./roles.ts";
 
 /** All that an experiment depends on: with the same completions it gives the same trials. */
@@ -134,12 +138,24 @@ const standing = (candidate: Candidate): Progress["best"] => ({
   n: candidate.results.size,
 });
 
-/** Runs an experiment to its end and keeps it. Throws what cannot be mended, after the experiment was marked as failed. */
+/**
+ * Runs an experiment to its end and keeps it. Throws what cannot be mended, after the experiment was marked as failed: also
+ * where a model grades, and no grade of it can be read. `onUnreadable` is told at the end when that is so of some.
+ */
 export async function runExperiment(
   setup: Setup,
-  { onProgress = () => {}, step = async (_phase, _iteration, work) => await work(), ...surroundings }:
+  {
+    onProgress = () => {},
+    onUnreadable = () => {},
+    step = async (_phase, _iteration, work) => await work(),
+    ...surroundings
+  }:
     & Surroundings
-    & { onProgress?: (progress: Progress) => void; step?: ExperimentStep },
+    & {
+      onProgress?: (progress: Progress) => void;
+      onUnreadable?: (grades: Unreadable) => void;
+      step?: ExperimentStep;
+    },
 ): Promise<StopReason> {
   const { id, datasetId, dataset, seed, seedPrompt, primary, optimizer, metric, caps } = setup;
   const { db } = surroundings;
@@ -151,6 +167,7 @@ export async function runExperiment(
   });
   const forSearch = leaving(caps, 2 * test.length * callsEach);
   const models = { primary, optimizer, ..."judge" in metric ? { grader: metric.judge } : {} };
+  const grades = gradesOf(metric);
 
   const reason = await live({ id, models, caps }, surroundings, async (ledger) => {
     let now: Omit<Progress, "spent" | "best"> = { phase: "primary_inference", iteration: 0, asked: 0 };
@@ -172,14 +189,18 @@ export async function runExperiment(
       random: draws.fork("search"),
       answer: answering(searching.ask, setup, "search"),
       ...biased ? { tell: telling(searching.ask, setup) } : {},
-      score: scoring(searching.ask, metric).score,
+      score: scoring(searching.ask, metric, grades).score,
       ask: refining(searching.ask, setup.optimizerTokens),
       callsEach,
       askCost: Math.max(1, setup.optimizerTokens / setup.answerTokens),
       ...forSearch.calls === undefined ? {} : { maxCalls: forSearch.calls },
       step: async (phase, iteration, work) => {
         tell({ phase, iteration });
-        return await step(phase, iteration, work);
+        return await step(phase, iteration, async () => {
+          const result = await work();
+          grades.require(GRADES_TO_TELL); // all of a step have come, in whatever order
+          return result;
+        });
       },
     });
     const kept = await readKept(db, id);
@@ -203,6 +224,7 @@ export async function runExperiment(
           db,
           kept,
           ask: leniently(ask),
+          grades,
           test,
           random: draws.fork("claim"),
         }));
@@ -210,6 +232,8 @@ export async function runExperiment(
     }
     return outcome.stopReason;
   });
+  const unreadable = grades.unreadable();
+  if (unreadable) onUnreadable(unreadable);
   return reason!;
 }
 
@@ -321,11 +345,12 @@ const resultsOf = ({ index: version, results }: Candidate, from = 0) =>
  */
 async function claim(
   { seed, best }: Outcome,
-  { setup: { id, datasetId, metric, ...sampling }, db, kept, ask, test, random }: {
+  { setup: { id, datasetId, metric, ...sampling }, db, kept, ask, grades, test, random }: {
     setup: Setup;
     db: Database;
     kept: Kept;
     ask: Ask;
+    grades: Grades;
     test: readonly Example[];
     random: Random;
   },
@@ -338,8 +363,9 @@ async function claim(
       random: random.fork(index),
     })),
     test,
-    { split: "test", scorer: scoring(ask, metric), random },
+    { split: "test", scorer: scoring(ask, metric, grades), random },
   );
+  grades.require(1);
   for (const [i, measurement] of measurements.entries()) {
     await keepMeasurement(db, { id, datasetId, version: versions[i]!.index, measurement }, kept);
   }

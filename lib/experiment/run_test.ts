@@ -1,5 +1,6 @@
 import {
   deepStrictEqual as deepEqual,
+  match,
   notDeepStrictEqual as notDeepEqual,
   ok,
   rejects,
@@ -27,7 +28,7 @@ import {
   resumeExperiment,
 } from "../store/mod.ts";
 import { testDatabase } from "../store/testing.ts";
-import { type Progress, runExperiment, type Setup, type Surroundings } from "./mod.ts";
+import { type Progress, runExperiment, type Setup, type Surroundings, type Unreadable } from "./mod.ts";
 import {
   apprentice,
   author,
@@ -846,6 +847,51 @@ Deno.test("runExperiment() pays a judge from the same budget, two calls for a sc
     ok(right.length > 0 && record.experiment.after! > 0);
     equal(setup.dataset.test.length, 16);
   }
+});
+
+Deno.test("runExperiment() ends after the first block of answers when not one grade of a judge can be read", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const rows: [calls: number, validation: number, first: number][] = [
+    [600, 40, 10],
+    [10, 40, 1], // too few for a search: it is said of the claim
+    [600, 6, 6], // too few in the first block to tell: the race says more
+  ];
+  for (const [calls, validation, first] of rows) {
+    const dataset = await questionTypes({ train: 40, validation, test: 16 });
+    const { primary, optimizer } = pair(`rambled at ${calls}, ${validation}`);
+    const grader = simulated(() => "Ten out of ten!", { version: `${calls}, ${validation}` });
+    const begin = await begun(db, {
+      ...{ dataset, primary, optimizer, metric: { judge: grader }, caps: { calls } },
+    });
+    await rejects(runExperiment(...begin), {
+      ...{ name: "ProviderError", retryable: false, fatal: false }, // of a sweep the others go on
+      message: /as none of \d+ could be read: each must be {"score": N}, got "Ten out of ten!": begin anew /,
+    });
+    const { experiment, metrics } = await readExperiment(db, begin[0].id);
+    deepEqual([experiment.status, experiment.stop_reason, metrics], ["failed", null, []]);
+    if (validation === 40) deepEqual([primary.asked.length, grader.asked.length], [first, first]);
+    else equal(primary.asked.length, (1 + 16) * first); // the challengers' first heat, and no more
+  }
+});
+
+Deno.test("runExperiment() tells at its end how many grades could not be read", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const { primary, optimizer } = pair("rambled at times");
+  const grader = simulated((messages) =>
+    JSON.parse(messages.at(-1)!.content).question.length % 7 === 0 ? "Ten out of ten!" : judge(messages)
+  );
+  const told: Unreadable[] = [];
+  const [setup, around] = await begun(db, { primary, optimizer, metric: { judge: grader } });
+  await runExperiment(setup, { ...around, onUnreadable: (grades) => told.push(grades) });
+  const { metrics } = await readExperiment(db, setup.id);
+  const { length: unread } = setup.dataset.test.filter(({ question }) => question.length % 7 === 0);
+  equal(told.length, 1);
+  match(
+    told[0]!.text,
+    new RegExp(`^local gave ${told[0]!.count} of \\d+ answers no grade that can be read: each `),
+  );
+  ok(unread > 0 && told[0]!.count > 2 * unread); // those of the search as well
+  deepEqual(metrics.map(({ n }) => n), [16 - unread, 16 - unread]);
 });
 
 Deno.test("runExperiment() counts the seconds of earlier processes", async () => {
