@@ -30,6 +30,7 @@ import {
   loadDataset,
   readExperiment,
   resumeExperiment,
+  spentByExperiment,
 } from "../lib/store/mod.ts";
 import { json } from "../lib/text.ts";
 import {
@@ -224,9 +225,42 @@ async function resumed(db: Database, id: string, options: Options, setting: Sett
         `got ${wanted}: leave that out, or begin a new experiment without --resume`,
     );
   }
+  await requireNoLess(db, experiment, changes);
   const config = { ...experiment.config, ...changes } as unknown as Config;
   await requireAskable(config, setting);
   return { config, experiment, dataset: await loadDataset(db, experiment.datasetId) };
+}
+
+/**
+ * Throws UsageError where an experiment is to go on with less than it needs. A finished one has its result by all that it was
+ * given: with less of anything a shorter search would be replayed, and its prompts and claim would take the place of those that
+ * were paid for. One that was cut off has no result to lose: its search may be made to end sooner, and a cap may be lowered,
+ * but not below what is spent already.
+ */
+async function requireNoLess(
+  db: Database,
+  { id, status, config, seconds }: Experiment,
+  changes: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const { calls, tokens, cost } = await spentByExperiment(db, id);
+  const spent = { max_calls: calls, max_tokens: tokens, max_usd: Number(cost) / 1e12, max_seconds: seconds };
+  const finished = status === "finished";
+  const least = finished
+    ? [...Object.keys(spent), "threshold", "max_iterations", "patience"].map((name) =>
+      [name, Number(config[name] ?? Infinity)] as const
+    )
+    : Object.entries(spent);
+  for (const [name, needed] of least) {
+    const wanted = changes[name];
+    if (typeof wanted !== "number" || wanted >= needed) continue;
+    if (wanted === config[name]) continue; // the seconds of a run may go a little over their cap
+    const had = needed === Infinity ? "no such limit" : Math.ceil(1e6 * needed) / 1e6;
+    throw new UsageError(
+      `Cannot resume ${id.slice(0, 8)} with less --${name.replaceAll("_", "-")}: ` +
+        `it has ${finished ? "finished with" : "spent"} ${had}, got ${wanted}: ` +
+        "give as much at least, leave that out, or begin a new experiment without --resume",
+    );
+  }
 }
 
 /** A plan that is kept as an experiment. */

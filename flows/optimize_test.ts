@@ -548,3 +548,121 @@ Deno.test("optimize --resume refuses what would make it another run", async () =
   for (const row of resumed) await check(row);
   equal(server.asked.length, asked);
 });
+
+Deno.test("optimize --resume refuses less than a finished run was given, and less than one that was cut off has spent", async () => {
+  await using at = await place();
+  await using server = modelServer(parity);
+  const asking = ["--dataset", at.questions, ...server.models, "--json"];
+  const whole = resultOf(
+    await run(
+      "optimize",
+      [...asking, "--max-calls", "200", "--max-iterations", "2", "--threshold", "0.8"],
+      at,
+    ),
+  );
+  ok(whole.improvement!.significant && whole.calls.total > 100);
+  const { experiment_id: id } = whole;
+  const asked = server.asked.length;
+  const refused = async (id: string, args: string[], why: RegExp) => {
+    const ended = await run("optimize", ["--resume", id, ...args, "--json"], at);
+    equal(ended.code, EXIT.usage, ended.stderr);
+    match(said(ended), why);
+    equal(ended.stdout, "");
+  };
+  const rows: [args: string[], why: RegExp][] = [
+    [
+      ["--max-calls", "10"],
+      /^Cannot resume \S{8} with less --max-calls: it has finished with 200, got 10: give /,
+    ],
+    [
+      ["--max-calls", "199"],
+      /it has finished with 200, got 199: .*leave that out, or begin a new experiment without --resume\n$/,
+    ],
+    [["--max-tokens", "100000000"], /less --max-tokens: it has finished with no such limit, got 100000000: /],
+    [["--max-seconds", "1000"], /less --max-seconds: it has finished with no such limit, got 1000: /],
+    [["--max-usd", "5", "--allow-unpriced"], /less --max-usd: it has finished with no such limit, got 5: /],
+    [["--threshold", "0.1"], /less --threshold: it has finished with 0\.8, got 0\.1: /],
+    [["--max-iterations", "0"], /less --max-iterations: it has finished with 2, got 0: /],
+    [["--patience", "1"], /less --patience: it has finished with 3, got 1: /],
+  ];
+  for (const [args, why] of rows) await refused(id, args, why);
+  const same = [
+    "--max-calls",
+    "200",
+    "--max-iterations",
+    "2",
+    "--threshold",
+    "0.8",
+    "--patience",
+    "3",
+    "--json",
+  ];
+  deepEqual(unpaid(resultOf(await run("optimize", ["--resume", id, ...same], at))), unpaid(whole));
+  equal(server.asked.length, asked);
+  const more = [
+    "--max-calls",
+    "400",
+    "--max-iterations",
+    "3",
+    "--threshold",
+    "1",
+    "--patience",
+    "4",
+    "--json",
+  ];
+  ok(resultOf(await run("optimize", ["--resume", id, ...more], at)).trials.length >= whole.trials.length);
+
+  await using slow = modelServer(async (request, n) => {
+    if (n === 66) flow.kill("SIGTERM");
+    if (n > 60 && n <= 66) await new Promise((resolve) => setTimeout(resolve, 1_200));
+    return parity(request);
+  });
+  const flow = start("optimize", [
+    ...[
+      "--dataset",
+      at.questions,
+      ...slow.models,
+      "--system-prompt",
+      "Answer.",
+      "--max-calls",
+      "900",
+      "--json",
+    ],
+  ], at);
+  const cut = resultOf(await flow.ended);
+  const spent = slow.asked.length, tokens = slow.tokens.prompt + slow.tokens.completion;
+  deepEqual([cut.status, cut.calls.total], ["interrupted", spent]);
+  const low: [string, number, number][] = [["--max-calls", spent, spent - 1], [
+    "--max-tokens",
+    tokens,
+    tokens - 1,
+  ]];
+  for (const [flag, had, got] of low) {
+    await refused(
+      cut.experiment_id,
+      [flag, `${got}`],
+      new RegExp(`less ${flag}: it has spent ${had}, got ${got}: `),
+    );
+  }
+  await refused(
+    cut.experiment_id,
+    ["--max-seconds", "1"],
+    /less --max-seconds: it has spent [\d.]+, got 1: /,
+  );
+  const ended = await run("optimize", [
+    ...[
+      "--resume",
+      cut.experiment_id,
+      "--max-calls",
+      "200",
+      "--max-iterations",
+      "1",
+      "--threshold",
+      "0.5",
+      "--json",
+    ],
+  ], at);
+  const { status, calls } = resultOf(ended);
+  equal(status, "finished", ended.stderr);
+  ok(calls.total <= 200 && slow.asked.length <= 200);
+});

@@ -86,7 +86,7 @@ export {
   withOutbox,
 } from "./outbox.ts";
 export { openServer, type Server, type ServerOptions } from "./server.ts";
-export { type Allowance, type Amount } from "./purse.ts";
+export { type Allowance, type Amount, spentByExperiment } from "./purse.ts";
 export { HeldError, type Hold, holdExperiment } from "./hold.ts";
 export {
   createSweep,
