@@ -31,6 +31,7 @@ const resultSchema = z.strictObject({
   calls: z.strictObject({
     primary: z.int(),
     optimizer: z.int(),
+    grader: z.int(),
     cached: z.int(),
     lost: z.int(),
     total: z.int(),
@@ -122,7 +123,7 @@ Deno.test("evaluate scores the prompt that is named, on the split that is named"
     deepEqual({ split, metric, n, score }, expected, args.join(" "));
     ok(signature!.startsWith(`${metric}|`));
     ok(ci95![0] <= score! && score! <= ci95![1]);
-    deepEqual(calls, { primary: n, optimizer: 0, cached: 0, lost: 0, total: server.asked.length });
+    deepEqual(calls, { primary: n, optimizer: 0, grader: 0, cached: 0, lost: 0, total: server.asked.length });
     deepEqual(tokens, server.tokens);
   });
   ok(share(other!, "test") > 0 && share(other!, "test") < best.test.score); // so no two rows could be mixed up

@@ -58,6 +58,7 @@ const resultSchema = z.strictObject({
   calls: z.strictObject({
     primary: z.int().min(0),
     optimizer: z.int().min(0),
+    grader: z.int().min(0),
     cached: z.int().min(0),
     lost: z.int().min(0),
     total: z.int().min(0),
@@ -93,7 +94,7 @@ Deno.test("optimize --json prints one document, which is what happened", async (
 
   const count = { primary: server.count("parity"), optimizer: server.count("writer") };
   ok(count.optimizer > 0);
-  deepEqual(result.calls, { ...count, cached: 0, lost: 0, total: server.asked.length });
+  deepEqual(result.calls, { ...count, grader: 0, cached: 0, lost: 0, total: server.asked.length });
   deepEqual(result.tokens, server.tokens);
   deepEqual([result.status, result.stop_reason], ["finished", "target"]);
   deepEqual(result.trials.map(({ index }) => index), result.trials.map((_, i) => i));
@@ -144,6 +145,7 @@ Deno.test("optimize --json prints one document, which is what happened", async (
   deepEqual(again.calls, {
     primary: 0,
     optimizer: 0,
+    grader: 0,
     cached: result.calls.total,
     lost: 0,
     total: result.calls.total,

@@ -44,6 +44,8 @@ export interface ExperimentResult {
   readonly calls: {
     readonly primary: number;
     readonly optimizer: number;
+    /** 0 where no model grades. */
+    readonly grader: number;
     readonly cached: number;
     readonly lost: number;
     readonly total: number;
@@ -99,6 +101,7 @@ export function resultOf({ experiment, trials, bill, metrics }: ExperimentRecord
     calls: {
       primary: sent("primary"),
       optimizer: sent("optimizer"),
+      grader: sent("grader"),
       cached: experiment.cached,
       lost: sum(bill.map(({ lost }) => lost)),
       total: sum(bill.map(({ calls }) => calls)) + experiment.cached,

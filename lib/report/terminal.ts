@@ -56,6 +56,7 @@ export function resultText(record: ExperimentRecord): string {
       "calls",
       [
         `${count(calls.total)}: ${count(calls.primary)} primary, ${count(calls.optimizer)} optimizer`,
+        ...calls.grader > 0 ? [`${count(calls.grader)} grader`] : [],
         ...calls.cached > 0 ? [`${count(calls.cached)} read back`] : [],
         ...calls.lost > 0 ? [`${count(calls.lost)} lost`] : [],
       ].join(", "),

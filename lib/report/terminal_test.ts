@@ -20,3 +20,19 @@ Deno.test("resultText() and resultOf() tell the best prompt's bias where there i
     });
   }
 });
+
+Deno.test("resultText() and resultOf() tell the grader's calls where a model grades", () => {
+  const rows: [graded: number, line: string][] = [
+    [0, "416: 407 primary, 4 optimizer, 4 read back, 1 lost"],
+    [23, "439: 407 primary, 4 optimizer, 23 grader, 4 read back, 1 lost"],
+  ];
+  for (const [graded, line] of rows) {
+    const grades = { ...RECORD.bill[1]!, role: "grader" as const, calls: graded };
+    const record = { ...RECORD, bill: [...RECORD.bill, ...graded > 0 ? [grades] : []] };
+    equal(resultText(record).match(/^ {2}calls {7}(.*)$/m)?.[1], line);
+    const { calls } = resultOf(record);
+    deepEqual(calls, {
+      ...{ primary: 407, optimizer: 4, grader: graded, cached: 4, lost: 1, total: 416 + graded },
+    });
+  }
+});
