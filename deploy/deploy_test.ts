@@ -174,7 +174,10 @@ Deno.test("each variable is read by what it is given to", async () => {
   const deno = new TextDecoder().decode(
     (await new Deno.Command(Deno.execPath(), { args: ["--help"] }).output()).stdout,
   );
-  const sources = (await Promise.all(["flows/setting.ts", "flows/registration.ts"].map(read))).join("\n");
+  const sources =
+    (await Promise.all(["flows/setting.ts", "flows/registration.ts", "lib/llm/keys.ts"].map(read))).join(
+      "\n",
+    );
   const options = Object.keys({ ...optimize.shape, ...evaluate.shape }).map((name) =>
     `QUINTET_${name.toUpperCase()}`
   );

@@ -255,16 +255,22 @@ Deno.test("optimize and evaluate on hostile questions print nothing that steers 
     `{"question": ${JSON.stringify(PAYLOADS[36])}, "\u009b31m": ${JSON.stringify(PAYLOADS[37])}}`,
   );
   const small = ["--max-calls", "150", "--max-retries", "0"];
+  const failed = /calls failed, the last one with: .*\\u/,
+    judged = ["--seed", "2", "--metric", "judge", "--json"];
   await each([
-    ["optimize", "--dataset", file, ...server.models, ...small],
-    ["optimize", "--dataset", file, ...server.models, ...small, "--seed", "2", "--metric", "judge", "--json"],
-    ["evaluate", "--dataset", file, ...server.models, ...small, "--json"],
-    ["optimize", "--dataset", broken, ...server.models],
-  ], async ([name, ...args]) => {
+    { args: ["optimize", "--dataset", file, ...server.models, ...small], ends: 3, says: failed },
+    {
+      args: ["optimize", "--dataset", file, ...server.models, ...small, ...judged],
+      ends: 4,
+      says: /^Cannot score by the grades of .* could be read: .*, got ".*": begin anew/m,
+    },
+    { args: ["evaluate", "--dataset", file, ...server.models, ...small, "--json"], ends: 0, says: failed },
+    { args: ["optimize", "--dataset", broken, ...server.models], ends: 2, says: /^Cannot read /m },
+  ], async ({ args: [name, ...args], ends, says }) => {
     const { code, stdout, stderr } = await run(name!, args, at);
-    equal(code, args.includes(broken) ? 2 : name === "optimize" ? 3 : 0, stderr);
+    equal(code, ends, stderr);
     ok(SEEN.test(stdout) && SEEN.test(stderr), stderr);
-    match(stderr, args.includes(broken) ? /^Cannot read /m : /calls failed, the last one with: .*\\u/);
+    match(stderr, says);
     if (args.includes("--json")) JSON.parse(stdout);
   });
 });
