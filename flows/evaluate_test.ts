@@ -162,7 +162,7 @@ Deno.test("evaluate ends with the exit code of what happened, and says what to d
   };
   const rows: {
     args: string[];
-    answer?: (request: ChatRequest, n: number) => string | Response;
+    answer?: (request: ChatRequest, n: number) => string | Response | Promise<string>;
     code: number;
     stderr: RegExp;
     stdout?: RegExp;
@@ -266,6 +266,13 @@ Deno.test("evaluate ends with the exit code of what happened, and says what to d
       answer: () => new Response("no", { status: 400 }),
       code: EXIT.provider,
       stderr: /^40 of 40 calls failed, .* 400: no\n$/,
+      stdout: /^No question was answered\./,
+    },
+    {
+      args: ["--max-seconds", "2"],
+      answer: () => new Promise<string>((resolve) => setTimeout(() => resolve("late"), 8_000)),
+      code: EXIT.provider,
+      stderr: /^8 of 8 calls failed, the last one with: no answer came within 2 s: .*\n$/,
       stdout: /^No question was answered\./,
     },
     {

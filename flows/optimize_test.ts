@@ -250,6 +250,7 @@ Deno.test("optimize ends with the exit code of what happened, and says what to d
   await using refusing = modelServer(() =>
     Response.json({ error: { message: "no such knob" } }, { status: 400 })
   );
+  await using hung = modelServer(() => new Promise((resolve) => setTimeout(() => resolve("late"), 8_000)));
   const broken = `${at.folder}/broken.jsonl`;
   await Deno.writeTextFile(broken, '{"question": "Is 1 odd?", "answer": "yes"}\n{"question": "Is 2 odd?"}\n');
   const few = `${at.folder}/few.jsonl`;
@@ -355,6 +356,14 @@ Deno.test("optimize ends with the exit code of what happened, and says what to d
       stderr:
         /^Cannot score by the grades of openai:writer\S+ as none of 10 could be read: each must be {"score": N}, got "<system_prompt>\\u000a.*": begin anew with another model that grades \(--optimizer\), or with a metric \(--metric\)\n$/m,
       stdout: /^$/,
+    },
+    {
+      what: "a provider that takes calls and does not answer before the seconds are spent",
+      args: [...questions, ...hung.models, "--max-seconds", "2"],
+      code: EXIT.provider,
+      stderr:
+        /^(\d+) of \1 calls failed, the last one with: no answer came within 2 s: see that .* or raise --max-seconds$/m,
+      stdout: /^No claim could be made\n[^]*^Not one call was answered before the budget was spent\.$/m,
     },
     {
       what: "a cap that is met",

@@ -11,6 +11,7 @@ import { type Caps, type LanguageModel, priceOf, type ProviderError } from "../l
 import { metric } from "../lib/metrics/mod.ts";
 import type { Prompt } from "../lib/optimize/mod.ts";
 import { random } from "../lib/random.ts";
+import { unanswered } from "../lib/report/rows.ts";
 import { count } from "../lib/report/text.ts";
 import { type BillRow, type Database, type ExperimentRecord, saveDataset } from "../lib/store/mod.ts";
 import { type ModelNames, type Models, remoteModels, type Setting } from "./setting.ts";
@@ -203,21 +204,26 @@ export async function requireAskable(
 const NOBODY = { name: "", identity: {}, promptTokensAtMost: () => 0, complete: () => Promise.reject() };
 
 /**
- * What to say of calls that failed, when some did in this process or were given up in any; `all` where not one call was
- * ever answered.
+ * What to say of calls that failed, when some did in this process or were given up in any, or when the seconds ended a run of
+ * which nobody answered a call; `all` where not one call was ever answered.
  */
 export function failures(
-  { bill, experiment: { cached } }: ExperimentRecord,
+  record: ExperimentRecord,
   last: ProviderError | undefined,
 ): { readonly text: string; readonly givenUp: number; readonly all: boolean } | undefined {
-  const why = last?.message ?? bill.find(({ error }) => error !== null)?.error;
-  if (!why) return undefined;
+  const { bill, experiment: { status, config } } = record;
   const sum = (count: (row: BillRow) => number) => bill.reduce((total, row) => total + count(row), 0);
-  const [calls, failed, lost] = [sum((row) => row.calls), sum((row) => row.failed), sum((row) => row.lost)];
+  const [calls, failed] = [sum((row) => row.calls), sum((row) => row.failed)];
+  const all = unanswered(record);
+  const late = all && failed > 0 && status === "finished" && typeof config.max_seconds === "number"
+    ? `no answer came within ${config.max_seconds} s: see that the model's server answers, or raise --max-seconds`
+    : undefined;
+  const why = last?.message ?? bill.find(({ error }) => error !== null)?.error ?? late;
+  if (!why) return undefined;
   return {
     text: `${failed} of ${calls} calls failed, the last one with: ${why}`,
     givenUp: sum((row) => row.given_up),
-    all: calls + cached === failed + lost,
+    all,
   };
 }
 

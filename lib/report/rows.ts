@@ -14,6 +14,12 @@ export type Fate = "kept" | "dropped" | "refused";
 export const fate = ({ accepted, questions_seen }: TrialRow): Fate =>
   accepted ? "kept" : questions_seen > 0 ? "dropped" : "refused";
 
+/** Whether calls were sent, and not one was answered. */
+export const unanswered = (
+  { bill, experiment: { cached } }: Pick<ExperimentRecord, "bill" | "experiment">,
+): boolean =>
+  cached === 0 && bill.length > 0 && bill.every(({ calls, failed, lost }) => calls === failed + lost);
+
 /** The last trial that was kept: the best prompt. */
 export const best = (trials: readonly TrialRow[]): TrialRow | undefined =>
   trials.findLast(({ accepted }) => accepted);

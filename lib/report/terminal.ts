@@ -69,7 +69,7 @@ export function resultText(record: ExperimentRecord): string {
     ),
     row("experiment", result.experiment_id),
     "",
-    ending(record.experiment) +
+    ending(record) +
     (result.status === "finished"
       ? ""
       : `\nGo on with: deno task optimize --resume ${result.experiment_id.slice(0, 8)}`),

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
-import { best } from "./rows.ts";
+import { best, unanswered } from "./rows.ts";
 import { count, metricName, percent, plural } from "./text.ts";
 
 /** What happened, in a headline and a sentence. */
@@ -136,7 +136,8 @@ export function scoreOf(record: ExperimentRecord, version: number | null): strin
 }
 
 /** How the run ended, in words. */
-export function ending({ status, stop_reason, config, trials }: ExperimentRow): string {
+export function ending(record: Pick<ExperimentRecord, "experiment" | "bill">): string {
+  const { status, stop_reason, config, trials } = record.experiment;
   const limit = (name: string) => typeof config[name] === "number" ? config[name] : undefined;
   if (status === "failed") return "An error ended the run; what was found until then is below.";
   if (status === "running") return "The run had not ended when this was written.";
@@ -158,6 +159,7 @@ export function ending({ status, stop_reason, config, trials }: ExperimentRow): 
       return `All ${most === undefined ? "" : `${most} `}iterations that were allowed were run.`;
     }
     case "budget":
+      if (unanswered(record)) return "Not one call was answered before the budget was spent.";
       if (trials === 1) return "The budget was too small to begin with the search.";
       return "The budget was spent before the target was reached.";
     case "interrupted":

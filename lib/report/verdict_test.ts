@@ -81,14 +81,18 @@ Deno.test("verdict() says why there is no claim", () => {
 });
 
 Deno.test("ending() says every way to end in words", () => {
-  const check = (row: Partial<ExperimentRow>, text: RegExp) =>
-    match(ending({ ...RECORD.experiment, ...row }), text);
+  const check = (row: Partial<ExperimentRow>, text: RegExp, bill = RECORD.bill) =>
+    match(ending({ experiment: { ...RECORD.experiment, ...row }, bill }), text);
   check({ stop_reason: "target" }, /target of 90\.0 points was reached/);
   check({ stop_reason: "patience" }, /as 3 iterations in a row brought nothing better/);
   check({ stop_reason: "patience", config: {} }, /several iterations/);
   check({ stop_reason: "iterations", config: { max_iterations: 10 } }, /All 10 iterations/);
   check({ stop_reason: "budget" }, /budget was spent/);
   check({ stop_reason: "budget", trials: 1 }, /too small to begin/);
+  check({ stop_reason: "budget", trials: 1, cached: 0 }, /too small to begin/, []);
+  const failed = RECORD.bill.map((row) => ({ ...row, failed: row.calls - row.lost }));
+  check({ stop_reason: "budget", trials: 1, cached: 0 }, /^Not one call was answered/, failed);
+  check({ stop_reason: "budget", trials: 1, cached: 1 }, /too small to begin/, failed);
   check({ stop_reason: "interrupted", status: "interrupted" }, /can be resumed/);
   check({ status: "failed", stop_reason: null }, /error ended the run/);
   check({ status: "running", stop_reason: null }, /had not ended/);

@@ -25,7 +25,7 @@ ${experiment.error === null ? "" : html`<div class="error">${quoted(discreet(exp
 ${claim(record)}
 <h2 class="small">What it cost and how it ended</h2>
 ${costs(record)}
-<p>${ending(experiment)}</p>
+<p>${ending(record)}</p>
 ${asked(record)}
 ${experiment.improvement === null || experiment.before === experiment.after ? "" : METHOD}
 </section>`;
