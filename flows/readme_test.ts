@@ -66,7 +66,9 @@ Deno.test("every command of the README does what it says", async (t) => {
           ...command === "optimize" || command.includes("--resume")
             ? {}
             : { QUINTET_PRIMARY: `openai:parrot@${server.url}` },
-          ...command.includes("--max-calls") ? {} : { QUINTET_MAX_CALLS: "24" },
+          ...command.includes("--max-calls") || command.includes("--resume")
+            ? {}
+            : { QUINTET_MAX_CALLS: "24" },
           ...own.env,
           QUINTET_QUICK: "true",
         },
