@@ -155,7 +155,7 @@ const propertiesOf = (schema: z.ZodObject): Map<string, Property> =>
 
 const flagOf = (name: string): string => `--${name.replaceAll("_", "-")}`;
 
-/** `--name value`, `--name=value`, `--switch`, `--no-switch`, and words for the option that takes them. */
+/** `--name value`, `--name=value`, `--switch`, `--no-switch`, and words for the option that takes them; each option once. */
 function flags(
   args: readonly string[],
   properties: ReadonlyMap<string, Property>,
@@ -196,6 +196,17 @@ function flags(
     throw new UsageError(`Cannot read ${shown(words[most])} as a flag was expected: flags begin with --`);
   }
   if (words.length > 0) found.push({ name: name!, flag: shown(words[0]), text: words.join(",") });
+  for (const [i, { name, text }] of found.entries()) {
+    const earlier = found.slice(0, i).find((one) => one.name === name);
+    if (!earlier) continue;
+    const { type } = properties.get(name)!;
+    if (type === "boolean" && earlier.text === text) continue;
+    throw new UsageError(
+      `Cannot use ${flagOf(name)} twice: it was ${shown(earlier.text)}, then ${shown(text)}: give it once${
+        type === "array" ? ", with a comma between its values" : ""
+      }`,
+    );
+  }
   return found;
 }
 
