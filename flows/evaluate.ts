@@ -8,6 +8,7 @@ import { estimate, EXIT, pace, UsageError } from "../lib/command/mod.ts";
 import { readPredictions } from "../lib/dataset/mod.ts";
 import { runMeasurement, type Unreadable } from "../lib/experiment/mod.ts";
 import { metric, metricNames } from "../lib/metrics/mod.ts";
+import { nearest } from "../lib/nearest.ts";
 import type { Prompt } from "../lib/optimize/mod.ts";
 import { random } from "../lib/random.ts";
 import { measurementOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
@@ -204,18 +205,30 @@ async function promptFile(path: string): Promise<Prompt> {
     const { bias = {}, ...parts } = data;
     return promptOf({ ...parts, bias: Object.keys(bias).length > 0 ? bias : null });
   }
-  const { path: at, message } = error.issues[0]!;
+  const issue = error.issues.find(({ code }) => code === "unrecognized_keys") ?? error.issues[0]!;
+  const at = issue.path.join(".");
+  const wrong = issue.code === "unrecognized_keys"
+    ? `${at && `${at}: `}${unknownField(issue.keys[0]!, at === "" ? promptSchema : demoSchema)}`
+    : `${at || "it"}: ${issue.message}`;
   throw new UsageError(
     `Cannot read ${path} as it must be {"system_prompt", "output_prompt"?, "demos"?: [{"question", "answer"}], ` +
-      `"bias"?: {"answer": nats}}: ${at.join(".") || "it"}: ${message}`,
+      `"bias"?: {"answer": nats}}: ${wrong}`,
   );
 }
 
+function unknownField(name: string, { shape }: z.ZodObject): string {
+  const close = nearest(name, Object.keys(shape));
+  return `there is no field ${JSON.stringify(name)}${
+    close ? `: did you mean ${JSON.stringify(close)}?` : ""
+  }`;
+}
+
 const storable = z.string().refine(isStorable, "must have no NUL and no half of a surrogate pair");
-const promptSchema = z.object({
+const demoSchema = z.strictObject({ question: storable, answer: storable });
+const promptSchema = z.strictObject({
   system_prompt: storable,
   output_prompt: storable.default(""),
-  demos: z.array(z.object({ question: storable, answer: storable })).default([]),
+  demos: z.array(demoSchema).default([]),
   /** As much as OpenAI's API takes. */
   bias: z.record(storable, z.number().min(-100).max(100)).optional(),
 });

@@ -181,7 +181,30 @@ Deno.test("evaluate ends with the exit code of what happened, and says what to d
     {
       args: ["--prompt", await file("other.json", '{"system": "Answer."}')],
       code: EXIT.usage,
-      stderr: /^Cannot read \S+other\.json as it must be \{"system_prompt", .*\}: system_prompt: .*\n$/,
+      stderr:
+        /^Cannot read \S+other\.json as it must be \{"system_prompt", .*\}: there is no field "system": did you mean "system_prompt"\?\n$/,
+    },
+    {
+      args: ["--prompt", await file("demo.json", '{"system_prompt": "", "demo": []}')],
+      code: EXIT.usage,
+      stderr:
+        /^Cannot read \S+demo\.json as it must be \{"system_prompt", .*\}: there is no field "demo": did you mean "demos"\?\n$/,
+    },
+    {
+      args: ["--prompt", await file("colour.json", '{"system_prompt": "", "colour": 1}')],
+      code: EXIT.usage,
+      stderr: /^Cannot read \S+colour\.json as it must be .*\}: there is no field "colour"\n$/,
+    },
+    {
+      args: [
+        "--prompt",
+        await file(
+          "hint.json",
+          '{"system_prompt": "", "demos": [{"question": "1", "answer": "odd", "hint": "2"}]}',
+        ),
+      ],
+      code: EXIT.usage,
+      stderr: /^Cannot read \S+hint\.json as it must be .*\}: demos\.0: there is no field "hint"\n$/,
     },
     {
       args: ["--prompt", await file("nul.json", '{"system_prompt": "a\\u0000"}')],
