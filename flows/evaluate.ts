@@ -75,10 +75,39 @@ export const schema = z.strictObject({
 });
 type Options = z.output<typeof schema>;
 
-const evaluate = (options: Options, setting: Setting): Promise<number> =>
-  options.predictions === undefined
-    ? scorePrompt(options, setting)
-    : scoreTexts(options.predictions, options, setting);
+async function evaluate(options: Options, setting: Setting): Promise<number> {
+  requireOneForm(options, setting);
+  return options.predictions === undefined
+    ? await scorePrompt(options, setting)
+    : await scoreTexts(options.predictions, options, setting);
+}
+
+/** Refuses options of one form that were given with the other, which would not heed them. Throws UsageError. */
+function requireOneForm(options: Options, { given }: Setting): void {
+  const source = (name: keyof Options): string | undefined => {
+    const from = given.get(name);
+    const isDefault =
+      json(options[name] ?? null) === json(schema.shape[name].safeParse(undefined).data ?? null);
+    return isDefault && !from?.startsWith("--") ? undefined : from; // a form of Prefect's fills in defaults
+  };
+  const [metric, metrics] = [source("metric"), source("metrics")];
+  if (options.predictions === undefined) {
+    if (metrics === undefined) return;
+    throw new UsageError(
+      `Cannot use ${metrics} without --predictions as it is what texts are scored by: answers to --dataset are by --metric`,
+    );
+  }
+  const other = source("dataset") ?? source("split") ?? source("prompt");
+  if (other !== undefined) {
+    throw new UsageError(
+      `Cannot use ${other} with --predictions as no question is asked for texts that are there: --dataset, --split ` +
+        "and --prompt are for scoring a prompt: leave either out",
+    );
+  }
+  if (metric !== undefined && metrics !== undefined) {
+    throw new UsageError(`Cannot use ${metric} with ${metrics}: give either`);
+  }
+}
 
 /** Not kept with an experiment: the other form's options, and the card's prompt, which no option gives. */
 const LEFT_OUT = ["predictions", "metrics", "system_prompt", "output_prompt"];

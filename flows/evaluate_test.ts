@@ -5,6 +5,7 @@ import { EXIT } from "../lib/command/mod.ts";
 import { expander, golden, type GoldenText, near } from "../lib/metrics/golden.ts";
 import { messages, type Prompt } from "../lib/optimize/mod.ts";
 import { isStorable } from "../lib/text.ts";
+import { schema } from "./evaluate.ts";
 import {
   type ChatRequest,
   each,
@@ -17,6 +18,7 @@ import {
   said,
   start,
 } from "./testing.ts";
+import { DATASET } from "./wiring.ts";
 
 /** The document of `evaluate --json`. */
 const resultSchema = z.strictObject({
@@ -445,6 +447,45 @@ Deno.test("evaluate --predictions gives the numbers of sacrebleu, rouge_score an
       ok(scores[name]!.signature.startsWith(`${name}|`));
       equal(scores[name]!.n, rows.length);
     }
+  });
+});
+
+Deno.test("evaluate refuses what its other form takes, where somebody gave that", async () => {
+  await using at = await place();
+  const texts = `${at.folder}/texts.jsonl`;
+  await Deno.writeTextFile(texts, '{"prediction": "a", "references": ["a"]}');
+  const config = async (name: string, values: Record<string, unknown>) => {
+    await Deno.writeTextFile(`${at.folder}/${name}.json`, JSON.stringify(values));
+    return ["--config", `${at.folder}/${name}.json`];
+  };
+  const scored = ["--predictions", texts];
+  const { metrics } = schema.parse({});
+  const rows: [args: string[], env: Record<string, string>, refused?: RegExp][] = [
+    [["--metrics", "f1"], {}, /^Cannot use --metrics without --predictions as .* --metric\n$/],
+    [["--metrics", metrics.join(), "--dataset", at.questions], {}, /^Cannot use --metrics without /],
+    [["--dataset", at.questions], { QUINTET_METRICS: "f1" }, /^Cannot use QUINTET_METRICS without /],
+    [
+      [...scored, "--dataset", at.questions],
+      {},
+      /^Cannot use --dataset with --predictions as .*: leave either out\n$/,
+    ],
+    [[...scored, "--split", "test"], {}, /^Cannot use --split with /],
+    [[...scored, "--prompt", "latest"], {}, /^Cannot use --prompt with /],
+    [scored, { QUINTET_SPLIT: "train" }, /^Cannot use QUINTET_SPLIT with /],
+    [
+      await config("both", { predictions: texts, prompt: "latest" }),
+      {},
+      /^Cannot use "prompt" in \S+both\.json with /,
+    ],
+    [[...scored, "--metric", "f1", "--metrics", "bleu"], {}, /^Cannot use --metric with --metrics: /],
+    [await config("filled", { predictions: texts, dataset: DATASET, split: "test", metrics }), {}],
+    [[...scored, "--metric", "f1"], { QUINTET_SPLIT: "test", QUINTET_PRIMARY: "local" }],
+  ];
+  await each(rows, async ([args, env, refused]) => {
+    const ended = await run("evaluate", args, { env: { ...at.env, ...env } });
+    equal(ended.code, refused ? EXIT.usage : EXIT.done, ended.stderr);
+    match(ended.stderr, refused ?? /^$/);
+    equal(ended.stdout === "", refused !== undefined);
   });
 });
 

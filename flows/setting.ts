@@ -26,8 +26,8 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/[/\\]
 
 /** What a flow is run in. */
 export interface Setting {
-  /** Names of the options that somebody gave, by flag, environment or file. */
-  readonly given: ReadonlySet<string>;
+  /** The options that somebody gave, each with its source as errors call it: a flag, a variable, a field of a file. */
+  readonly given: ReadonlyMap<string, string>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Database, models and logs; `QUINTET_HOME`. */
   readonly home: string;

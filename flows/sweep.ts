@@ -123,7 +123,7 @@ const pairsOf = ({ datasets, seeds }: Options) =>
 async function planOf(options: Options, pair: { dataset: string; seed: number }, setting: Setting) {
   const each = {
     ...kept(options, [...MINE, ...CAPS, "datasets", "seeds"]) as Omit<Options, "datasets" | "seeds">,
-    ...shares(options, pairsOf(options).length, [...setting.given]),
+    ...shares(options, pairsOf(options).length, [...setting.given.keys()]),
   };
   return await planned(
     { ...each, ...pair, json: false, retry_errors: false, require_target: false },
@@ -237,7 +237,7 @@ async function worked(
   const each = {
     ...setting,
     run: untold,
-    given: new Set<string>(),
+    given: new Map<string, string>(),
     tell(text: string) {
       if (!said.has(text)) setting.tell(text);
       said.add(text);

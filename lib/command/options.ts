@@ -58,8 +58,8 @@ interface Property {
 /** Options, and which of them somebody gave. */
 export interface Given<Values> {
   readonly options: Values;
-  /** Names of the options that are not just defaults. */
-  readonly given: ReadonlySet<string>;
+  /** The options that are not just defaults, each with its source as errors call it: a flag, a variable, a field of the file. */
+  readonly given: ReadonlyMap<string, string>;
 }
 
 /** Reads options from flags, environment and file. Throws UsageError that names the source and says what was wanted. */
@@ -107,7 +107,7 @@ export function readOptions<Schema extends z.ZodObject>(
     );
   }
   const result = schema.safeParse(values);
-  if (result.success) return { options: result.data, given: new Set(origins.keys()) };
+  if (result.success) return { options: result.data, given: origins };
   const issue = result.error.issues[0]!, [, at] = issue.path;
   const name = String(issue.path[0] ?? "");
   if (name === "") throw new UsageError(issue.message);

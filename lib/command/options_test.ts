@@ -36,7 +36,7 @@ Deno.test("readOptions() takes flags in every form", () => {
   for (const [args, expected] of rows) {
     const { options, given } = read(args);
     deepEqual(options, { ...defaults, ...expected }, args.join(" "));
-    deepEqual([...given], Object.keys(expected));
+    deepEqual([...given.keys()], Object.keys(expected));
   }
 });
 
@@ -48,7 +48,14 @@ Deno.test("readOptions() prefers flag, then environment, then file, then default
     DATABASE_URL: "postgres://db",
     QUINTET_JSON: "1",
   };
-  const { options } = read(["--threshold", "0.3"], { env, file });
+  const { options, given } = read(["--threshold", "0.3"], { env, file });
+  deepEqual(Object.fromEntries(given), {
+    threshold: "--threshold",
+    max_calls: "QUINTET_MAX_CALLS",
+    metric: '"metric" in q.json',
+    database: "DATABASE_URL",
+    json: "QUINTET_JSON",
+  });
   deepEqual(options, {
     threshold: 0.3,
     max_calls: 2,
