@@ -86,6 +86,7 @@ async function evaluate(options: Options, setting: Setting): Promise<number> {
 function requireOneForm(options: Options, { given }: Setting): void {
   const source = (name: keyof Options): string | undefined => {
     const from = given.get(name);
+    if (from?.startsWith("QUINTET_")) return undefined; // a variable is there for every command
     const isDefault =
       json(options[name] ?? null) === json(schema.shape[name].safeParse(undefined).data ?? null);
     return isDefault && !from?.startsWith("--") ? undefined : from; // a form of Prefect's fills in defaults

@@ -463,7 +463,6 @@ Deno.test("evaluate refuses what its other form takes, where somebody gave that"
   const rows: [args: string[], env: Record<string, string>, refused?: RegExp][] = [
     [["--metrics", "f1"], {}, /^Cannot use --metrics without --predictions as .* --metric\n$/],
     [["--metrics", metrics.join(), "--dataset", at.questions], {}, /^Cannot use --metrics without /],
-    [["--dataset", at.questions], { QUINTET_METRICS: "f1" }, /^Cannot use QUINTET_METRICS without /],
     [
       [...scored, "--dataset", at.questions],
       {},
@@ -471,7 +470,7 @@ Deno.test("evaluate refuses what its other form takes, where somebody gave that"
     ],
     [[...scored, "--split", "test"], {}, /^Cannot use --split with /],
     [[...scored, "--prompt", "latest"], {}, /^Cannot use --prompt with /],
-    [scored, { QUINTET_SPLIT: "train" }, /^Cannot use QUINTET_SPLIT with /],
+    [scored, { QUINTET_SPLIT: "train", QUINTET_DATASET: at.questions }],
     [
       await config("both", { predictions: texts, prompt: "latest" }),
       {},
