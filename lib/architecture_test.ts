@@ -35,7 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "types:metrics",
     "types:statistics",
   ],
-  experiment: ["dataset", "metrics", "statistics", "random", "llm", "optimize", "evaluate", "store"],
+  experiment: ["dataset", "metrics", "statistics", "random", "text", "llm", "optimize", "evaluate", "store"],
   learning: [
     "features",
     "gbdt",
