@@ -61,15 +61,18 @@ export function unshown(demos: readonly Demo[], examples: readonly Example[]): E
   return examples.filter(({ question }) => !shown.has(question));
 }
 
-/** Equal for two prompts that send the same messages with the same bias, and for no others. */
-export const fingerprint = ({ systemPrompt, outputPrompt, demos, bias }: Prompt): string =>
+/**
+ * Equal for two prompts that send the same messages with the same bias, and for no others. Where the search `calibrates`, it
+ * fits biases itself: there it tells that a prompt has one, and not which.
+ */
+export const fingerprint = (
+  { systemPrompt, outputPrompt, demos, bias }: Prompt,
+  calibrates = false,
+): string =>
   JSON.stringify([
     ...[systemPrompt, outputPrompt, demos.map((d) => [d.question, d.answer])],
-    ...bias ? [Object.entries(bias).toSorted()] : [],
+    ...bias ? [calibrates ? "fitted" : Object.entries(bias).toSorted()] : [],
   ]);
-
-/** A prompt as it is before a bias is fitted to it: where the search fits them, it is the same as any that differs in that alone. */
-export const unfitted = (prompt: Prompt): Prompt => prompt.bias ? { ...prompt, bias: {} } : prompt;
 
 /** What the primary model said to one question under one prompt, and what it was worth. */
 export interface Result {

@@ -9,7 +9,7 @@
  */
 import type { Example } from "../dataset/example.ts";
 import { isStorable, json } from "../text.ts";
-import { type Candidate, fingerprint, type Prompt, unfitted } from "./candidate.ts";
+import { type Candidate, fingerprint, type Prompt } from "./candidate.ts";
 
 /** How long a prompt may become. */
 export interface Limits {
@@ -41,9 +41,8 @@ export function refusal(
   prompt: Prompt,
   { limits, known, seedPrompt, validation, calibrates = false }: Surroundings,
 ): string | null {
-  const printOf = (prompt: Prompt) => fingerprint(calibrates ? unfitted(prompt) : prompt);
-  const print = printOf(prompt);
-  const twin = known.find((candidate) => printOf(candidate.prompt) === print);
+  const print = fingerprint(prompt, calibrates);
+  const twin = known.find((candidate) => fingerprint(candidate.prompt, calibrates) === print);
   if (twin) return `duplicate of trial ${twin.index}`;
 
   const instructions = `${prompt.systemPrompt}\n${prompt.outputPrompt}`;

@@ -5,7 +5,7 @@
  * @module
  */
 import { integer, pick, shuffle } from "../../random.ts";
-import { type Candidate, type Demo, fingerprint, meanScore, type Prompt, unfitted } from "../candidate.ts";
+import { type Candidate, type Demo, fingerprint, meanScore, type Prompt } from "../candidate.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
 
 /** How many of the best others are considered as second parent. */
@@ -33,9 +33,8 @@ export const recombine: Operator = {
         note: `demos mixed with those of trial ${mate.index}`,
       });
     }
-    const printOf = ({ prompt }: { prompt: Prompt }) => fingerprint(calibrates ? unfitted(prompt) : prompt);
-    const known = new Set(pool.map(printOf));
-    const fresh = children.filter((child) => !known.has(printOf(child)));
+    const known = new Set(pool.map(({ prompt }) => fingerprint(prompt, calibrates)));
+    const fresh = children.filter(({ prompt }) => !known.has(fingerprint(prompt, calibrates)));
     if (fresh.length === 0) {
       return Promise.resolve({ refused: `nothing new to make with trial ${mate.index}` });
     }
