@@ -356,7 +356,7 @@ async function claim(
   },
 ) {
   const versions = best === seed ? [seed] : [seed, best];
-  const measurements = await measureEach(
+  const measurements = (await measureEach(
     versions.map(({ index, prompt }) => ({
       prompt,
       answer: answering(ask, sampling, index),
@@ -364,21 +364,21 @@ async function claim(
     })),
     test,
     { split: "test", scorer: scoring(ask, metric, grades), random },
-  );
+  )).map((measurement, i) => ({ version: versions[i]!.index, ...measurement }));
   grades.require(1);
-  for (const [i, measurement] of measurements.entries()) {
-    await keepMeasurement(db, { id, datasetId, version: versions[i]!.index, measurement }, kept);
+  for (const { version, ...measurement } of measurements) {
+    await keepMeasurement(db, { id, datasetId, version, measurement }, kept);
   }
-  const [before, after = before] = measurements as [Measurement, Measurement?];
+  const [before, after] = [measurements[0]!, measurements.at(-1)!];
   const comparison = compare(before, after, random);
   if (comparison.n > 0) {
     await saveComparison(db, { experimentId: id, before: seed.index, after: best.index, comparison });
   }
   return {
     compared: comparison.n > 0,
-    measured: versions.filter((_, i) => measurements[i]!.n > 0).map(({ index }) => index),
-    results: measurements.flatMap(({ results }, i) =>
-      results.map((result) => ({ ...result, version: versions[i]!.index }))
+    measured: measurements.filter(({ n }) => n > 0).map(({ version }) => version),
+    results: measurements.flatMap(({ version, results }) =>
+      results.map((result) => ({ ...result, version }))
     ),
   };
 }
