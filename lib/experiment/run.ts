@@ -192,7 +192,8 @@ export async function runExperiment(
       score: scoring(searching.ask, metric, grades).score,
       ask: refining(searching.ask, setup.optimizerTokens),
       callsEach,
-      askCost: Math.max(1, setup.optimizerTokens / setup.answerTokens),
+      // of the same model as many as its longest replies are; of another, whose caps count them alike, one
+      askCost: optimizer === primary ? Math.max(1, setup.optimizerTokens / setup.answerTokens) : 1,
       ...forSearch.calls === undefined ? {} : { maxCalls: forSearch.calls },
       step: async (phase, iteration, work) => {
         tell({ phase, iteration });

@@ -84,7 +84,7 @@ const share = (scores: number[]) => scores.reduce((sum, score) => sum + score, 0
 
 /** The search alone, in memory. */
 async function searched(
-  { dataset, seed, seedPrompt, search, metric, optimizerTokens, answerTokens }: Setup,
+  { dataset, seed, seedPrompt, search, metric }: Setup,
   maxCalls: number,
 ) {
   const trials: Trial[] = [];
@@ -98,7 +98,6 @@ async function searched(
     answer: (prompt, { question }) => said(apprentice(messages(prompt, question)).trim()),
     score: "judge" in metric ? () => null : byMetric(metric).score,
     ask: (messages) => Promise.resolve({ text: author(messages), finish: "stop", usage: null }),
-    askCost: optimizerTokens / answerTokens,
     maxCalls,
   });
   let next: IteratorResult<Trial, Outcome>;

@@ -8,6 +8,7 @@
  * @module
  */
 import type { Example } from "../dataset/example.ts";
+import { normalize } from "../dataset/split.ts";
 import { isStorable, json } from "../text.ts";
 import { type Candidate, fingerprint, type Prompt } from "./candidate.ts";
 
@@ -58,7 +59,7 @@ export function refusal(
   if (trouble) {
     return `error text in place of a prompt: ${json(instructions.match(trouble)![0].slice(0, 80))}`;
   }
-  const copied = copiedFrom(prompt, instructions, validation);
+  const copied = copiedFrom(prompt, { instructions, given, validation });
   if (copied !== undefined) return `copied the validation question ${json(copied)}`;
   return null;
 }
@@ -78,7 +79,8 @@ export const placeholders = (
 
 /** Texts that a model or a server says instead of a prompt. */
 const TROUBLE = [
-  /^[ \t]*(?:\w*Error|Exception|Traceback)\b.*/m,
+  /^\s*Error:.*/,
+  /^[ \t]*(?:\w+(?:Error|Exception)\b.*|Traceback \(most recent call last\))/m,
   /\b(?:rate limit(?:ed)?|quota) exceeded\b/i,
   /\b(?:invalid|incorrect) api key\b/i,
   /\b(?:I'm sorry|I am sorry|I apologize),? (?:but )?I (?:can't|cannot|am unable|am not able)\b/i,
@@ -87,22 +89,26 @@ const TROUBLE = [
 
 /**
  * The id of a validation question of which `instructions` hold a run of COPIED_WORDS words, or the whole when it has four
- * words or more; or that a demo asks.
+ * words or more; or that a demo asks. A run that several questions share is their template, and what the seed prompt has is
+ * the user's: neither tells an answer.
  */
 function copiedFrom(
   { demos }: Prompt,
-  instructions: string,
-  validation: readonly Example[],
+  { instructions, given, validation }: {
+    instructions: string;
+    given: string;
+    validation: readonly Example[];
+  },
 ): string | undefined {
   const { runs, questions } = indexOf(validation);
-  const words = folded(instructions).split(" ");
+  const words = folded(instructions).split(" "), own = ` ${folded(given)} `;
   for (let length = FEWEST_WORDS; length <= COPIED_WORDS; length++) {
     for (let i = 0; i + length <= words.length; i++) {
-      const id = runs.get(words.slice(i, i + length).join(" "));
-      if (id !== undefined) return id;
+      const run = words.slice(i, i + length).join(" "), id = runs.get(run);
+      if (id && !own.includes(` ${run} `)) return id;
     }
   }
-  return demos.map(({ question }) => questions.get(folded(question))).find((id) => id !== undefined);
+  return demos.map(({ question }) => questions.get(asked(question))).find((id) => id !== undefined);
 }
 
 /** A shorter question may stand in a prompt by chance. */
@@ -110,7 +116,8 @@ const FEWEST_WORDS = 4;
 
 /** What counts as copied, with the id of its question. */
 interface Index {
-  readonly runs: ReadonlyMap<string, string>;
+  /** Null for a run of several questions. */
+  readonly runs: ReadonlyMap<string, string | null>;
   readonly questions: ReadonlyMap<string, string>;
 }
 
@@ -120,13 +127,16 @@ const indexes = new WeakMap<readonly Example[], Index>();
 function indexOf(validation: readonly Example[]): Index {
   const known = indexes.get(validation);
   if (known) return known;
-  const [runs, questions] = [new Map<string, string>(), new Map<string, string>()];
+  const [runs, questions] = [new Map<string, string | null>(), new Map<string, string>()];
   for (const { id, question } of validation) {
-    const text = folded(question), words = text.split(" ");
-    questions.set(text, id);
+    const words = folded(question).split(" ");
+    questions.set(asked(question), id);
     if (words.length < FEWEST_WORDS) continue;
     const length = Math.min(COPIED_WORDS, words.length);
-    for (let i = 0; i + length <= words.length; i++) runs.set(words.slice(i, i + length).join(" "), id);
+    for (let i = 0; i + length <= words.length; i++) {
+      const run = words.slice(i, i + length).join(" ");
+      runs.set(run, (runs.get(run) ?? id) === id ? id : null);
+    }
   }
   const index = { runs, questions };
   indexes.set(validation, index);
@@ -137,6 +147,9 @@ function indexOf(validation: readonly Example[]): Index {
 export const lengthOf = ({ systemPrompt, outputPrompt, demos }: Prompt): number =>
   systemPrompt.length + outputPrompt.length +
   sum(demos.map((demo) => demo.question.length + demo.answer.length));
+
+/** A question as far as it asks something of its own: signs tell "3 + 4" from "3 - 4". */
+const asked = (question: string): string => normalize(question).replace(/[\s.?!]+$/, "");
 
 const folded = (text: string): string => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -11,6 +11,12 @@ const validation = [
     references: ["x"],
   },
   { id: "v2", question: "Why not?", references: ["x"] },
+  { id: "v3", question: "What is 3 + 4?", references: ["x"] },
+  ...["Well acted.", "Badly cut."].map((review, i) => ({
+    id: `v${4 + i}`,
+    question: `Say what the sentiment of the following review is: ${review}`,
+    references: ["x"],
+  })),
 ];
 const known = [candidate(0, { prompt: seedPrompt, operator: "seed", parents: [], note: "" })];
 const limits = { demos: 2, characters: 400 };
@@ -25,6 +31,9 @@ Deno.test("refusal() has nothing against a sound prompt", () => {
     { demos: [demo("Which river flows through Vienna?")] },
     { systemPrompt: "{name}: an Error is a mistake; why not?" },
     { systemPrompt: "{name}, you know every river that flows through an old town." },
+    { systemPrompt: "{name}, say what the sentiment of the following review is, in one word." },
+    { systemPrompt: "{name}:\nException: mails of invoices are billing.\nError reports are bugs." },
+    { demos: [demo("What is 3 - 4?")] },
   ];
   for (const row of rows) equal(check(row), null, JSON.stringify(row));
 });
@@ -36,6 +45,8 @@ Deno.test("refusal() names the reason", () => {
     [{ demos: [demo("a?"), demo("b?"), demo("c?")] }, /^over-long: 3 demos where 2 are allowed$/],
     [{ systemPrompt: "Answer." }, /^lost the placeholder \{name\}$/],
     [{ systemPrompt: "{name}\nTypeError: x is not a function" }, /^error text/],
+    [{ systemPrompt: "Error: no model of {name} is loaded" }, /^error text/],
+    [{ systemPrompt: "{name}\nTraceback (most recent call last)" }, /^error text/],
     [{ systemPrompt: "{name} Rate limit exceeded, retry later" }, /^error text/],
     [{ systemPrompt: "{name} I'm sorry, but I can't help with that." }, /^error text/],
     [{ systemPrompt: "{name} <think>So the user wants" }, /^error text/],
@@ -47,6 +58,7 @@ Deno.test("refusal() names the reason", () => {
       /^copied the validation question "v1"$/,
     ],
     [{ demos: [demo("why NOT")] }, /^copied the validation question "v2"$/],
+    [{ demos: [demo("What is  3 + 4")] }, /^copied the validation question "v3"$/],
   ];
   for (const [change, reason] of rows) match(check(change) ?? "nothing", reason, JSON.stringify(change));
 });
@@ -70,9 +82,11 @@ Deno.test("refusal() takes prompts that differ in their bias alone for one where
 
 Deno.test("refusal() bears in a prompt what the seed prompt has", () => {
   for (const part of ["systemPrompt", "outputPrompt"] as const) {
-    const seedPrompt: Prompt = { systemPrompt: "", outputPrompt: "", demos: [], [part]: "Use <think> tags." };
-    const proposed = { ...seedPrompt, demos: [demo("Which river flows through Vienna?")] };
-    equal(refusal(proposed, { limits, known: [], seedPrompt, validation }), null, part);
+    for (const text of ["Use <think> tags.", validation[0]!.question]) {
+      const seedPrompt: Prompt = { systemPrompt: "", outputPrompt: "", demos: [], [part]: text };
+      const proposed = { ...seedPrompt, demos: [demo("Which river flows through Vienna?")] };
+      equal(refusal(proposed, { limits, known: [], seedPrompt, validation }), null, text);
+    }
   }
 });
 

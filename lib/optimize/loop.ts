@@ -135,27 +135,32 @@ async function inference(
   const settled = await Promise.allSettled(
     open.map(({ runner, example }) => search.options.answer(runner.prompt, example)),
   );
-  return settled.map((outcome, i) => {
-    if (outcome.status === "fulfilled") return { ...open[i]!, answer: outcome.value };
-    const { reason } = outcome;
-    if (!(reason instanceof Stop && reason.reason === "budget")) throw reason;
-    search.spent = true;
-    return { ...open[i]!, answer: null };
+  return open.map((asked, i) => ({ ...asked, answer: paidFor(search, settled[i]!) }));
+}
+
+/**
+ * Calls 2 and 5: scores the answers. A question without an answer, or without a score, counts for nobody: the money may end
+ * among the grades of a judge, too.
+ */
+async function evaluation(search: Search, answers: Answers): Promise<void> {
+  const scored = await Promise.allSettled(
+    answers.map(({ answer, example }) => answer && search.options.score(answer.text, example)),
+  );
+  answers.forEach(({ runner, example, answer }, i) => {
+    const score = paidFor(search, scored[i]!);
+    if (answer === null || score === null) return;
+    const { text, completion } = answer;
+    runner.results.set(example.id, { example, answer: text, score, completion });
   });
 }
 
-/** Calls 2 and 5: scores the answers. A question without an answer, or without a score, counts for nobody. */
-async function evaluation({ options: { score } }: Search, answers: Answers): Promise<void> {
-  const scored = await Promise.allSettled(
-    answers.map(({ answer, example }) => answer && score(answer.text, example)),
-  );
-  answers.forEach(({ runner, example, answer }, i) => {
-    const outcome = scored[i]!;
-    if (outcome.status === "rejected") throw outcome.reason;
-    if (answer === null || outcome.value === null) return;
-    const { text, completion } = answer;
-    runner.results.set(example.id, { example, answer: text, score: outcome.value, completion });
-  });
+/** What a call gave: null where the money had ended. Throws any other reason. */
+function paidFor<T>(search: Search, outcome: PromiseSettledResult<T>): T | null {
+  if (outcome.status === "fulfilled") return outcome.value;
+  const { reason } = outcome;
+  if (!(reason instanceof Stop && reason.reason === "budget")) throw reason;
+  search.spent = true;
+  return null;
 }
 
 /** Takes the verdicts to heart: the winner becomes the incumbent, the operators are rewarded, the reasons remembered. */
@@ -175,7 +180,7 @@ function settle(
       (after.length + search.options.course.block);
     search.arms = reward(search.arms, candidate.operator, gain / (cost + Math.max(1, after.length)));
     if (verdict) search.pool.push(candidate);
-    if (!accepted) search.rejected.push({ prompt: candidate.prompt, reason });
+    if (!accepted) search.rejected.push({ prompt: candidate.prompt, operator: candidate.operator, reason });
     if (accepted) search.incumbent = candidate;
     return { candidate, iteration, predicted, accepted, reason, calls: search.calls };
   });

@@ -92,6 +92,13 @@ Deno.test("optimize() proposes as many demos as there is room for, however long 
   ok(refused.length <= trials.length / 10, `${refused.length} of ${trials.length}`);
   ok(trials.some(({ accepted, candidate }) => accepted && candidate.prompt.demos.length >= 3));
 
+  const heavy = base.train.map((example, i) =>
+    i % 5 === 0 ? { ...example, question: `${example.question} ${"very ".repeat(2_000)}` } : example
+  );
+  const mixed = (await run({ train: heavy, target: 1 })).trials;
+  equal(mixed.filter(({ reason }) => reason.startsWith("over-long")).length, 0);
+  ok(mixed.some(({ candidate }) => candidate.prompt.demos.length > 16));
+
   const seedPrompt = { ...base.seedPrompt, systemPrompt: "Be exact. ".repeat(1_300) };
   const wordy = await run({ seedPrompt, target: 1 });
   ok(wordy.trials.some(({ accepted, candidate }) => accepted && candidate.prompt.demos.length >= 8));
@@ -163,15 +170,21 @@ Deno.test("optimize() ends in good order when a call is stopped, and keeps the b
   }
 });
 
-Deno.test("optimize() decides a race by the answers there are when the money ends within a heat", async () => {
-  let left = 100; // of 10 for the seed prompt and 160 for the first heat
-  const { outcome, trials } = await run({
-    target: 1,
-    answer: (...args) => left-- > 0 ? base.answer(...args) : Promise.reject(new Stop("budget", "enough")),
-  });
-  equal(outcome.stopReason, "budget");
-  ok(outcome.best.index > 0);
-  equal(trials.reduce((sum, { candidate }) => sum + candidate.results.size, 0), 100);
+Deno.test("optimize() decides a race by what there is when the money ends within a heat, among its answers or their grades", async () => {
+  const rows: ((pay: () => Promise<void>) => Partial<Options>)[] = [
+    (pay) => ({ answer: (...args) => pay().then(() => base.answer(...args)) }),
+    (pay) => ({ score: (...args) => pay().then(() => base.score(...args)) }),
+  ];
+  for (const [i, paying] of rows.entries()) {
+    let left = 100; // of 10 for the seed prompt and 160 for the first heat
+    const { outcome, trials } = await run({
+      target: 1,
+      ...paying(() => left-- > 0 ? Promise.resolve() : Promise.reject(new Stop("budget", "enough"))),
+    });
+    equal(outcome.stopReason, "budget", `${i}`);
+    ok(outcome.best.index > 0, `${i}`);
+    equal(trials.reduce((sum, { candidate }) => sum + candidate.results.size, 0), 100, `${i}`);
+  }
 });
 
 Deno.test("optimize() waits for all answers of a heat before it passes an error on", async () => {

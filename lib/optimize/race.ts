@@ -31,6 +31,11 @@ const CAUTION = 10;
  * sum of its leads exceeds their variance times 0.05 / 0.08².
  */
 const DOUBT = 0.05 / 0.08 ** 2;
+/**
+ * Share of questions that a challenger may leave without an answer beyond those that the incumbent does: such a question counts
+ * for neither, so a prompt whose demos leave long questions no room would win by the short ones.
+ */
+const SILENT = 0.1;
 /** Sign flips drawn where they are too many to count; a race need not know the third digit. */
 const FLIPS = 999;
 
@@ -78,6 +83,11 @@ export async function race(
     const asked = questions.slice(0, seen);
     if (missing(running, asked) > affordable()) break;
     await heat(running, asked);
+    for (const runner of affordable() < 0 ? [] : running.filter((runner) => runner !== incumbent)) {
+      const silent = missing([runner], asked) - missing([incumbent], asked);
+      if (silent > SILENT * asked.length) drop(runner, `no answer to ${silent} of ${asked.length} questions`);
+    }
+    if (running.length === 1) break;
 
     const [best, ...others] = ranked(running);
     for (const runner of others) {

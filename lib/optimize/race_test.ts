@@ -8,11 +8,11 @@ import { candidate } from "./search.ts";
 const questions = (n: number): Example[] =>
   Array.from({ length: n }, (_, i) => ({ id: `${i}`, question: `${i}?`, references: ["yes"] }));
 
-/** A runner that is right on the questions whose number `right` accepts. */
+/** A runner that is right on the questions whose number `right` accepts, and silent where that says null. */
 const runner = (
   index: number,
-  right: (i: number) => boolean,
-): Candidate & { right: (i: number) => boolean } => ({
+  right: (i: number) => boolean | null,
+): Candidate & { right: (i: number) => boolean | null } => ({
   ...candidate(index, {
     prompt: { systemPrompt: `${index}`, outputPrompt: "", demos: [] },
     operator: "test",
@@ -35,12 +35,10 @@ async function run(runners: ReturnType<typeof runner>[], n: number, most = Infin
       asked += missing(running, questions);
       for (const { results, right } of running as typeof runners) {
         for (const example of questions) {
-          results.set(example.id, {
-            example,
-            answer: "",
-            score: right(Number(example.id)) ? 1 : 0,
-            completion: "",
-          });
+          const is = right(Number(example.id));
+          if (is !== null) {
+            results.set(example.id, { example, answer: "", score: is ? 1 : 0, completion: "" });
+          }
         }
       }
       return Promise.resolve();
@@ -139,4 +137,13 @@ Deno.test("race() without a single affordable heat says so", async () => {
 
 Deno.test("race() without challengers has nothing to say", async () => {
   deepEqual((await run([runner(0, never)], 20)).verdicts, []);
+});
+
+Deno.test("race() drops who leaves more questions without an answer than the incumbent does", async () => {
+  const silent = (share: number) => (i: number) => i % 10 < 10 * share ? null : true;
+  const { of } = await run([runner(0, third), runner(1, silent(0.2)), runner(2, silent(0.1))], 80);
+  equal(of(1).reason, "no answer to 2 of 10 questions");
+  equal(of(2).won, true);
+  const alike = await run([runner(0, (i) => silent(0.3)(i) && third(i)), runner(1, silent(0.3))], 80);
+  equal(alike.of(1).won, true);
 });

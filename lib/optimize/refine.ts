@@ -7,7 +7,15 @@
 import { pick, type Random, shuffle } from "../random.ts";
 import { choose } from "./bandit.ts";
 import { calibration, probesFor } from "./calibration.ts";
-import { type Bias, type Candidate, type Prompt, type Result, toDemo, unshown } from "./candidate.ts";
+import {
+  type Bias,
+  type Candidate,
+  type Demo,
+  type Prompt,
+  type Result,
+  toDemo,
+  unshown,
+} from "./candidate.ts";
 import { lengthOf, type Limits, readable, refusal, UNREADABLE } from "./hygiene.ts";
 import { inShares } from "./operators/demonstrate.ts";
 import type { Operator, Proposal, Situation } from "./operators/operator.ts";
@@ -52,7 +60,11 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
     }
     search.calls += answers * callsEach + asks;
     const nothing = { prompt: parent.prompt, parents: [parent.index], note: "made no proposal" };
-    const sound = "refused" in proposal || readable(proposal.prompt) ? proposal : { refused: UNREADABLE };
+    const sound = "refused" in proposal
+      ? proposal
+      : readable(proposal.prompt)
+      ? fitting(search, proposal)
+      : { refused: UNREADABLE };
     const refused = "refused" in sound ? sound.refused : refusal(asRaced(search, sound.prompt), {
       ...search.options,
       known: search.known,
@@ -156,13 +168,33 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
 
 /** The limits, with no more demos than mostly fit beside the instructions of a prompt: questions may be long. */
 function limitsFor({ options: { limits, seedPrompt, train } }: Search, { prompt }: Candidate): Limits {
-  const long = train.map(toDemo).map(({ question, answer }) => question.length + answer.length).sort((a, b) =>
-    a - b
-  );
+  const long = train.map((example) => size(toDemo(example))).sort((a, b) => a - b);
   const usual = long[Math.floor(0.75 * long.length)] ?? 0;
   const room = limits.characters + lengthOf(seedPrompt) - lengthOf({ ...prompt, demos: [] });
   return { ...limits, demos: Math.min(limits.demos, Math.max(1, Math.floor(room / Math.max(1, usual)))) };
 }
+
+/** A proposal without its prompt's longest demos, where these leave no room: a few questions may be far longer than most. */
+function fitting({ options: { limits, seedPrompt } }: Search, proposal: Made): Made {
+  const { prompt, note } = proposal;
+  let over = lengthOf(prompt) - limits.characters - lengthOf(seedPrompt);
+  const left = new Set<Demo>();
+  for (const demo of prompt.demos.toSorted((a, b) => size(b) - size(a))) {
+    if (over <= 0) break;
+    left.add(demo);
+    over -= size(demo);
+  }
+  if (left.size === 0 || over > 0) return proposal;
+  return {
+    ...proposal,
+    prompt: { ...prompt, demos: prompt.demos.filter((demo) => !left.has(demo)) },
+    note: `${note}, without the ${left.size} longest for want of room`,
+  };
+}
+
+type Made = Exclude<Proposal, { readonly refused: string }>;
+
+const size = ({ question, answer }: Demo): number => question.length + answer.length;
 
 /** What one operator made, and what it asked for on the way. */
 async function propose(search: Search, place: Place) {

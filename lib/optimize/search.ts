@@ -12,7 +12,7 @@ import { type Firsts, probesFor } from "./calibration.ts";
 import type { Candidate, Prompt } from "./candidate.ts";
 import type { Limits } from "./hygiene.ts";
 import type { Policy } from "./operators/edit.ts";
-import type { Operator } from "./operators/operator.ts";
+import type { Operator, Rejected } from "./operators/operator.ts";
 import type { Course } from "./race.ts";
 
 /** An answer and the key under which it is kept. */
@@ -141,7 +141,7 @@ export interface Search {
   readonly known: Candidate[];
   /** Everything that was raced, and the seed. */
   readonly pool: Candidate[];
-  readonly rejected: { prompt: Prompt; reason: string }[];
+  readonly rejected: Rejected[];
   incumbent: Candidate;
   arms: Arms;
   calls: number;

@@ -10,6 +10,14 @@ import type { AnswerSpace } from "../answer_space.ts";
 import type { Candidate, Edit, Prompt, Result } from "../candidate.ts";
 import type { Limits } from "../hygiene.ts";
 
+/** A trial that did not help, and why. */
+export interface Rejected {
+  readonly prompt: Prompt;
+  /** By which it was made. */
+  readonly operator: string;
+  readonly reason: string;
+}
+
 /** What an operator knows. */
 export interface Situation {
   /** The candidate to start from. */
@@ -21,7 +29,7 @@ export interface Situation {
   readonly space: AnswerSpace;
   readonly limits: Limits;
   /** Trials that did not help, newest last, each with why. */
-  readonly rejected: readonly { readonly prompt: Prompt; readonly reason: string }[];
+  readonly rejected: readonly Rejected[];
   /** Whether prompts can be calibrated: answers are labels, and the model takes a bias and tells what it needs. */
   readonly calibrates: boolean;
   /** Hints of the surrogate for the optimizer model, in words. */

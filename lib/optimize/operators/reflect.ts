@@ -16,6 +16,8 @@ import type { Context, Operator, Proposal } from "./operator.ts";
 const PRACTISED = 8;
 /** Successes shown beside the failures, so that the rewrite keeps what works. */
 const SUCCESSES = 2;
+/** Operators by which the optimizer model writes: what others changed says nothing of a rewrite. */
+const WRITERS = ["instruct", "reflect"];
 /** Rejected attempts shown (AdalFlow keeps 5 and finds it effective). */
 const REMEMBERED = 5;
 
@@ -43,8 +45,12 @@ export const reflect: Operator = {
         got: excerpt(answer, 300),
         score,
       });
-    const rewrites = rejected.filter(({ prompt }) => prompt.systemPrompt !== parent.prompt.systemPrompt);
-    const earlier = rewrites.slice(-REMEMBERED).map(({ prompt, reason }) =>
+    const rewrites = new Map(
+      rejected.filter(({ operator }) => WRITERS.includes(operator)).map((attempt) =>
+        [attempt.prompt.systemPrompt, attempt] as const
+      ),
+    );
+    const earlier = [...rewrites.values()].slice(-REMEMBERED).map(({ prompt, reason }) =>
       `${shown(prompt, 1_000)} - ${reason}`
     );
     const edits = await suggest();
