@@ -84,7 +84,7 @@ export interface Result {
   readonly completion: string;
 }
 
-/** An edit that a policy suggested. */
+/** An edit that a policy makes, or would make. */
 export interface Edit {
   readonly action: string;
   /** By how much it is expected to raise the score. */
@@ -102,7 +102,7 @@ export interface Candidate {
   readonly parents: readonly number[];
   /** What the operator did, in words. */
   readonly note: string;
-  /** What the policy suggested on the way, when it was asked. */
+  /** By which the policy made the prompt, where it did. */
   readonly edits?: readonly Edit[];
   /** Results on validation questions, by example id. Grows as the race goes on. */
   readonly results: Map<string, Result>;

@@ -249,7 +249,7 @@ export async function saveIncumbent(
   kept.incumbents.set(iteration, incumbent);
 }
 
-/** Keeps what the experiment's policy suggested on the way to a version; what was kept for another prompt there is forgotten. */
+/** Keeps the edits by which the experiment's policy made a version; what was kept for another prompt there is forgotten. */
 async function saveEdits(
   db: Queryable,
   experimentId: string,

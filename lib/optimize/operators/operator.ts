@@ -56,7 +56,7 @@ export type Proposal =
     readonly prompt: Prompt;
     readonly parents: readonly number[];
     readonly note: string;
-    /** What the policy suggested on the way. */
+    /** What the policy made of the parent, where that is the prompt. */
     readonly edits?: readonly Edit[];
   }
   | { readonly refused: string };

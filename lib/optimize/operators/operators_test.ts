@@ -306,14 +306,21 @@ Deno.test("reflect shows failures, earlier attempts and advice, all as data that
   const given = context({
     rejected: [rejected({ systemPrompt: hostile, operator: "reflect", reason: "behind" })],
     advice: ["Fewer words."],
-    suggest: () => Promise.resolve([{ action: "add_constraint", predicted: 0.1 }]),
+    suggest: () =>
+      Promise.resolve([
+        { action: "add_constraint", predicted: 0.1 },
+        { action: "change_tone", predicted: 0 },
+        { action: "remove_text", predicted: -0.2 },
+        { action: "add_example", predicted: 0.01 },
+      ]),
     practise: (_, examples) =>
       Promise.resolve(examples.map((example) => ({ example, answer: hostile, score: 0, completion: "" }))),
   }, REPLY);
   const made = await reflect.propose(given);
-  ok("edits" in made && made.edits?.length === 1);
+  ok("prompt" in made && !("edits" in made)); // the rewrite is not the policy's
   const text = given.asked[0]!.at(-1)!.content;
-  ok(text.includes("Fewer words.") && text.includes("behind") && text.includes("add constraint"));
+  ok(text.includes("Fewer words.") && text.includes("behind"));
+  ok(text.includes("Edits that are expected to help: add constraint, add example.\n"), text);
   ok(!text.includes(hostile) && text.includes(JSON.stringify(hostile).slice(1, -1)));
 });
 

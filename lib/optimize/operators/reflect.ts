@@ -53,13 +53,11 @@ export const reflect: Operator = {
     const earlier = [...rewrites.values()].slice(-REMEMBERED).map(({ prompt, reason }) =>
       `${shown(prompt, 1_000)} - ${reason}`
     );
-    const edits = await suggest();
+    const hopeful = (await suggest()).filter(({ predicted }) => predicted > 0);
     const hints = [
       ...advice,
-      ...edits.length > 0
-        ? [
-          `Edits that helped prompts like this one: ${edits.map(({ action }) => spoken(action)).join(", ")}.`,
-        ]
+      ...hopeful.length > 0
+        ? [`Edits that are expected to help: ${hopeful.map(({ action }) => spoken(action)).join(", ")}.`]
         : [],
     ];
     const completion = await ask([
@@ -88,7 +86,6 @@ export const reflect: Operator = {
       prompt: { ...parent.prompt, ...reply },
       parents: [parent.index],
       note: `rewritten from ${failures.length} failures of ${results.length}`,
-      ...edits.length > 0 ? { edits } : {},
     };
   },
 };

@@ -12,7 +12,7 @@ import { type Edited, edited, foreseen, foresight } from "../rows.ts";
 import { actionName, count, featureName, percent, plural, points, term } from "../text.ts";
 import { figure, type Html, table } from "./parts.ts";
 
-/** The section; nothing where nothing was learned, used or suggested. */
+/** The section; nothing where nothing was learned, used or edited. */
 export function learned({ trials, learned }: ExperimentRecord): Html | string {
   const parts = [predictions(trials), importance(learned), policy(learned)].filter((part) => part !== "");
   if (parts.length === 0) return "";
@@ -90,7 +90,7 @@ type Importance = NonNullable<LearnedRecord["metaModel"]>["importance"];
 /** Edited prompts in the table. */
 const EDITED = 300;
 
-/** What the policy suggested, and what came of it. */
+/** What the policy made of prompts, and what came of it. */
 function policy({ policy, edits }: LearnedRecord): Html | string {
   const rows = edited(edits);
   if (policy === null || rows.length === 0) return "";
