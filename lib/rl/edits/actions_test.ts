@@ -303,6 +303,20 @@ Deno.test("add_example shows examples of train, balanced over their answers, eac
   }
 });
 
+Deno.test("add_example may show every question whose answer is shown least", () => {
+  const train = ["a", "b", "a", "c", "b", "a"].map((answer, i) => ({
+    question: `Question ${i}?`,
+    references: [answer],
+  }));
+  const task: Task = { train, limits: { demos: 6, characters: 4000 } };
+  const prompt: Prompt = { systemPrompt: "", outputPrompt: "", demos: [{ question: "?", answer: "c" }] };
+  const shown = Array.from(
+    { length: 100 },
+    (_, seed) => act("add_example", prompt, task, random(seed)).demos[1]!.question,
+  );
+  deepEqual([...new Set(shown)].toSorted(), [0, 1, 2, 4, 5].map((i) => `Question ${i}?`));
+});
+
 Deno.test("add_example leaves out what does not fit, has no answer or cannot be kept", () => {
   const prompt: Prompt = { systemPrompt: "Be brief.", outputPrompt: "", demos: [] };
   const rows: [question: string, references: string[], shown: boolean][] = [

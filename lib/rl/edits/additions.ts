@@ -105,7 +105,9 @@ export function addExample(prompt: Prompt, { train, limits }: Task, random: Rand
     if (seen > least) continue;
     if (seen < least) answers.clear();
     least = seen;
-    answers.set(answer, [...answers.get(answer) ?? [], question]);
+    const questions = answers.get(answer);
+    if (questions) questions.push(question);
+    else answers.set(answer, [question]);
   }
   if (answers.size === 0) return prompt;
   const [answer, questions] = pick([...answers], random);
