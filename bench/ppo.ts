@@ -90,15 +90,21 @@ export const bench: Bench = async (tools) => {
       (seed) => finish(ppo(poles(8, seed), { ...PPO_CART_POLE, blas, random: random(seed) })),
     ),
     await mastery("dqn, CartPole in 100,000 steps", 400, tools, async (seed) => {
-      const trials = { environment: cartPole(), random: random(seed).fork("trials"), enough: ENOUGH };
+      const pole = cartPole(), chance = random(seed).fork("trials");
+      const worthOf = (policy: Policy) => meanReturn(policy, pole, { episodes: 20, random: chance });
       const training = dqn(poles(1, seed), { ...DQN_CART_POLE, blas, random: random(seed) });
-      return (await finishBest(training, trials)).policy;
+      return (await finishBest(training, { worthOf, enough: ENOUGH })).policy;
     }),
   ];
 };
 
 const poles = (count: number, seed: number): Environments =>
   vectorize(Array.from({ length: count }, cartPole), random(seed).fork("environments"));
+
+async function meanReturn(...given: Parameters<typeof evaluatePolicy>): Promise<number> {
+  const returns = await evaluatePolicy(...given);
+  return returns.reduce((sum, value) => sum + value) / returns.length;
+}
 
 /** The mean return of 100 new episodes that 4 of 5 seeds reach. */
 async function mastery(
@@ -110,8 +116,7 @@ async function mastery(
   const means: number[] = [];
   for (let seed = 1; seed <= (tools.quick ? 2 : 5); seed++) {
     const policy = await train(seed);
-    const returns = await evaluatePolicy(policy, cartPole(), { random: random(seed).fork("evaluation") });
-    means.push(returns.reduce((sum, value) => sum + value) / returns.length);
+    means.push(await meanReturn(policy, cartPole(), { random: random(seed).fork("evaluation") }));
     tools.log(`${name}, seed ${seed}: mean return ${means.at(-1)}`);
   }
   const value = means.toSorted((a, b) => b - a)[tools.quick ? 0 : 3]!;

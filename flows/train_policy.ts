@@ -104,7 +104,7 @@ function text(row: PolicyRow): string {
       ].join(" ")
     ),
     "",
-    `Its best edits: mean return ${number(row.meanReturn)}; edits by chance: ${
+    `Its edits, as a search draws them: mean return ${number(row.meanReturn)}; edits by chance: ${
       number(row.randomReturn)
     }; none: 0`,
     ...row.bestPrompts.length > 0 ? ["", "The prompts of which most is expected:"] : [],

@@ -12,15 +12,15 @@ import { COLUMNS, type Embed, FEATURE_VERSION, features } from "../features/mod.
 import type { Blas, Lightgbm } from "../native/mod.ts";
 import { openSession, tensor } from "../onnx/mod.ts";
 import { answerSpace, type Limits, type Policy, type Prompt } from "../optimize/mod.ts";
-import { integer, type Random } from "../random.ts";
+import type { Random } from "../random.ts";
 import {
   ACTIONS,
   dqn,
   type DqnOptions,
+  editEpisodes,
   editJournal,
   editPolicy,
   type EditPolicyOptions,
-  evaluatePolicy,
   finishBest,
   type Look,
   observer,
@@ -75,7 +75,9 @@ export interface PolicyTraining {
   readonly onProgress?: (progress: Progress, meanReturn: number | null) => void;
 }
 
-/** Episodes by which a policy is measured. */
+/** Episodes by which the policy is chosen among those on the way. */
+const TRIALS = 20;
+/** Episodes by which it is then measured. */
 const EPISODES = 100;
 /** Prompts that are kept of a training. */
 const BEST = 10;
@@ -93,10 +95,8 @@ export async function trainPolicy(
   const scored = (await scoredPrompts(db, FEATURE_VERSION)).map(({ prompt }) => prompt);
   const startPrompts = scored.length > 0 ? scored : [given.seedPrompt];
   const journal = editJournal();
-  const environment = (told?: typeof journal) =>
-    promptEnv({ startPrompts, task, look, edits, journal: told });
   const environments = vectorize(
-    Array.from({ length: N }, () => environment(journal)),
+    Array.from({ length: N }, () => promptEnv({ startPrompts, task, look, edits, journal })),
     random.fork("environments"),
   );
 
@@ -105,9 +105,16 @@ export async function trainPolicy(
     ? dqn(environments, { ...common, ...options as DqnOptions })
     : ppo(environments, { ...common, nSteps: Math.ceil(PPO_DEFAULTS.nSteps / N), ...options as PpoOptions });
   const history: Record<string, number>[] = [];
+  /** What is expected of edits that are drawn as the loop draws them. */
+  const gain = async (logits: EditPolicyOptions["logits"], random: Random, episodes: number) =>
+    average(
+      (await editEpisodes(editPolicy({ logits, look, task, edits }), startPrompts, { episodes, random }))
+        .map(({ gain }) => gain),
+    );
+  const trials = random.fork("trials"), evaluation = random.fork("evaluation");
   const { policy } = await finishBest(
     training,
-    { environment: environment(), random: random.fork("trials") },
+    { worthOf: ({ logits }) => gain(logits, trials, TRIALS) },
     (progress) => {
       const { timesteps, episodes, losses } = progress;
       const mean = episodes.length === 0 ? null : average(episodes.map((episode) => episode.return));
@@ -118,20 +125,12 @@ export async function trainPolicy(
       onProgress(progress, mean);
     },
   );
-  const measured = async (act = policy.act) =>
-    average(
-      await evaluatePolicy({ ...policy, act }, environment(), {
-        episodes: EPISODES,
-        random: random.fork("evaluation"),
-      }),
-    );
-  const chance = random.fork("chance");
   const onnx = policy.onnx();
   const row: PolicyRow = {
     ...{ id: newId(), algorithm, featureVersion: FEATURE_VERSION, timesteps },
     parameters: { ...options, environments: N, edits },
-    meanReturn: await measured(),
-    randomReturn: await measured(() => integer(ACTIONS.length, chance)),
+    meanReturn: await gain(policy.logits, evaluation, EPISODES),
+    randomReturn: await gain(() => Array(ACTIONS.length).fill(0), evaluation, EPISODES),
     metaModelId: metaModel?.id ?? null,
     history,
     bestPrompts: journal.bestPrompts(BEST).map(({ score, prompt, edits }) => ({

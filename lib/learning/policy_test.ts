@@ -1,11 +1,12 @@
 import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { questionTypes } from "../experiment/testing.ts";
-import { type Embed, layOutModel, openEmbedder } from "../features/mod.ts";
+import { COLUMNS, type Embed, features, layOutModel, openEmbedder } from "../features/mod.ts";
 import { findLibrary, Lightgbm, openBlas } from "../native/mod.ts";
 import { ensurePython } from "../python/mod.ts";
+import { answerSpace, type Policy } from "../optimize/mod.ts";
 import { random } from "../random.ts";
-import { ACTIONS } from "../rl/mod.ts";
+import { ACTIONS, editPolicy, observer } from "../rl/mod.ts";
 import { type Database, policies } from "../store/mod.ts";
 import { testDatabase } from "../store/testing.ts";
 import { beatsChance, choosePolicy, openPolicy, trainPolicy } from "./mod.ts";
@@ -17,6 +18,18 @@ const library = await findLibrary("lightgbm", python);
 
 const seedPrompt = { systemPrompt: "You are a helpful assistant.", outputPrompt: "", demos: [] };
 const limits = { demos: 8, characters: 4000 };
+
+/** Whether a mean of 100 gains may be that of these: not 4 standard errors apart. */
+async function near(mean: number, made: (i: number) => ReturnType<Policy>) {
+  const gains = await Promise.all(Array.from({ length: 200 }, async (_, i) => {
+    const { edits } = await made(i);
+    return edits.reduce((sum, { predicted }) => sum + predicted, 0);
+  }));
+  const average = (values: readonly number[]) => values.reduce((sum, value) => sum + value) / values.length;
+  const here = average(gains), variance = average(gains.map((gain) => (gain - here) ** 2));
+  const error = Math.sqrt(variance / 100 + variance / gains.length);
+  ok(Math.abs(mean - here) < 4 * error, `${mean} instead of ${here}, give or take ${error}`);
+}
 
 async function training(db: Database, embed: Embed) {
   const { train } = await questionTypes();
@@ -61,6 +74,14 @@ Deno.test("trainPolicy() keeps a policy that edits better than chance, and a loo
     ),
   );
   deepEqual(await opened.policy(candidate, random(1)), made); // the same chance, the same edits
+  const { train } = given, space = answerSpace(train);
+  const byChance = editPolicy({
+    logits: () => Array(ACTIONS.length).fill(0),
+    look: observer({ columns: COLUMNS, features: (prompt) => features(prompt, given.embed), space }),
+    ...{ task: { train, limits, space }, edits: given.edits },
+  });
+  await near(row.meanReturn, (i) => opened.policy(candidate, random(i))); // what was measured is what the loop is given
+  await near(row.randomReturn, (i) => byChance(candidate, random(i)));
 
   const damaged = { ...policy!, onnx: policy!.onnx.slice(0, -9) };
   await rejects(openPolicy(damaged, given), /Cannot use policy .* as it is not what was kept/);

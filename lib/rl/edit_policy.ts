@@ -20,7 +20,7 @@
  *
  * @module
  */
-import type { Random } from "../random.ts";
+import { pick, type Random } from "../random.ts";
 import { act, type Action, ACTIONS, changes } from "./edits/edit.ts";
 import type { Prompt, Task } from "./edits/prompt.ts";
 import type { Look } from "./observation.ts";
@@ -34,7 +34,7 @@ export interface EditPolicyOptions {
   readonly task: Task;
   /** N: edits at most. @default {8} */
   readonly edits?: number;
-  /** Takes the best action, instead of one drawn by its probability. @default {false} */
+  /** Takes the best action, instead of one drawn: see `drawn`. @default {false} */
   readonly greedy?: boolean;
 }
 
@@ -45,7 +45,12 @@ export interface Edited {
   readonly actions: readonly Action[];
   /** How to undo them, and by how much each was expected to help. `episode` is 0. */
   readonly edits: readonly (MadeEdit & { readonly predicted: number })[];
+  /** By how much all of them together are expected to help. */
+  readonly gain: number;
 }
+
+/** Edits a candidate's prompt: see `editPolicy`. */
+export type Editor = (candidate: { readonly prompt: Prompt }, random: Random) => Promise<Edited>;
 
 /**
  * Edits a candidate's prompt as the policy did in training: until an action changes nothing, or N edits are made. The first edit
@@ -53,9 +58,10 @@ export interface Edited {
  */
 export function editPolicy(
   { logits, look, task, edits: N = 8, greedy = false }: EditPolicyOptions,
-): (candidate: { readonly prompt: Prompt }, random: Random) => Promise<Edited> {
+): Editor {
   return async (candidate, random) => {
     let { prompt } = candidate, view = await look(prompt);
+    const { score } = view;
     const edits: (MadeEdit & { predicted: number })[] = [];
     while (edits.length < N) {
       const weights = await logits(view.observation);
@@ -74,18 +80,46 @@ export function editPolicy(
       });
       [prompt, view] = [edited, seen];
     }
-    return { prompt, actions: edits.map(({ action }) => action), edits };
+    return { prompt, actions: edits.map(({ action }) => action), edits, gain: view.score - score };
   };
+}
+
+/** Edits start prompts, each episode one drawn from them. The same `random` draws the same ones for every editor. */
+export async function editEpisodes(
+  edit: Editor,
+  startPrompts: readonly Prompt[],
+  { episodes = 100, random }: { readonly episodes?: number; readonly random: Random },
+): Promise<Edited[]> {
+  const made: Edited[] = [];
+  for (let episode = 0; episode < episodes; episode++) {
+    const chance = random.fork(episode);
+    made.push(await edit({ prompt: pick(startPrompts, chance) }, chance));
+  }
+  return made;
 }
 
 /** The first of the best. */
 const best = (possible: readonly number[], weights: ArrayLike<number>): number =>
   possible.reduce((best, index) => weights[index]! > weights[best]! ? index : best);
 
-/** One by its probability, the softmax of the weights. */
+/**
+ * The best action is drawn e⁵ = 148 times as often as the worst. Mean gain in expected score (clarity) after 5,000 edits, and how
+ * many of ten prompts made from one differ, three seeds on each of two question sets; by chance 0.144, 9.0:
+ *
+ *              3           4           5           6           8    the best action
+ *     PPO  0.284, 9.2  0.312, 9.2  0.338, 9.1  0.341, 8.9  0.351, 8.7  0.357, 7.0
+ *     DQN  0.225, 7.5  0.226, 7.1  0.240, 6.7  0.241, 6.6  0.245, 6.3  0.261, 5.4
+ */
+const SPREAD = 5;
+
+/**
+ * One by chance, by the softmax of the weights brought to a spread of their own: neither the logits of a short training, which
+ * hardly part, nor the values of DQN, which are scores, are probabilities that make the better edits likely.
+ */
 function drawn(possible: readonly number[], weights: ArrayLike<number>, random: Random): number {
-  const most = Math.max(...possible.map((index) => weights[index]!));
-  const shares = possible.map((index) => Math.exp(weights[index]! - most));
+  const given = possible.map((index) => weights[index]!);
+  const most = Math.max(...given), range = most - Math.min(...given);
+  const shares = given.map((weight) => range > 0 ? Math.exp(SPREAD * (weight - most) / range) : 1);
   let left = random() * shares.reduce((sum, share) => sum + share, 0);
   return possible.find((_, i) => (left -= shares[i]!) < 0) ?? possible.at(-1)!;
 }

@@ -1,9 +1,9 @@
 import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { answerSpace, optimize, type Policy } from "../optimize/mod.ts";
 import { random } from "../random.ts";
-import { ACTIONS, undo } from "./edits/edit.ts";
+import { act, ACTIONS, undo } from "./edits/edit.ts";
 import type { Prompt, Task } from "./edits/prompt.ts";
-import { editPolicy } from "./edit_policy.ts";
+import { editEpisodes, editPolicy } from "./edit_policy.ts";
 import { observer } from "./observation.ts";
 
 const task: Task = {
@@ -37,18 +37,46 @@ Deno.test("editPolicy() takes the best action until it changes nothing", async (
   }
 });
 
-Deno.test("editPolicy() draws actions by their probability, the same ones from the same seed", async () => {
-  const logits = () =>
-    ACTIONS.map((name) => Math.log({ add_step_by_step: 3, add_reasoning_hint: 1 }[name as string] ?? 1e-9));
-  const edit = editPolicy({ logits, look, task, edits: 1 });
-  const times: Record<string, number> = {};
-  for (let seed = 0; seed < 400; seed++) {
-    const made = await edit({ prompt }, random(seed));
-    deepEqual(await edit({ prompt }, random(seed)), made);
-    for (const action of made.actions) times[action] = (times[action] ?? 0) + 1;
+Deno.test("editPolicy() draws the better actions more often, the same ones from the same seed", async () => {
+  const possible = ACTIONS.filter((name, i) => act(name, prompt, task, random(i)) !== prompt);
+  const rows: [weights: Record<string, number>, shares: Record<string, number>][] = [
+    [{ add_step_by_step: 5, add_reasoning_hint: 4 }, { add_step_by_step: 5, add_reasoning_hint: 4 }], // of e
+    [{ add_step_by_step: 0.03, add_reasoning_hint: 0.024 }, { add_step_by_step: 5, add_reasoning_hint: 4 }],
+    [{ add_step_by_step: 900, add_reasoning_hint: 720 }, { add_step_by_step: 5, add_reasoning_hint: 4 }],
+    [{}, {}], // of equals each
+  ];
+  for (const [weights, powers] of rows) {
+    const edit = editPolicy({
+      logits: () => ACTIONS.map((name) => weights[name] ?? 0),
+      look,
+      task,
+      edits: 1,
+    });
+    const times: Record<string, number> = {};
+    for (let seed = 0; seed < 400; seed++) {
+      const made = await edit({ prompt }, random(seed));
+      if (seed < 20) deepEqual(await edit({ prompt }, random(seed)), made);
+      for (const action of made.actions) times[action] = (times[action] ?? 0) + 1;
+    }
+    const sum = possible.reduce((sum, name) => sum + Math.exp(powers[name] ?? 0), 0);
+    for (const name of possible) {
+      const share = Math.exp(powers[name] ?? 0) / sum;
+      const near = 4 * Math.sqrt(400 * share * (1 - share)); // 4 standard deviations
+      ok(Math.abs((times[name] ?? 0) - 400 * share) < near, `${name} of ${JSON.stringify([weights, times])}`);
+    }
   }
-  deepEqual(Object.keys(times).toSorted(), ["add_reasoning_hint", "add_step_by_step"]);
-  ok(Math.abs(times.add_step_by_step! - 300) < 45, JSON.stringify(times)); // 5 standard deviations
+});
+
+Deno.test("editEpisodes() begins at start prompts, each episode by chance of its own", async () => {
+  const other: Prompt = { ...prompt, systemPrompt: "Please answer." };
+  const edit = editPolicy({ logits: () => Array(ACTIONS.length).fill(0), look, task, edits: 2 });
+  const given = { episodes: 30, random: random(1) };
+  const made = await editEpisodes(edit, [prompt, other], given);
+  deepEqual(await editEpisodes(edit, [prompt, other], given), made);
+  const begun = new Set(made.map(({ edits }) => edits[0]!.before));
+  deepEqual(begun, new Set([(await look(prompt)).score, (await look(other)).score]));
+  ok(new Set(made.map(({ actions }) => actions.join())).size > 5);
+  for (const { prompt, edits, gain } of made) equal(gain, (await look(prompt)).score - edits[0]!.before);
 });
 
 Deno.test("editPolicy() sees each prompt as it is edited", async () => {
@@ -65,7 +93,7 @@ Deno.test("editPolicy() leaves a prompt that no action changes", async () => {
   const bare: Prompt = { systemPrompt: "", outputPrompt: "", demos: [] };
   const nothing: Task = { train: [], limits: { demos: 0, characters: 0 } };
   const made = await editPolicy({ logits: liking(), look, task: nothing })({ prompt: bare }, random(1));
-  deepEqual(made, { prompt: bare, actions: [], edits: [] });
+  deepEqual(made, { prompt: bare, actions: [], edits: [], gain: 0 });
 });
 
 Deno.test("editPolicy() is the operator `edit` of a search", async () => {

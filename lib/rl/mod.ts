@@ -49,5 +49,5 @@ export {
   type PromptEnvOptions,
   type Reached,
 } from "./prompt_env.ts";
-export { type Edited, editPolicy, type EditPolicyOptions } from "./edit_policy.ts";
+export { type Edited, editEpisodes, type Editor, editPolicy, type EditPolicyOptions } from "./edit_policy.ts";
 export { dqn, type DqnOptions } from "./dqn.ts";

@@ -77,27 +77,24 @@ export async function finish(
   }
 }
 
-/** The best policy of a training, with the mean return by which it was chosen, and when it was found. */
+/** The best policy of a training, with what it was worth when it was tried, and when it was found. */
 export interface Best {
   readonly policy: Policy;
-  readonly mean: number;
+  readonly worth: number;
   readonly timesteps: number;
 }
 
 /**
  * Trains and tries the policy at all news; keeps the best, the earliest of equals, and ends early with one that is `enough` (what
- * Stable-Baselines3's EvalCallback and StopTrainingOnRewardThreshold do). For trainings that also forget, as DQN's do. The mean
+ * Stable-Baselines3's EvalCallback and StopTrainingOnRewardThreshold do). For trainings that also forget, as DQN's do. Its worth
  * flatters, as it is the best of many: try the policy again on other episodes before you claim it.
  */
 export async function finishBest(
   training: Training,
-  { environment, random, episodes = 20, enough = Infinity }: {
-    /** Where policies are tried: not one that is trained in. */
-    readonly environment: Environment;
-    readonly random: Random;
-    /** @default {20} */
-    readonly episodes?: number;
-    /** Mean return at which no better one is looked for. @default {Infinity} */
+  { worthOf, enough = Infinity }: {
+    /** Tries a policy, as it will be used: such as by its mean return where it is not trained. */
+    readonly worthOf: (policy: Policy) => Promise<number>;
+    /** Worth at which no better one is looked for. @default {Infinity} */
     readonly enough?: number;
   },
   report: (news: Progress) => void = () => {},
@@ -105,13 +102,12 @@ export async function finishBest(
   let best: Best | undefined;
   for (;;) {
     const { done, value } = await training.next();
-    if (done) return best ?? { policy: value, mean: NaN, timesteps: 0 };
+    if (done) return best ?? { policy: value, worth: NaN, timesteps: 0 };
     report(value);
     const { policy, timesteps } = value;
-    const returns = await evaluatePolicy(policy, environment, { episodes, random });
-    const mean = returns.reduce((sum, one) => sum + one, 0) / episodes;
-    if (best === undefined || mean > best.mean) best = { policy: policy.copy(), mean, timesteps };
-    if (mean < enough) continue;
+    const worth = await worthOf(policy);
+    if (best === undefined || worth > best.worth) best = { policy: policy.copy(), worth, timesteps };
+    if (worth < enough) continue;
     await training.return(policy);
     return best;
   }
