@@ -21,7 +21,7 @@
  * @module
  */
 import { pick, type Random } from "../random.ts";
-import { act, type Action, ACTIONS, changes } from "./edits/edit.ts";
+import { act, type Action, ACTIONS } from "./edits/edit.ts";
 import type { Prompt, Task } from "./edits/prompt.ts";
 import type { Look } from "./observation.ts";
 import type { MadeEdit } from "./prompt_env.ts";
@@ -38,13 +38,17 @@ export interface EditPolicyOptions {
   readonly greedy?: boolean;
 }
 
+/** An edit, and by how much it is expected to help. */
+export interface ExpectedEdit extends Omit<MadeEdit, "episode"> {
+  readonly predicted: number;
+}
+
 /** What became of a prompt. */
 export interface Edited {
   readonly prompt: Prompt;
   /** The names of the edits; none when there is nothing to edit. */
   readonly actions: readonly Action[];
-  /** How to undo them, and by how much each was expected to help. `episode` is 0. */
-  readonly edits: readonly (MadeEdit & { readonly predicted: number })[];
+  readonly edits: readonly ExpectedEdit[];
   /** By how much all of them together are expected to help. */
   readonly gain: number;
 }
@@ -62,7 +66,7 @@ export function editPolicy(
   return async (candidate, random) => {
     let { prompt } = candidate, view = await look(prompt);
     const { score } = view;
-    const edits: (MadeEdit & { predicted: number })[] = [];
+    const edits: ExpectedEdit[] = [];
     while (edits.length < N) {
       const weights = await logits(view.observation);
       const chance = random.fork(edits.length), choice = chance.fork("choice");
@@ -74,10 +78,7 @@ export function editPolicy(
       const action = ACTIONS[index]!, edited = after(index);
       if (edited === prompt) break;
       const seen = await look(edited);
-      edits.push({
-        ...{ episode: 0, action, changes: changes(prompt, edited), before: view.score, after: seen.score },
-        predicted: seen.score - view.score,
-      });
+      edits.push({ action, before: view.score, after: seen.score, predicted: seen.score - view.score });
       [prompt, view] = [edited, seen];
     }
     return { prompt, actions: edits.map(({ action }) => action), edits, gain: view.score - score };

@@ -1,7 +1,7 @@
 import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { answerSpace, optimize, type Policy } from "../optimize/mod.ts";
 import { random } from "../random.ts";
-import { act, ACTIONS, undo } from "./edits/edit.ts";
+import { act, ACTIONS } from "./edits/edit.ts";
 import type { Prompt, Task } from "./edits/prompt.ts";
 import { editEpisodes, editPolicy } from "./edit_policy.ts";
 import { observer } from "./observation.ts";
@@ -29,10 +29,7 @@ Deno.test("editPolicy() takes the best action until it changes nothing", async (
   for (const [logits, edits, actions] of rows) {
     const made = await editPolicy({ logits, look, task, edits, greedy: true })({ prompt }, random(1));
     deepEqual(made.actions, actions);
-    deepEqual(
-      made.edits.toReversed().reduce((prompt, { changes }) => undo(prompt, changes), made.prompt),
-      prompt,
-    );
+    equal(made.edits[0]!.before, (await look(prompt)).score);
     equal(made.edits.at(-1)!.after, (await look(made.prompt)).score);
   }
 });

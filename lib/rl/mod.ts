@@ -29,7 +29,7 @@ export {
   type Training,
 } from "./training.ts";
 export { ppo, PPO_DEFAULTS, type PpoOptions } from "./ppo.ts";
-export { act, type Action, ACTIONS, type Change, changes, undo } from "./edits/edit.ts";
+export { act, type Action, ACTIONS } from "./edits/edit.ts";
 export type { AnswerSpace, Demo, Prompt, Task } from "./edits/prompt.ts";
 export { clarity } from "./clarity.ts";
 export {
@@ -49,5 +49,12 @@ export {
   type PromptEnvOptions,
   type Reached,
 } from "./prompt_env.ts";
-export { type Edited, editEpisodes, type Editor, editPolicy, type EditPolicyOptions } from "./edit_policy.ts";
+export {
+  type Edited,
+  editEpisodes,
+  type Editor,
+  editPolicy,
+  type EditPolicyOptions,
+  type ExpectedEdit,
+} from "./edit_policy.ts";
 export { dqn, type DqnOptions } from "./dqn.ts";

@@ -27,17 +27,16 @@
  * @module
  */
 import { pick, type Random, random } from "../random.ts";
-import { act, type Action, ACTIONS, type Change, changes } from "./edits/edit.ts";
+import { act, type Action, ACTIONS } from "./edits/edit.ts";
 import { fingerprint, type Prompt, type Task } from "./edits/prompt.ts";
 import type { Environment, Step } from "./environment.ts";
 import { type Look, OBSERVATION_SIZE, type View } from "./observation.ts";
 
-/** An edit that was made: enough to undo it. */
+/** An edit that was made. */
 export interface MadeEdit {
   /** The seed of its episode. */
   readonly episode: number;
   readonly action: Action;
-  readonly changes: readonly Change[];
   /** The expected scores before and after it. */
   readonly before: number;
   readonly after: number;
@@ -130,10 +129,7 @@ export function promptEnv(
 
   function arrived(action: Action, edited: Prompt, seen: View): Step {
     const before = view!;
-    editHistory = [...editHistory, {
-      ...{ episode, action, changes: changes(prompt, edited) },
-      ...{ before: before.score, after: seen.score },
-    }];
+    editHistory = [...editHistory, { episode, action, before: before.score, after: seen.score }];
     prompt = edited;
     journal?.add({ prompt, score: seen.score, start, edits: editHistory });
     const truncated = editHistory.length >= N;
