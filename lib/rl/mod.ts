@@ -32,14 +32,7 @@ export { ppo, PPO_DEFAULTS, type PpoOptions } from "./ppo.ts";
 export { act, type Action, ACTIONS } from "./edits/edit.ts";
 export type { AnswerSpace, Demo, Prompt, Task } from "./edits/prompt.ts";
 export { clarity } from "./clarity.ts";
-export {
-  type Look,
-  OBSERVATION_SIZE,
-  observer,
-  type ObserverOptions,
-  scaled,
-  type View,
-} from "./observation.ts";
+export { type Look, OBSERVATION_SIZE, observer, type ObserverOptions, type View } from "./observation.ts";
 export {
   type EditJournal,
   editJournal,

@@ -44,7 +44,7 @@ export type Look = (prompt: Prompt) => View | Promise<View>;
 
 /** What a look needs. */
 export interface ObserverOptions {
-  /** What each feature is, by name: see `scaled`. 100 at most. */
+  /** What each feature is, by name: see `scaleOf`. 100 at most. */
   readonly columns: readonly string[];
   /** The features of a prompt, a number for each column. */
   readonly features: (prompt: Prompt) => ArrayLike<number> | Promise<ArrayLike<number>>;
@@ -121,8 +121,6 @@ const DIMENSION = Math.sqrt(384);
  * spread is 1; `…_balance` and `calibrated` as they are, in [0, 1]; a count on a scale of logarithms,
  * ln(1 + x) / ln(1 + most), so that 0 is 0 and what is rarely exceeded is 1.
  */
-export const scaled = (column: string, value: number): number => scaleOf(column)(value);
-
 function scaleOf(column: string): (value: number) => number {
   if (/_embedding_\d+$/.test(column)) return (value) => value * DIMENSION;
   if (/_balance$|^calibrated$/.test(column)) return (value) => value;

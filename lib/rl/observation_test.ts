@@ -1,11 +1,11 @@
 import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal, throws } from "node:assert/strict";
 import { clarity } from "./clarity.ts";
 import type { Prompt } from "./edits/prompt.ts";
-import { OBSERVATION_SIZE, observer, scaled } from "./observation.ts";
+import { OBSERVATION_SIZE, observer } from "./observation.ts";
 
 const of = (systemPrompt: string): Prompt => ({ systemPrompt, outputPrompt: "", demos: [] });
 
-Deno.test("scaled() brings features to a size that a network can begin with", () => {
+Deno.test("observer() brings features to a size that a network can begin with", async () => {
   const rows: [column: string, value: number, scaled: number][] = [
     ["system_length", 0, 0],
     ["system_length", 12_000, 1],
@@ -20,9 +20,12 @@ Deno.test("scaled() brings features to a size that a network can begin with", ()
     ["another", 100, 1],
     ["another", -100, -1],
   ];
-  for (const [column, value, wanted] of rows) {
-    equal(scaled(column, value).toFixed(5), wanted.toFixed(5), column);
-  }
+  const look = observer({
+    columns: rows.map(([column]) => column),
+    features: () => rows.map(([, value]) => value),
+  });
+  const { observation } = await look(of("x"));
+  rows.forEach(([column, , wanted], i) => equal(observation[i]!.toFixed(5), wanted.toFixed(5), column));
 });
 
 Deno.test("observer() gives features, padding and the expected score", async () => {
