@@ -31,7 +31,7 @@ Deno.test("a session runs what is asked at once one after another", async () => 
 Deno.test("a session says what does not fit, and goes on", async () => {
   await using session = await openSession(MODEL);
   await rejects(session.run({}), { name: "TypeError", message: /Cannot run the model: .*x/ });
-  await rejects(session.run({ x: tensor(Int32Array.of(1), [1]) }), { name: "TypeError", message: /int32/ });
+  await rejects(session.run({ x: tensor(Uint8Array.of(1), [1]) }), { name: "TypeError", message: /uint8/ });
   await rejects(session.run({ x: numbers(1) }, ["z"]), { name: "TypeError", message: /z/ });
   deepEqual((await session.run({ x: numbers(4) })).y, numbers(8));
 });
@@ -179,7 +179,7 @@ Deno.test("runtimeProblem() tells a package that was changed, and a library that
 
 Deno.test("decode() reads messages whatever pieces they come in", async () => {
   const messages = [
-    encode({ n: 1 }, { a: tensor(Float64Array.of(1.5, 2.5), [2]), b: tensor(Uint8Array.of(7), [1, 1]) }),
+    encode({ n: 1 }, { a: tensor(Float32Array.of(1.5, 2.5), [2]), b: tensor(Uint8Array.of(7), [1, 1]) }),
     encode({ n: 2 }),
     encode({ n: "ü" }, { c: tensor(BigInt64Array.of(-1n), []) }),
   ];
@@ -191,7 +191,7 @@ Deno.test("decode() reads messages whatever pieces they come in", async () => {
     deepEqual(await Array.fromAsync(decode(pieces())), [
       {
         head: { n: 1 },
-        tensors: { a: tensor(Float64Array.of(1.5, 2.5), [2]), b: tensor(Uint8Array.of(7), [1, 1]) },
+        tensors: { a: tensor(Float32Array.of(1.5, 2.5), [2]), b: tensor(Uint8Array.of(7), [1, 1]) },
       },
       { head: { n: 2 }, tensors: {} },
       { head: { n: "ü" }, tensors: { c: tensor(BigInt64Array.of(-1n), []) } },

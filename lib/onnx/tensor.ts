@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Row-major numbers; what kind they are is told by their array: float32, float64, int32, int64 or uint8. */
+/** Row-major numbers; what kind they are is told by their array: float32, int64 or uint8. */
 export interface Tensor {
   readonly dims: readonly number[];
   readonly data: TensorData;
@@ -13,8 +13,6 @@ export interface Tensor {
 /** The arrays a tensor may have. */
 export type TensorData =
   | Float32Array<ArrayBuffer>
-  | Float64Array<ArrayBuffer>
-  | Int32Array<ArrayBuffer>
   | BigInt64Array<ArrayBuffer>
   | Uint8Array<ArrayBuffer>;
 
@@ -22,9 +20,7 @@ export type TensorData =
 export const TYPES = {
   float32: { code: 1, array: Float32Array },
   uint8: { code: 2, array: Uint8Array },
-  int32: { code: 6, array: Int32Array },
   int64: { code: 7, array: BigInt64Array },
-  float64: { code: 11, array: Float64Array },
 } as const;
 
 /** The name of an element's type, as onnxruntime writes it. */
