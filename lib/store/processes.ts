@@ -6,18 +6,22 @@
  * @module
  */
 
-/** Whether process `pid` has `tag` in its command line. A zombie has none. */
+/** Whether process `pid` has `tag` in its command line, as a whole word. A zombie has none. */
 export function runsAs(tag: string, pid: number): boolean {
-  return Deno.build.os === "linux" ? commandLine(pid).includes(tag) : processesOf(tag).includes(pid);
+  return Deno.build.os === "linux" ? named(tag).test(commandLine(pid)) : processesOf(tag).includes(pid);
 }
 
-/** The processes that have `tag` in their command line. */
+/** The processes that have `tag` in their command line, as a whole word. */
 export function processesOf(tag: string): number[] {
   if (Deno.build.os === "windows") return [];
   if (Deno.build.os !== "linux") return listedByPs(tag);
   const pids = Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name)); // slim images have no ps
-  return pids.filter((pid) => pid > 0 && commandLine(pid).includes(tag));
+  const own = named(tag);
+  return pids.filter((pid) => pid > 0 && own.test(commandLine(pid)));
 }
+
+/** A tag of letters, digits and hyphens as a whole word: `quintet-1-23` is another server's than `quintet-1-234`. */
+const named = (tag: string): RegExp => new RegExp(`(?<![\\w-])${tag}(?![\\w-])`);
 
 function commandLine(pid: number): string {
   try {
@@ -31,5 +35,6 @@ function commandLine(pid: number): string {
 export function listedByPs(tag: string): number[] {
   const { stdout } = new Deno.Command("ps", { args: ["-axww", "-o", "pid=,command="] }).outputSync();
   const lines = new TextDecoder().decode(stdout).matchAll(/^ *(\d+) (.*)$/gm);
-  return Array.from(lines).filter(([, , command]) => command!.includes(tag)).map(([, pid]) => Number(pid));
+  const own = named(tag);
+  return Array.from(lines).filter(([, , command]) => own.test(command!)).map(([, pid]) => Number(pid));
 }

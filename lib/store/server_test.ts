@@ -13,6 +13,7 @@ import { random } from "../random.ts";
 import { killRounds, makeTable, start, type StartOptions } from "./chaos.ts";
 import { DatabaseError } from "./database_error.ts";
 import { openDatabase } from "./db.ts";
+import { runsAs } from "./processes.ts";
 import { barrier } from "./run_as.ts";
 import { openServer, type Server, serverProcesses } from "./server.ts";
 
@@ -301,6 +302,22 @@ for (const [what, command] of stale) {
       deepEqual(await one(server, "select 1 as one"), { one: 1 });
     }));
 }
+
+Deno.test("openServer() leaves a server alone whose directory has a number that begins like its own's", () =>
+  withHome(async (home) => {
+    if (Deno.build.os === "windows") return;
+    await (await openServer({ home })).close();
+    const { dev, ino } = await Deno.stat(`${home}/postgres`);
+    const longer = `quintet-${dev}-${ino}1`;
+    const command = `echo $$; exec sh -c 'while :; do sleep 1; done' cluster_name=${longer}`;
+    await using other = await stranger(home, command);
+    while (!runsAs(longer, other.pid)) await delay(5);
+    {
+      await using _server = await openServer({ home });
+      ok(!(await serverProcesses(home)).includes(other.pid));
+    }
+    ok(runsAs(longer, other.pid));
+  }));
 
 Deno.test("ensure() brings a killed server back, for all its users", () =>
   withHome(async (home) => {
