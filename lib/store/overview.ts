@@ -164,11 +164,9 @@ export async function readExperiment(db: Queryable, id: string): Promise<Experim
     [id],
   );
   const { rows: metrics } = await db.query<MetricRow>(
-    `select p.version, m.split, m.metric, m.signature, m.value, m.n,
-            coalesce(m.ci_low, s.low) as ci_low, coalesce(m.ci_high, s.high) as ci_high
+    `select p.version, m.split, m.metric, m.signature, m.value, m.n, m.ci_low, m.ci_high
        from metrics_records m
        join prompts p on p.id = m.prompt_id
-       left join prompt_standing s on s.prompt_id = m.prompt_id and s.split = m.split
       where m.experiment_id = $1
       order by p.version, m.split, m.metric`,
     [id],

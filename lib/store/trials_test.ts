@@ -116,3 +116,16 @@ Deno.test("saveScores() reads each example once, also where the planner knows ot
   const { rows: [row] } = await db.query<{ n: number }>("select count(*)::int as n from scores");
   equal(row!.n, many);
 });
+
+Deno.test("forgetOthers() and saveTrials() find what goes with a prompt by an index", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  const { rows } = await db.query<{ column: string }>(
+    `select f.conrelid::regclass || '.' || a.attname as column
+       from pg_constraint f
+       join pg_attribute a on a.attrelid = f.conrelid and a.attnum = f.conkey[1]
+      where f.contype = 'f' and f.confrelid in ('prompts'::regclass, 'iterations'::regclass)
+        and not exists (select from pg_index i where i.indrelid = f.conrelid and i.indkey[0] = f.conkey[1])
+      order by 1`,
+  );
+  deepEqual(rows, [], "PostgreSQL looks for what refers to each row that is deleted");
+});
