@@ -8,7 +8,7 @@ import { EXIT } from "../lib/command/mod.ts";
 import { count } from "../lib/report/text.ts";
 import { restore } from "../lib/store/mod.ts";
 import { json } from "../lib/text.ts";
-import { common, database, databaseOption, main, type Setting } from "./setting.ts";
+import { common, database, databaseOption, main, ROOT, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({
   file: z.string().describe("a file that deno task backup wrote").meta({
@@ -21,7 +21,10 @@ const schema = z.strictObject({
 
 async function run(options: z.output<typeof schema>, setting: Setting): Promise<number> {
   await using db = await database(options, setting);
-  const made = await setting.stage("Restore", (say) => restore(db, options.file, { notice: say }));
+  const made = await setting.stage(
+    "Restore",
+    (say) => restore(db, options.file, { folder: `${ROOT}/sql`, notice: say }),
+  );
   const rows = made.tables.reduce((sum, { rows }) => sum + rows, 0);
   setting.print(
     options.json

@@ -7,7 +7,8 @@
  * on every server. Nothing is held in memory but what is on its way.
  *
  * To restore is one transaction, in which every table is read back and compared before it is committed: a database is
- * empty or whole, however it ends.
+ * empty or whole, however it ends. What is of an older schema is filled into that, in a schema beside the database's own, goes
+ * through the migrations that it has missed, and moves in: it is as if the database it was made of had been migrated.
  *
  * ```ts
  * import { backup, restore } from "./backup.ts";
@@ -20,7 +21,8 @@
  *   await using db = await openDatabase({ home: folder });
  *   await migrate(db, "sql");
  *   const made = await backup(db, `${folder}/quintet.gz`);
- *   deepEqual((await restore(db, `${folder}/quintet.gz`)).tables, made.tables); // it is empty still
+ *   const restored = await restore(db, `${folder}/quintet.gz`, { folder: "sql" }); // it is empty still
+ *   deepEqual(restored.tables, made.tables);
  * }
  * await Deno.remove(folder, { recursive: true });
  * ```
@@ -32,7 +34,7 @@ import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { destination } from "../destination.ts";
 import type { Database, Session } from "./db.ts";
-import { type Applied, keepSchema, readApplied } from "./migrate.ts";
+import { type Applied, applyUpTo, keepSchema, readApplied } from "./migrate.ts";
 
 /** A backup cannot be used, or not here. The message says what is wrong with it, and ends with what to do. */
 export class BackupError extends Error {
@@ -59,6 +61,11 @@ export interface TableCopy {
 export interface BackupOptions {
   /** Told of each table. @default {() => {}} */
   notice?: (line: string) => void;
+}
+
+export interface RestoreOptions extends BackupOptions {
+  /** The migrations of the database: a backup of an older schema goes through those that it has missed. */
+  folder: string;
 }
 
 /** Of a table what is copied. */
@@ -136,14 +143,13 @@ export async function backup(
 }
 
 /**
- * Fills a migrated database, which must be empty, from the file `path`. Columns that its schema has got since the backup take
- * their defaults. Throws BackupError, with nothing changed, when the database has rows, when the file is cut off, damaged or
- * none of ours, or of another or newer schema.
+ * Fills a migrated database, which must be empty, from the file `path`. Throws BackupError, with nothing changed, when the
+ * database has rows, when the file is cut off, damaged or none of ours, or of another or newer schema.
  */
 export async function restore(
   db: Database,
   path: string,
-  { notice = () => {} }: BackupOptions = {},
+  { folder, notice = () => {} }: RestoreOptions,
 ): Promise<Backup> {
   let committing: Filled | undefined;
   return await db.session(async (session) => {
@@ -159,9 +165,13 @@ export async function restore(
           "name an empty database with --database, or an empty folder as QUINTET_HOME",
       );
     }
-    const filled = await fill(session, path, own, notice);
-    const different = await difference(session, filled);
-    if (different) throw new Error(`Cannot restore ${path} as it would not be as it was: ${different}`);
+    const file = await openBackup(path);
+    const applied = await readApplied(session);
+    requireSchema(path, file.header, applied);
+    const missed = applied.slice(file.header.migrations.length);
+    const filled = missed.length === 0
+      ? await fill(session, file, own, notice)
+      : await fillOlder(session, file, { missed, folder, notice });
     await session.query(SEQUENCES);
     committing = filled;
     await session.query("commit");
@@ -186,13 +196,15 @@ interface Filled {
   readonly parts: readonly (Table & TableCopy)[];
 }
 
-/** Copies a file into the tables, in a transaction. */
-async function fill(
-  session: Session,
-  path: string,
-  own: readonly Table[],
-  notice: (line: string) => void,
-): Promise<Filled> {
+/** A file of which the header was read. */
+interface OpenBackup {
+  readonly path: string;
+  readonly header: Header;
+  readonly reader: Reader;
+  readonly damaged: (why: string, cause?: unknown) => BackupError;
+}
+
+async function openBackup(path: string): Promise<OpenBackup> {
   const file = await opened(path); // closed by its stream
   const damaged = (why: string, cause?: unknown) =>
     new BackupError(
@@ -204,7 +216,16 @@ async function fill(
   if (header?.quintet_backup !== 1) {
     throw new BackupError(`Cannot restore ${path} as it is no backup: deno task backup makes one`);
   }
-  requireSchema(path, header, await readApplied(session));
+  return { path, header, reader, damaged };
+}
+
+/** Copies a file into the tables, in a transaction, and reads them back. */
+async function fill(
+  session: Session,
+  { path, header, reader, damaged }: OpenBackup,
+  own: readonly Table[],
+  notice: (line: string) => void,
+): Promise<Filled> {
   const tables: TableCopy[] = [];
   const parts: (Table & TableCopy)[] = [];
   for (;;) {
@@ -234,7 +255,84 @@ async function fill(
     if (table !== MIGRATIONS) parts.push({ table, columns, key, ...seen });
   }
   await reader.end();
-  return { made: { madeAt: header.made_at, schema: header.migrations.at(-1)!.name, tables }, parts };
+  const filled = { made: { madeAt: header.made_at, schema: header.migrations.at(-1)!.name, tables }, parts };
+  await requireWhole(session, path, filled);
+  return filled;
+}
+
+/** Where rows of an older schema become rows of this one: it is gone before anybody else sees it. */
+const BESIDE = "quintet_restoring";
+
+/** The same with a file that has missed migrations: they are applied to what is in it before that moves into the tables. */
+async function fillOlder(
+  session: Session,
+  file: OpenBackup,
+  { missed, folder, notice }: {
+    missed: readonly Applied[];
+    folder: string;
+    notice: (line: string) => void;
+  },
+): Promise<Filled> {
+  const last = missed.at(-1)!;
+  const back = await stepBeside(session, file.path);
+  await applyUpTo(session, folder, file.header.migrations.length);
+  const older = await tablesOf(session);
+  const { made } = await fill(session, file, older, notice);
+  await session.query(`analyze ${older.map(({ table }) => quoted(table)).join(", ")}`); // for what migrations look up
+  for (const { name } of missed) notice(name);
+  await applyUpTo(session, folder, last.number);
+  await requireSame(session, file.path, last);
+  const filled = { made, parts: await moveIn(session, back) };
+  await requireWhole(session, file.path, filled);
+  return filled;
+}
+
+/** Has the session work in a schema of its own; gives the search path that leads back. */
+async function stepBeside(session: Session, path: string): Promise<string> {
+  const { rows: [searched] } = await session.query<{ path: string }>(
+    "select current_setting('search_path') as path",
+  );
+  await session.query(`create schema ${BESIDE}`).catch((error) => {
+    if (error.code !== "42501") throw error; // the user may make tables, and nothing beside them
+    throw new BackupError(
+      `Cannot restore ${path} as it is of an older schema, which is filled beside this one: ${error.message}: ` +
+        "restore as the owner of the database, or grant create on it",
+      { cause: error },
+    );
+  });
+  await search(session, `${BESIDE}, ${searched!.path}`);
+  return searched!.path;
+}
+
+/** Moves all that is beside into the tables, and says what it is. */
+async function moveIn(session: Session, back: string): Promise<(Table & TableCopy)[]> {
+  const parts: (Table & TableCopy)[] = [];
+  for (const table of await tablesOf(session)) {
+    if (table.table !== MIGRATIONS) parts.push({ ...table, ...await digest(session, table) });
+  }
+  await search(session, back);
+  for (const part of parts) {
+    await session.query(
+      `insert into ${named(part)} overriding system value
+       select ${part.columns.map(quoted).join(", ")} from ${BESIDE}.${quoted(part.table)}`,
+    );
+  }
+  await session.query(`drop schema ${BESIDE} cascade`);
+  return parts;
+}
+
+/** Until the transaction ends. */
+const search = (session: Session, path: string): Promise<unknown> =>
+  session.query("select set_config('search_path', $1, true)", [path]);
+
+/** The folder must have brought the schema to where the database is. */
+async function requireSame(session: Session, path: string, last: Applied): Promise<void> {
+  const here = (await readApplied(session)).at(-1);
+  if (here?.chain === last.chain) return;
+  throw new BackupError(
+    `Cannot restore ${path} as its schema is older and this code has not the migrations of the database: ` +
+      `that has ${last.name}, here the last is ${here?.name}: use the newer code`,
+  );
 }
 
 function requireColumns(path: string, { table, columns, key }: Table, own: readonly Table[]): void {
@@ -248,15 +346,27 @@ function requireColumns(path: string, { table, columns, key }: Table, own: reado
   );
 }
 
-/** Reads back what was copied, and says where it is not the same. */
+/** Reads back what was copied: it must be as it was. */
+async function requireWhole(session: Session, path: string, filled: Filled): Promise<void> {
+  const different = await difference(session, filled);
+  if (different) throw new Error(`Cannot restore ${path} as it would not be as it was: ${different}`);
+}
+
+/** Says where what is in the tables is not what was copied. */
 async function difference(session: Session, { parts }: Filled): Promise<string | undefined> {
   for (const part of parts) {
-    const seen = { rows: 0, sha256: "" };
-    for await (const _ of hashed(session.copy.out(selection(part)), seen));
+    const seen = await digest(session, part);
     if (seen.rows === part.rows && seen.sha256 === part.sha256) continue;
     return `expected ${part.rows} rows of ${part.table} with sha256 ${part.sha256}, got ${seen.rows} with ${seen.sha256}`;
   }
   return undefined;
+}
+
+/** What a table holds. */
+async function digest(session: Session, table: Table): Promise<{ rows: number; sha256: string }> {
+  const seen = { rows: 0, sha256: "" };
+  for await (const _ of hashed(session.copy.out(selection(table)), seen));
+  return seen;
 }
 
 /** The backup's migrations must be the first of those here. */

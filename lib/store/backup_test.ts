@@ -87,13 +87,13 @@ Deno.test("backup() and restore() bring 100,000 rows there and back bit for bit,
   {
     await using second = await openDatabase({ home: `${own.folder}/home` });
     await migrate(second, FOLDER);
-    const restored = await restore(second, `${own.folder}/first.gz`);
+    const restored = await restore(second, `${own.folder}/first.gz`, { folder: FOLDER });
     deepEqual(restored, made);
     deepEqual(await contents(second), await contents(first));
     const again = await backup(second, `${own.folder}/second.gz`);
     deepEqual(without(again), without(made));
   }
-  await restore(third, `${own.folder}/second.gz`);
+  await restore(third, `${own.folder}/second.gz`, { folder: FOLDER });
   deepEqual(await contents(third), await contents(first));
   deepEqual((await Array.fromAsync(Deno.readDir(own.folder))).map(({ name }) => name).sort(), [
     "first.gz",
@@ -119,7 +119,7 @@ Deno.test({
     const made = await backup(db, link);
     equal(await Deno.readLink(link), "kept.gz");
     equal((await Deno.stat(kept)).mode! & 0o777, 0o600);
-    deepEqual(await restore(db, kept), made);
+    deepEqual(await restore(db, kept, { folder: FOLDER }), made);
 
     await new Deno.Command("mkfifo", { args: [pipe] }).output();
     for (const path of [pipe, own.folder]) {
@@ -164,49 +164,92 @@ Deno.test("backup() sees one snapshot, while others write", async () => {
   writing = false;
   await writer;
   ok(n > 3);
-  await restore(other, `${own.folder}/2.gz`);
+  await restore(other, `${own.folder}/2.gz`, { folder: FOLDER });
 });
 
-Deno.test("restore() goes into a later version, whose new columns and tables take their defaults", async () => {
+Deno.test("restore() goes into a later version as if the database had been migrated in place", async () => {
   await using own = await place();
   await using db = await testDatabase({ folder: FOLDER });
-  await using later = await testDatabase({ folder: FOLDER });
   await fill(db, 100);
-  const made = await backup(db, `${own.folder}/old.gz`);
-  await laterSchema(own.folder);
-  await migrate(later, `${own.folder}/sql`);
-  deepEqual(await restore(later, `${own.folder}/old.gz`), made);
-  const { rows } = await later.query("select distinct mood, n > 0 as numbered from datasets");
-  deepEqual(rows, [{ mood: "fine", numbered: true }]);
+  const older = await backup(db, `${own.folder}/old.gz`);
+  const [next, last] = [`${own.folder}/next`, `${own.folder}/last`];
+  await withMigration(FOLDER, next, NEXT);
+  await withMigration(next, last, LAST);
+  await migrate(db, next);
+  await db.query("insert into notes (text) values ('one'), ('two')");
+  const newer = await backup(db, `${own.folder}/new.gz`);
 
-  await later.query("insert into notes (text) values ('one'), ('two')");
-  await backup(later, `${own.folder}/new.gz`);
-  await using target = await testDatabase({ folder: FOLDER });
-  await rejects(restore(target, `${own.folder}/new.gz`), {
+  await using current = await testDatabase({ folder: FOLDER });
+  await rejects(restore(current, `${own.folder}/new.gz`, { folder: FOLDER }), {
     name: "BackupError",
     message: /its schema is newer: it has \d{4}_later\.sql, here the last is \d{4}_.*: use the newer code$/,
   });
-  ok(await empty(target));
-  await migrate(target, `${own.folder}/sql`);
-  await restore(target, `${own.folder}/new.gz`);
-  const { rows: [next] } = await target.query("insert into notes (text) values ('three') returning id");
-  deepEqual(next, { id: 3 }, "an identity goes on where it was");
+  ok(await empty(current));
+  await migrate(current, next);
+  await restore(current, `${own.folder}/new.gz`, { folder: next });
+  deepEqual(await contents(current), await contents(db));
+
+  await migrate(db, last);
+  for (const [backup, schema, notes] of [["new", newer.schema, 2], ["old", older.schema, 0]] as const) {
+    if (notes === 0) await db.query("delete from notes");
+    await using target = await testDatabase({ folder: last });
+    await rejects(restore(target, `${own.folder}/${backup}.gz`, { folder: next }), {
+      name: "BackupError",
+      message:
+        /this code has not the migrations of the database: that has \d{4}_later\.sql, here the last is/,
+    });
+    ok(await empty(target));
+    await rejects(restore(withoutSchemas(target), `${own.folder}/${backup}.gz`, { folder: last }), {
+      name: "BackupError",
+      message: /older schema.*: permission denied for database: restore as the owner of the database/,
+    });
+    ok(await empty(target));
+    const restored = await restore(target, `${own.folder}/${backup}.gz`, { folder: last });
+    equal(restored.schema, schema);
+    deepEqual(await contents(target), await contents(db));
+    const { rows } = await target.query("insert into notes (text) values ('next') returning id, length");
+    deepEqual(rows, [{ id: notes + 1, length: 4 }], "an identity goes on where it was");
+    deepEqual((await target.query("select from pg_namespace where nspname ~ '^quintet'")).rows, []);
+  }
 });
 
-async function laterSchema(folder: string): Promise<void> {
-  await Deno.mkdir(`${folder}/sql`);
-  let last = 0;
-  for await (const { name } of Deno.readDir(FOLDER)) {
-    await Deno.copyFile(`${FOLDER}/${name}`, `${folder}/sql/${name}`);
-    last = Math.max(last, parseInt(name));
-  }
-  await Deno.writeTextFile(
-    `${folder}/sql/${String(last + 1).padStart(4, "0")}_later.sql`,
-    `alter table datasets add column mood text not null default 'fine', add column n int not null default 1;
-     create table notes (id bigint generated always as identity primary key, text text not null,
-                         length int generated always as (length(text)) stored);`,
-  );
+/** The same for a user who may make tables and no schema. */
+const withoutSchemas = (db: Database): Database => ({
+  ...db,
+  session: (act) =>
+    db.session((session) =>
+      act({
+        ...session,
+        query: (sql, params) =>
+          /^create schema/.test(sql)
+            ? Promise.reject(Object.assign(new Error("permission denied for database"), { code: "42501" }))
+            : session.query(sql, params),
+      })
+    ),
+});
+
+/** A folder of migrations with one more. */
+async function withMigration(from: string, folder: string, text: string): Promise<void> {
+  await Deno.mkdir(folder);
+  const names = (await Array.fromAsync(Deno.readDir(from))).map(({ name }) => name).sort();
+  for (const name of names) await Deno.copyFile(`${from}/${name}`, `${folder}/${name}`);
+  const number = String(parseInt(names.at(-1)!) + 1).padStart(4, "0");
+  await Deno.writeTextFile(`${folder}/${number}_later.sql`, text);
 }
+
+/** Columns with and without a default, rows that are changed, and rows that go. */
+const NEXT = `
+  alter table datasets add column mood text not null default 'fine', add column n int;
+  update datasets set n = octet_length(name);
+  alter table datasets alter column n set not null;
+  delete from prompt_features;
+  create table notes (id bigint generated always as identity primary key, text text not null,
+                      length int generated always as (length(text)) stored);`;
+
+const LAST = `
+  update datasets set mood = (select count(*) from examples e where e.dataset_id = datasets.id)::text;
+  update notes set text = text || '!';
+  alter table completions drop column prompt_tokens;`;
 
 Deno.test("restore() refuses what it should not use, by name, and changes nothing", async (t) => {
   await using own = await place();
@@ -261,13 +304,13 @@ Deno.test("restore() refuses what it should not use, by name, and changes nothin
     await t.step(name, async () => {
       const path = `${own.folder}/${crypto.randomUUID()}.gz`;
       if (bytes) await Deno.writeFile(path, bytes);
-      await rejects(restore(target, path), { name: "BackupError", message });
+      await rejects(restore(target, path, { folder: FOLDER }), { name: "BackupError", message });
       ok(await empty(target));
     });
   }
   await t.step("a database with rows", async () => {
     const before = await contents(db);
-    await rejects(restore(db, `${own.folder}/good.gz`), {
+    await rejects(restore(db, `${own.folder}/good.gz`, { folder: FOLDER }), {
       message: /as it must be empty: \w+ has rows: name an empty database/,
     });
     deepEqual(await contents(db), before);
@@ -277,11 +320,11 @@ Deno.test("restore() refuses what it should not use, by name, and changes nothin
       const path = `${own.folder}/flipped.gz`;
       const at = Math.floor(good.length * (i + 0.5) / 12);
       await Deno.writeFile(path, good.map((byte, j) => j === at ? byte ^ (1 << i % 8) : byte));
-      await rejects(restore(target, path), { name: "BackupError" });
+      await rejects(restore(target, path, { folder: FOLDER }), { name: "BackupError" });
       ok(await empty(target));
     }
   });
-  await restore(target, `${own.folder}/good.gz`);
+  await restore(target, `${own.folder}/good.gz`, { folder: FOLDER });
   notEqual(await empty(target), true);
 });
 
@@ -304,7 +347,7 @@ Deno.test("restore() leaves an empty or a whole database, wherever it is killed 
     await gone(target);
     if (await empty(target)) {
       seen.empty++;
-      await restore(target, `${own.folder}/b.gz`); // and can be filled again
+      await restore(target, `${own.folder}/b.gz`, { folder: FOLDER }); // and can be filled again
     } else seen.whole++;
     deepEqual(await contents(target), whole);
   }
@@ -316,7 +359,7 @@ Deno.test("restore() leaves an empty or a whole database, wherever it is killed 
       "select pg_terminate_backend(pid) from pg_stat_progress_copy where datname = current_database()",
     )
   );
-  await Promise.all([restore(target, `${own.folder}/b.gz`), cut]); // run again by itself
+  await Promise.all([restore(target, `${own.folder}/b.gz`, { folder: FOLDER }), cut]); // run again by itself
   deepEqual(await contents(target), whole);
 });
 

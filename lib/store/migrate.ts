@@ -146,7 +146,7 @@ const SKELETON = `\
 --   created_at    timestamptz not null default now()
 -- );
 --
--- A column that is added has a default, or may be null: a backup of an older version is restored without it.
+-- A column that is added has a default, may be null, or is filled here: backups of an older version go through this, too.
 --
 -- alter table prompts add column mood text;
 `;
@@ -180,29 +180,55 @@ export async function readApplied(db: Queryable): Promise<Applied[]> {
   return rows;
 }
 
+/**
+ * Applies what of `folder` the first schema of the session's path has not got yet, up to the file with the number `last`, in the
+ * transaction under way.
+ */
+export async function applyUpTo(session: Queryable, folder: string, last = Infinity): Promise<void> {
+  const files = (await read(folder)).filter(({ number }) => number <= last);
+  await session.query(TABLE);
+  const applied = await readApplied(session);
+  let chain = applied.at(-1)?.chain ?? "";
+  for (const file of files.slice(applied.length)) {
+    chain = await link(chain, file);
+    await carryOut(session, file, chain).catch((error) => {
+      throw named(file, error);
+    });
+  }
+}
+
 async function apply(session: Queryable, file: File, chain: string): Promise<void> {
   await session.query("begin");
   try {
-    await session.query(file.text);
-    await session.query(
-      "insert into quintet_migrations (number, name, sha256, chain) values ($1, $2, $3, $4)",
-      [
-        file.number,
-        file.name,
-        file.sha256,
-        chain,
-      ],
-    );
+    await carryOut(session, file, chain);
     point("migration: before commit");
     await session.query("commit");
     point("migration: committed");
   } catch (error) {
     await session.query("rollback").catch(() => {});
-    const { position, message } = error as Error & { position?: string };
-    const line = file.text.slice(0, Number(position ?? 1) - 1).split("\n").length;
-    (error as Error).message = `Cannot apply ${file.name}, line ${line}: ${message}`;
-    throw error;
+    throw named(file, error);
   }
+}
+
+/** Runs a file, and notes that it was applied. */
+async function carryOut(
+  session: Queryable,
+  { number, name, text, sha256 }: File,
+  chain: string,
+): Promise<void> {
+  await session.query(text);
+  await session.query(
+    "insert into quintet_migrations (number, name, sha256, chain) values ($1, $2, $3, $4)",
+    [number, name, sha256, chain],
+  );
+}
+
+/** The server's error, with the place in the file. */
+function named({ name, text }: File, error: unknown): Error {
+  const { position, message } = error as Error & { position?: string };
+  const line = text.slice(0, Number(position ?? 1) - 1).split("\n").length;
+  (error as Error).message = `Cannot apply ${name}, line ${line}: ${message}`;
+  return error as Error;
 }
 
 async function lock(session: Queryable, waiting: () => void): Promise<void> {
