@@ -5,6 +5,7 @@
  */
 import { point } from "../cut.ts";
 import type { StopReason } from "../optimize/search.ts";
+import { byId } from "./by_id.ts";
 import type { Queryable } from "./db.ts";
 
 /** How an experiment stands. */
@@ -99,30 +100,17 @@ export async function resumeExperiment(
 }
 
 /** An experiment by its id, the beginning of its id (8 characters or more), or `latest`, a search; a RangeError when there is none. */
-export async function findExperiment(db: Queryable, id: string): Promise<Experiment> {
-  const { rows } = await db.query<Experiment>(
-    `select id, kind, dataset_id as "datasetId", seed, config, status, seconds
-       from experiments
-      where ($1 = 'latest' and kind = 'optimize') or (length($1) >= 8 and starts_with(id::text, lower($1)))
-      order by started_at desc
-      limit 2`,
-    [id],
-  );
-  if (rows.length === 0) {
-    throw new RangeError(
-      id === "latest"
-        ? 'Cannot find experiment "latest" as there is no search yet: evaluations are named by their ids, which ' +
-          "`deno task show` lists"
-        : `Cannot find experiment ${JSON.stringify(id)}: \`deno task show\` lists what there is`,
-    );
-  }
-  if (rows.length > 1 && id !== "latest") {
-    throw new RangeError(
-      `Cannot tell which experiment ${JSON.stringify(id)} is as several begin like that: give more of it`,
-    );
-  }
-  return rows[0]!;
-}
+export const findExperiment = (db: Queryable, id: string): Promise<Experiment> =>
+  byId<Experiment>(db, id, {
+    what: "experiment",
+    select: 'select id, kind, dataset_id as "datasetId", seed, config, status, seconds from experiments',
+    latest: "kind = 'optimize'",
+    order: "started_at desc",
+    none: id === "latest"
+      ? 'Cannot find experiment "latest" as there is no search yet: evaluations are named by their ids, which ' +
+        "`deno task show` lists"
+      : `Cannot find experiment ${JSON.stringify(id)}: \`deno task show\` lists what there is`,
+  });
 
 /**
  * Says that the experiment is still running, for how long in all, and what it read back from others; nothing, when another

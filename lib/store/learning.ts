@@ -5,6 +5,7 @@
  * @module
  */
 import type { Prompt } from "../optimize/candidate.ts";
+import { byId } from "./by_id.ts";
 import type { Queryable } from "./db.ts";
 import { promptOf, type PromptRow } from "./trials.ts";
 
@@ -194,20 +195,11 @@ export async function metaModels(
 
 /** The meta-model with this id (the beginning is enough, 8 characters or more); a RangeError when there is none. */
 export const findMetaModel = (db: Queryable, id: string): Promise<MetaModelRow> =>
-  one<MetaModelRow>(db, META_MODEL, id, "meta-model");
-
-async function one<Row>(db: Queryable, select: string, id: string, what: string): Promise<Row> {
-  const { rows } = await db.query<Row>(
-    `${select} where length($1) >= 8 and starts_with(id::text, lower($1)) limit 2`,
-    [id],
-  );
-  if (rows.length === 1) return rows[0]!;
-  throw new RangeError(
-    `Cannot find the ${what} ${JSON.stringify(id)} as ${
-      rows.length === 0 ? "none" : "more than one"
-    } has this id`,
-  );
-}
+  byId<MetaModelRow>(db, id, {
+    what: "meta-model",
+    select: META_MODEL,
+    none: `Cannot find the meta-model ${JSON.stringify(id)} as none has this id`,
+  });
 
 /** Whether anything was learned yet. */
 export async function hasLearned(
@@ -286,7 +278,11 @@ export async function policies(db: Queryable, version: number, limit = 100): Pro
 
 /** The policy with this id (the beginning is enough, 8 characters or more); a RangeError when there is none. */
 export const findPolicy = (db: Queryable, id: string): Promise<PolicyRow> =>
-  one<PolicyRow>(db, POLICY, id, "policy");
+  byId<PolicyRow>(db, id, {
+    what: "policy",
+    select: POLICY,
+    none: `Cannot find the policy ${JSON.stringify(id)} as none has this id`,
+  });
 
 /**
  * Fills in what the edits of an experiment were worth: the gain of the resulting prompt over the edited one, on the

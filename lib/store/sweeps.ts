@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { byId } from "./by_id.ts";
 import type { Queryable } from "./db.ts";
 import { picodollars, usd } from "./dollars.ts";
 import { BEAT, type Status } from "./experiments.ts";
@@ -111,25 +112,14 @@ export async function createSweep(
 }
 
 /** A sweep by its id, the beginning of its id (8 characters or more), or `latest`; a RangeError when there is none. */
-export async function findSweep(db: Queryable, id: string): Promise<Sweep> {
-  const { rows } = await db.query<Sweep>(
-    `select id, config
-       from sweeps
-      where $1 = 'latest' or (length($1) >= 8 and starts_with(id::text, lower($1)))
-      order by created_at desc
-      limit 2`,
-    [id],
-  );
-  if (rows.length === 0) {
-    throw new RangeError(`Cannot find sweep ${JSON.stringify(id)}: \`deno task sweep\` begins one`);
-  }
-  if (rows.length > 1 && id !== "latest") {
-    throw new RangeError(
-      `Cannot tell which sweep ${JSON.stringify(id)} is as several begin like that: give more of it`,
-    );
-  }
-  return rows[0]!;
-}
+export const findSweep = (db: Queryable, id: string): Promise<Sweep> =>
+  byId<Sweep>(db, id, {
+    what: "sweep",
+    select: "select id, config from sweeps",
+    latest: "true",
+    order: "created_at desc",
+    none: `Cannot find sweep ${JSON.stringify(id)}: \`deno task sweep\` begins one`,
+  });
 
 /** Seconds without a sign of its worker after which an experiment may be taken by another one, if that gets its lock. */
 const SILENCE = 3 * BEAT;
