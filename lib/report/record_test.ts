@@ -1,8 +1,19 @@
-import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  ok,
+  strictEqual as equal,
+} from "node:assert/strict";
+import { runExperiment } from "../experiment/mod.ts";
+import { begun } from "../experiment/testing.ts";
 import { wilson } from "../statistics/mod.ts";
 import { COLUMNS, exported, type Table } from "../store/export.ts";
+import { readExperiment, resumeExperiment } from "../store/mod.ts";
 import { testDatabase } from "../store/testing.ts";
 import { htmlReport } from "./page.ts";
+import { resultOf } from "./result.ts";
+import { experimentLine, resultText } from "./terminal.ts";
 import { measuredRecord, MIGRATIONS } from "./testing.ts";
 
 const near = (a: number | null, b: number) => ok(a !== null && Math.abs(a - b) < 1e-9, `${a} is not ${b}`);
@@ -82,4 +93,42 @@ Deno.test("a record without a claim makes a report", async () => {
   equal(record.experiment.improvement, null);
   equal(record.experiment.after, null);
   ok(htmlReport(record).includes("Interrupted before the claim"));
+});
+
+Deno.test("a finished run that goes on claims nothing of a prompt that was not tested, until it is finished again", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const [setup, surroundings] = await begun(db, {
+    caps: { calls: 280 },
+    search: { target: 1, maxIterations: 4, patience: 6 },
+  });
+  const search = async (calls: number, around: Partial<Parameters<typeof runExperiment>[1]> = {}) => {
+    await resumeExperiment(db, setup.id, {});
+    await runExperiment({ ...setup, caps: { calls } }, { ...surroundings, ...around });
+    return await readExperiment(db, setup.id);
+  };
+  const short = await search(280);
+  const tested = resultOf(short).best!.prompt_id;
+  ok(short.experiment.significant);
+
+  const stop = new AbortController();
+  const cut = await search(900, {
+    stop: stop.signal,
+    onProgress: ({ phase }) => phase === "test" && stop.abort(),
+  });
+  const { status, best, improvement } = resultOf(cut);
+  notEqual(best!.prompt_id, tested);
+  deepEqual([status, best!.test, improvement], ["interrupted", null, null]);
+  const text = resultText(cut);
+  match(text, /^Interrupted before the claim\n/);
+  match(text, /^ {2}test {8}not measured$/m);
+  ok(!experimentLine(cut.experiment).includes("points"));
+  const page = htmlReport(cut);
+  ok(page.includes("Interrupted before the claim") && !page.includes("is better"));
+
+  const again = await search(280);
+  deepEqual([resultOf(again).best!.prompt_id, resultOf(again).improvement], [
+    tested,
+    resultOf(short).improvement,
+  ]);
+  equal(again.experiment.calls, cut.experiment.calls); // nothing is asked for it
 });
