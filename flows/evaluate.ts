@@ -134,7 +134,6 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   const config = keptOptions({ ...options, ...settings, ...named, versions: VERSIONS }, LEFT_OUT);
   await beginExperiment(db, { id, kind: "evaluate", datasetId, seed: options.seed, config });
   const wanted = dataset[options.split].length;
-  const most = Math.min(wanted, Math.floor(options.max_calls / (settings.metric === "judge" ? 2 : 1)));
   const { run } = setting;
   let unreadable = undefined as Unreadable | undefined;
   await setting.stage("Questions", (say) => {
@@ -155,8 +154,8 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
       }, {
         ...surroundings(db, options, setting, say),
         onProgress(asked) {
-          const seconds = left(asked, most);
-          say(`${asked} of ${most}`, seconds === undefined ? "" : `< ${estimate(seconds)} left`);
+          const seconds = left(asked, wanted);
+          say(`${asked} of ${wanted}`, seconds === undefined ? "" : `< ${estimate(seconds)} left`);
         },
         onUnreadable(grades) {
           unreadable = grades;
@@ -166,9 +165,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   });
   const record = await readExperiment(db, id);
   const result = measurementOf(record);
-  const text = result.status === "interrupted" && result.score === null
-    ? `Interrupted before there was a score. Experiment ${id}`
-    : measurementText(record);
+  const text = measurementText(record);
   printResult(options.json ? json(result) : text, id, setting);
   run.progress(100 * result.n / Math.max(1, wanted), `${result.n} of ${wanted} questions`);
   run.artifact({ key: "result", type: "markdown", data: fenced(text), description: "What came of it" });
@@ -180,13 +177,9 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
     return EXIT.interrupted;
   }
   if (failed?.all) return EXIT.provider;
-  if (result.n === wanted) return EXIT.done;
-  const done = settings.metric === "judge" ? "answered and graded" : "answered";
-  setting.tell(`${result.n} of ${wanted} questions were ${done}.`);
-  if (result.n + (unreadable?.count ?? 0) === wanted) return EXIT.done; // no cap was met
-  const capped = result.calls.total >= options.max_calls || !failed ||
-    [options.max_tokens, options.max_usd, options.max_seconds].some((cap) => cap !== undefined);
-  return capped ? EXIT.budget : EXIT.done;
+  const answered = settings.metric === "judge" ? "answered and graded" : "answered";
+  if (result.n < wanted) setting.tell(`${result.n} of ${wanted} questions were ${answered}.`);
+  return record.experiment.stop_reason === "budget" ? EXIT.budget : EXIT.done;
 }
 
 /** Scores texts by several metrics; asks nobody and keeps nothing. */

@@ -24,6 +24,7 @@ import { DATASET } from "./wiring.ts";
 const resultSchema = z.strictObject({
   experiment_id: z.uuid(),
   status: z.enum(["finished", "interrupted"]),
+  error: z.null(),
   split: z.enum(["train", "validation", "test"]).nullable(),
   metric: z.string().nullable(),
   signature: z.string().nullable(),
@@ -35,6 +36,7 @@ const resultSchema = z.strictObject({
     optimizer: z.int(),
     grader: z.int(),
     cached: z.int(),
+    failed: z.int(),
     lost: z.int(),
     total: z.int(),
   }),
@@ -125,7 +127,8 @@ Deno.test("evaluate scores the prompt that is named, on the split that is named"
     deepEqual({ split, metric, n, score }, expected, args.join(" "));
     ok(signature!.startsWith(`${metric}|`));
     ok(ci95![0] <= score! && score! <= ci95![1]);
-    deepEqual(calls, { primary: n, optimizer: 0, grader: 0, cached: 0, lost: 0, total: server.asked.length });
+    const none = { optimizer: 0, grader: 0, cached: 0, failed: 0, lost: 0 };
+    deepEqual(calls, { ...none, primary: n, total: server.asked.length });
     deepEqual(tokens, server.tokens);
   });
   ok(share(other!, "test") > 0 && share(other!, "test") < best.test.score); // so no two rows could be mixed up
@@ -256,6 +259,13 @@ Deno.test("evaluate ends with the exit code of what happened, and says what to d
       stderr: /^1 of 40 calls failed, .* 400: too long\n39 of 40 questions were answered\.\n$/,
       stdout: /^0\.0 of 100 on 39 test questions, /,
     },
+    { // a cap that is not met ends nothing
+      args: ["--max-tokens", "10000000"],
+      answer: (request, n) => n === 7 ? new Response("too long", { status: 400 }) : parity(request),
+      code: EXIT.done,
+      stderr: /^1 of 40 calls failed, .*\n39 of 40 questions were answered\.\n$/,
+      stdout: /^0\.0 of 100 on 39 test questions, /,
+    },
     {
       args: ["--metric", "judge"],
       answer: grading(() => '{"score": 7}'),
@@ -348,6 +358,27 @@ Deno.test("evaluate ends in good order when it is told to, and goes on with the 
   const again = resultOf(await run("evaluate", args, at));
   equal(server.asked.length, 40);
   deepEqual([again.n, again.calls.cached, again.calls.primary], [40, before, 40 - before]);
+});
+
+Deno.test("evaluate counts no answer that is read back against its cap", async () => {
+  await using at = await place();
+  await using server = modelServer((request) =>
+    /Is 3007 /.test(request.messages.at(-1)!.content)
+      ? new Response("too long", { status: 400 })
+      : parity(request)
+  );
+  const args = ["--dataset", at.questions, ...server.models];
+  const rows: [args: string[], line: RegExp][] = [
+    [[], /^40 calls, \$0, /m],
+    [["--max-calls", "5"], /^1 call, 39 read back, \$0, /m],
+  ];
+  for (const [more, line] of rows) {
+    const ended = await run("evaluate", [...args, ...more], at);
+    equal(ended.code, EXIT.done, ended.stderr);
+    match(ended.stdout, line);
+    match(said(ended), /\n39 of 40 questions were answered\.\n$/);
+  }
+  equal(server.asked.length, 41);
 });
 
 Deno.test("two runs of evaluate that ask the same at once pay each question once, and come to the same score", async () => {

@@ -37,6 +37,7 @@ const resultSchema = z.strictObject({
   experiment_id: z.uuid(),
   status: z.enum(["finished", "interrupted", "failed"]),
   stop_reason: z.enum(["target", "patience", "iterations", "budget", "interrupted"]).nullable(),
+  error: z.string().nullable(),
   baseline: z.strictObject(split),
   best: z.strictObject({
     prompt_id: z.uuid(),
@@ -60,6 +61,7 @@ const resultSchema = z.strictObject({
     optimizer: z.int().min(0),
     grader: z.int().min(0),
     cached: z.int().min(0),
+    failed: z.int().min(0),
     lost: z.int().min(0),
     total: z.int().min(0),
   }),
@@ -94,7 +96,7 @@ Deno.test("optimize --json prints one document, which is what happened", async (
 
   const count = { primary: server.count("parity"), optimizer: server.count("writer") };
   ok(count.optimizer > 0);
-  deepEqual(result.calls, { ...count, grader: 0, cached: 0, lost: 0, total: server.asked.length });
+  deepEqual(result.calls, { ...count, grader: 0, cached: 0, failed: 0, lost: 0, total: server.asked.length });
   deepEqual(result.tokens, server.tokens);
   deepEqual([result.status, result.stop_reason], ["finished", "target"]);
   deepEqual(result.trials.map(({ index }) => index), result.trials.map((_, i) => i));
@@ -147,6 +149,7 @@ Deno.test("optimize --json prints one document, which is what happened", async (
     optimizer: 0,
     grader: 0,
     cached: result.calls.total,
+    failed: 0,
     lost: 0,
     total: result.calls.total,
   });

@@ -42,7 +42,7 @@ export interface Surroundings {
 /**
  * Runs `work` with the ledger of experiment `id` and ends the experiment: finished, interrupted when `stop` aborted, failed
  * with what `work` threw, which is thrown on. Nothing is under way any more when that is written. Resolves with the reason
- * it ended for, null for a measurement.
+ * it ended for, null for a measurement that came to its end.
  */
 export async function live(
   { id, models, caps }: { id: string; models: Partial<Record<Role, LanguageModel>>; caps: Caps },

@@ -37,8 +37,9 @@ export interface MeasurementSetup extends Sampling {
 }
 
 /**
- * Measures a prompt and keeps its answers and score, as version 0 of the experiment; null when it was interrupted. Throws what
- * cannot be mended, after the experiment was marked as failed: also where a model grades, and no grade of it can be read.
+ * Measures a prompt and keeps its answers and score, as version 0 of the experiment, which ends for its budget where a cap kept
+ * a question from being asked; null when it was interrupted. Throws what cannot be mended, after the experiment was marked as
+ * failed: also where a model grades, and no grade of it can be read.
  * `onUnreadable` is told at the end when that is so of some.
  */
 export async function runMeasurement(
@@ -54,7 +55,8 @@ export async function runMeasurement(
   let [answered, measurement]: [number, Measurement | null] = [0, null];
   await live({ id, models, caps }, surroundings, async (ledger) => {
     await savePrompt(db, id, { version: 0, prompt, operator: "seed", parents: [], note: "measured" });
-    const ask = leniently(asking(ledger, () => {}));
+    let met = false as boolean;
+    const ask = leniently(asking(ledger, () => {}), () => met = true);
     const answer = answering(ask, { primary, ...sampling }, 0);
     measurement = await measure(prompt, questionsOf(dataset, split, { random: draws }), {
       split,
@@ -68,7 +70,7 @@ export async function runMeasurement(
     });
     grades.require(1);
     await keepMeasurement(db, { id, datasetId, version: 0, measurement });
-    return null;
+    return met ? "budget" : null;
   });
   const unreadable = grades.unreadable();
   if (unreadable) onUnreadable(unreadable);

@@ -78,15 +78,20 @@ Deno.test("runMeasurement() counts what was answered, whatever ended the rest", 
   const halt: Fate = (_, n) => {
     if (n === 7) stop.abort();
   };
-  const rows: [string, Parameters<typeof run>[1], number | null, string, string | null][] = [
-    ["a cap", { caps: { calls: 25 } }, 25, "finished", null],
-    ["no calls at all", { caps: { calls: 0 } }, 0, "finished", null],
-    ["refusals", { primary: simulated(apprentice, { fate: refuse }) }, 30, "finished", null],
+  const rows: [
+    ...[string, Parameters<typeof run>[1], number | null],
+    ...[status: string, reason: string | null, error: string | null],
+  ][] = [
+    ["a cap", { caps: { calls: 25 } }, 25, "finished", "budget", null],
+    ["a cap that is not met", { caps: { calls: 40 } }, 40, "finished", null, null],
+    ["no calls at all", { caps: { calls: 0 } }, 0, "finished", "budget", null],
+    ["refusals", { primary: simulated(apprentice, { fate: refuse }) }, 30, "finished", null, null],
     [
       "a wrong key",
       { primary: simulated(apprentice, { fate: deny }) },
       null,
       "failed",
+      null,
       "Cannot ask as the key is wrong",
     ],
     [
@@ -94,12 +99,13 @@ Deno.test("runMeasurement() counts what was answered, whatever ended the rest", 
       { primary: simulated(apprentice, { fate: halt }), around: { stop: stop.signal } },
       null,
       "interrupted",
+      "interrupted",
       null,
     ],
   ];
-  for (const [name, options, n, status, error] of rows) {
+  for (const [name, options, n, status, reason, error] of rows) {
     const { measurement, record: { experiment, metrics, bill }, id } = await run(db, options);
-    deepEqual([experiment.status, experiment.error], [status, error], name);
+    deepEqual([experiment.status, experiment.stop_reason, experiment.error], [status, reason, error], name);
     deepEqual(metrics.map((row) => row.n), n ? [n] : [], name);
     equal((await scores(db, id)).length, n ?? 0, name);
     equal(bill.reduce((sum, { lost }) => sum + lost, 0), 0, name);

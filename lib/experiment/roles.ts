@@ -224,12 +224,13 @@ const REFINING = 0.7;
 /** Tokens of a grade at most; models that think before they answer need the room. */
 const GRADE_TOKENS = 256;
 
-/** For the claim: when the budget ends, what was answered still counts. */
-export const leniently = (ask: Ask): Ask => async (...args) => {
+/** For a claim or a measurement: when the budget ends, which `onBudget` is told, what was answered still counts. */
+export const leniently = (ask: Ask, onBudget = () => {}): Ask => async (...args) => {
   try {
     return await ask(...args);
   } catch (error) {
-    if (error instanceof Stop && error.reason === "budget") return null;
-    throw error;
+    if (!(error instanceof Stop && error.reason === "budget")) throw error;
+    onBudget();
+    return null;
   }
 };

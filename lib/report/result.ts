@@ -5,6 +5,7 @@
  */
 import type { ExperimentRecord, ExperimentRow, MetricRow, TrialRow } from "../store/overview.ts";
 import { best as bestOf } from "./rows.ts";
+import { discreet } from "./text.ts";
 
 /** A mean score and the questions it was measured on. */
 export interface Scored {
@@ -17,6 +18,8 @@ export interface ExperimentResult {
   readonly experiment_id: string;
   readonly status: ExperimentRow["status"];
   readonly stop_reason: ExperimentRow["stop_reason"];
+  /** What ended it, without what gives access; null unless it failed. */
+  readonly error: string | null;
   readonly baseline: { readonly validation: Scored | null; readonly test: Scored | null };
   /** Null before the first trial was kept. */
   readonly best: {
@@ -40,13 +43,14 @@ export interface ExperimentResult {
     readonly p_value: number;
     readonly significant: boolean;
   } | null;
-  /** Requests sent by role, lost ones apart, and answers read back from other experiments. */
+  /** Requests sent by role, failed ones included and lost ones apart, and answers read back from other experiments. */
   readonly calls: {
     readonly primary: number;
     readonly optimizer: number;
     /** 0 where no model grades. */
     readonly grader: number;
     readonly cached: number;
+    readonly failed: number;
     readonly lost: number;
     readonly total: number;
   };
@@ -84,6 +88,7 @@ export function resultOf({ experiment, trials, bill, metrics }: ExperimentRecord
     experiment_id: experiment.id,
     status: experiment.status,
     stop_reason: experiment.stop_reason,
+    error: experiment.error === null ? null : discreet(experiment.error),
     baseline: { validation: validation(seed), test: test(seed) },
     best: best === undefined ? null : {
       prompt_id: best.prompt_id,
@@ -103,6 +108,7 @@ export function resultOf({ experiment, trials, bill, metrics }: ExperimentRecord
       optimizer: sent("optimizer"),
       grader: sent("grader"),
       cached: experiment.cached,
+      failed: sum(bill.map(({ failed }) => failed)),
       lost: sum(bill.map(({ lost }) => lost)),
       total: sum(bill.map(({ calls }) => calls)) + experiment.cached,
     },
@@ -129,6 +135,7 @@ export function resultOf({ experiment, trials, bill, metrics }: ExperimentRecord
 export interface MeasurementResult {
   readonly experiment_id: string;
   readonly status: ExperimentRow["status"];
+  readonly error: ExperimentResult["error"];
   readonly split: MetricRow["split"] | null;
   readonly metric: string | null;
   readonly signature: string | null;
@@ -144,11 +151,12 @@ export interface MeasurementResult {
 
 /** The document of a measurement. */
 export function measurementOf(record: ExperimentRecord): MeasurementResult {
-  const { experiment_id, status, calls, tokens, cost_usd, seconds } = resultOf(record);
+  const { experiment_id, status, error, calls, tokens, cost_usd, seconds } = resultOf(record);
   const [row] = record.metrics;
   return {
     experiment_id,
     status,
+    error,
     split: row?.split ?? null,
     metric: row?.metric ?? null,
     signature: row?.signature ?? null,

@@ -24,8 +24,7 @@ import { ending, verdict } from "./verdict.ts";
 
 /** The verdict, before and after, the prompt and the bill. */
 export function resultText(record: ExperimentRecord): string {
-  const { baseline, best, improvement, calls, tokens, ...result } = resultOf(record);
-  const row = (name: string, text: string) => `  ${name.padEnd(12)}${text}`;
+  const { baseline, best, improvement, calls, tokens, error, ...result } = resultOf(record);
   const beforeAndAfter = (before: Scored | null, after: Scored | null) =>
     before && after
       ? `${percent(before.score)} -> ${percent(after.score)} of 100 on ${plural(after.n, "question")}`
@@ -68,6 +67,7 @@ export function resultText(record: ExperimentRecord): string {
       }`,
     ),
     row("experiment", result.experiment_id),
+    ...why(error),
     "",
     ending(record) +
     (result.status === "finished"
@@ -94,16 +94,29 @@ export function trialsText({ trials }: ExperimentRecord): string {
 
 /** A measurement, in a few lines. */
 export function measurementText(record: ExperimentRecord): string {
-  const { score, n, split, signature, ci95, calls, cost_usd, seconds, experiment_id } = measurementOf(record);
-  if (score === null) return `No question was answered. Experiment ${experiment_id}`;
+  const { score, n, split, signature, ci95, calls, cost_usd, seconds, experiment_id, status, error } =
+    measurementOf(record);
+  if (score === null) return [`${UNSCORED[status]}. Experiment ${experiment_id}`, ...why(error)].join("\n");
   return [
     `${percent(score)} of 100 on ${count(n)} ${split} questions${
       ci95 ? `, 95 % interval ${ci95.map(percent).join(" to ")}` : ""
     }`,
     `by ${signature}`,
-    `${plural(calls.total, "call")}, ${dollars(cost_usd)}, ${duration(seconds)}, experiment ${experiment_id}`,
+    [
+      plural(calls.total - calls.cached, "call"),
+      ...calls.cached > 0 ? [`${count(calls.cached)} read back`] : [],
+      ...[dollars(cost_usd), duration(seconds), `experiment ${experiment_id}`],
+    ].join(", "),
   ].join("\n");
 }
+
+/** What there is to say of a measurement that has no score. */
+const UNSCORED: Readonly<Record<ExperimentRow["status"], string>> = {
+  running: "Still running: no score yet",
+  interrupted: "Interrupted before there was a score",
+  failed: "The run failed",
+  finished: "No question was answered",
+};
 
 /** One line of the list of experiments. */
 export function experimentLine(
@@ -123,6 +136,12 @@ export function experimentLine(
     gain,
   ].join("  ").trimEnd();
 }
+
+const row = (name: string, text: string): string => `  ${name.padEnd(12)}${text}`;
+
+/** What a run failed with. */
+const why = (error: string | null): string[] =>
+  error === null ? [] : [row("error", term(error.replace(/\s+/g, " "), 500))];
 
 /** One line of a prompt. */
 function quoted(text: string): string {

@@ -1,7 +1,7 @@
-import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import type { TrialRow } from "../store/overview.ts";
-import { resultOf } from "./result.ts";
-import { resultText } from "./terminal.ts";
+import { measurementOf, resultOf } from "./result.ts";
+import { measurementText, resultText } from "./terminal.ts";
 import { RECORD, TRIALS } from "./testing.ts";
 
 Deno.test("resultText() and resultOf() tell the best prompt's bias where there is one", () => {
@@ -32,7 +32,45 @@ Deno.test("resultText() and resultOf() tell the grader's calls where a model gra
     equal(resultText(record).match(/^ {2}calls {7}(.*)$/m)?.[1], line);
     const { calls } = resultOf(record);
     deepEqual(calls, {
-      ...{ primary: 407, optimizer: 4, grader: graded, cached: 4, lost: 1, total: 416 + graded },
+      ...{ primary: 407, optimizer: 4, grader: graded, cached: 4, failed: 1, lost: 1, total: 416 + graded },
     });
+  }
+});
+
+Deno.test("resultText() and measurementText() say what a run failed with, without what gives access", () => {
+  const error =
+    "Cannot ask https://me:secret@models.example/v1?key=secret as it answered 401:\nno such \u001b[1mkey";
+  const told = "Cannot ask https://models.example/v1 as it answered 401: no such ␛[1mkey";
+  const experiment = { ...RECORD.experiment, status: "failed" as const, stop_reason: null, error };
+  const record = { ...RECORD, experiment, metrics: [], answers: [] };
+  for (const [of, text] of [[resultOf, resultText], [measurementOf, measurementText]] as const) {
+    equal(text(record).match(/^ {2}error {7}(.*)$/m)?.[1], told);
+    equal(of(record).error, "Cannot ask https://models.example/v1 as it answered 401:\nno such \u001b[1mkey");
+    equal(of(RECORD).error, null);
+    equal(/^ {2}error/m.test(text(RECORD)), false);
+  }
+});
+
+Deno.test("measurementText() tells calls apart from answers that were read back", () => {
+  const rows: [cached: number, line: RegExp][] = [
+    [0, /^412 calls, \$0\.012, 1 min 00 s, experiment /m],
+    [4, /^412 calls, 4 read back, \$0\.012, /m],
+  ];
+  for (const [cached, line] of rows) {
+    match(measurementText({ ...RECORD, experiment: { ...RECORD.experiment, cached } }), line);
+  }
+});
+
+Deno.test("measurementText() says why there is no score", () => {
+  for (
+    const [status, text] of [
+      ["finished", "No question was answered"],
+      ["interrupted", "Interrupted before there was a score"],
+      ["running", "Still running: no score yet"],
+      ["failed", "The run failed"],
+    ] as const
+  ) {
+    const experiment = { ...RECORD.experiment, status };
+    equal(measurementText({ ...RECORD, experiment, metrics: [] }), `${text}. Experiment ${experiment.id}`);
   }
 });

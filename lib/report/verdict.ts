@@ -137,10 +137,13 @@ export function scoreOf(record: ExperimentRecord, version: number | null): strin
 
 /** How the run ended, in words. */
 export function ending(record: Pick<ExperimentRecord, "experiment" | "bill">): string {
-  const { status, stop_reason, config, trials } = record.experiment;
+  const { kind, status, stop_reason, config, trials } = record.experiment;
   const limit = (name: string) => typeof config[name] === "number" ? config[name] : undefined;
-  if (status === "failed") return "An error ended the run; what was found until then is below.";
+  if (status === "failed") return "An error ended the run; what was found until then is kept.";
   if (status === "running") return "The run had not ended when this was written.";
+  if (status === "finished" && unanswered(record)) {
+    return `Not one call was answered${stop_reason === "budget" ? " before the budget was spent" : ""}.`;
+  }
   switch (stop_reason) {
     case "target": {
       const target = limit("threshold");
@@ -159,7 +162,7 @@ export function ending(record: Pick<ExperimentRecord, "experiment" | "bill">): s
       return `All ${most === undefined ? "" : `${most} `}iterations that were allowed were run.`;
     }
     case "budget":
-      if (unanswered(record)) return "Not one call was answered before the budget was spent.";
+      if (kind === "evaluate") return "The budget was spent before every question was answered.";
       if (trials === 1) return "The budget was too small to begin with the search.";
       return "The budget was spent before the target was reached.";
     case "interrupted":

@@ -93,8 +93,15 @@ Deno.test("ending() says every way to end in words", () => {
   const failed = RECORD.bill.map((row) => ({ ...row, failed: row.calls - row.lost }));
   check({ stop_reason: "budget", trials: 1, cached: 0 }, /^Not one call was answered/, failed);
   check({ stop_reason: "budget", trials: 1, cached: 1 }, /too small to begin/, failed);
+  check({ stop_reason: "patience", cached: 0 }, /^Not one call was answered\.$/, failed);
+  check({ stop_reason: "patience", cached: 1 }, /as 3 iterations in a row/, failed);
+  check({ stop_reason: "interrupted", status: "interrupted", cached: 0 }, /can be resumed/, failed);
+  check(
+    { kind: "evaluate", stop_reason: "budget" },
+    /^The budget was spent before every question was answered/,
+  );
   check({ stop_reason: "interrupted", status: "interrupted" }, /can be resumed/);
-  check({ status: "failed", stop_reason: null }, /error ended the run/);
+  check({ status: "failed", stop_reason: null }, /error ended the run.*is kept/);
   check({ status: "running", stop_reason: null }, /had not ended/);
   check({ kind: "evaluate", stop_reason: null }, /finished/);
 });
