@@ -14,6 +14,7 @@ import { EXIT } from "../lib/command/mod.ts";
 import { type Dataset, readDataset } from "../lib/dataset/mod.ts";
 import { runExperiment } from "../lib/experiment/mod.ts";
 import { fit } from "../lib/gbdt/mod.ts";
+import { ProviderError } from "../lib/llm/mod.ts";
 import {
   beatsChance,
   beatsTheMean,
@@ -24,7 +25,7 @@ import {
 import { LIMITS } from "../lib/optimize/mod.ts";
 import { mean } from "../lib/optimize/candidate.ts";
 import { random } from "../lib/random.ts";
-import { percent } from "../lib/report/text.ts";
+import { percent, points, probability } from "../lib/report/text.ts";
 import { type Comparison, paired } from "../lib/statistics/mod.ts";
 import {
   beginExperiment,
@@ -52,6 +53,7 @@ import {
 import {
   askingOptions,
   DATASET,
+  failures,
   optimizerOptions,
   requireAskable,
   scoringOptions,
@@ -136,7 +138,7 @@ async function ablate(options: Options, setting: Setting): Promise<number> {
       ...{ train: dataset.train, limits: LIMITS, seedPrompt: seedPrompt(settled(options, dataset)) },
       ...{ random: random(options.seed), newId: () => crypto.randomUUID(), elapsed: () => performance.now() },
       timesteps: options.timesteps,
-      onProgress: ({ timesteps }) => say(`${timesteps} of ${options.timesteps} edits`),
+      onProgress: ({ timesteps, totalTimesteps }) => say(`${timesteps} of ${totalTimesteps} edits`),
     });
   });
 
@@ -170,7 +172,7 @@ const FIRST_LESSON = 1000;
 
 const dealt = (options: Options, seed: number): Promise<Dataset> => readDataset(options.dataset, { seed });
 
-/** A search that is kept like any other; null when the user ended it. */
+/** A search that is kept like any other; null when the user ended it. Throws ProviderError where nothing was answered in it. */
 async function searched(db: Database, { options, seed, learned, roles, learning, setting, say }: {
   options: Options;
   seed: number;
@@ -193,7 +195,15 @@ async function searched(db: Database, { options, seed, learned, roles, learning,
     onProgress: ({ iteration, asked, best }) =>
       say(`iteration ${iteration}, ${asked} of ${options.max_calls} calls, best ${percent(best.score)}`),
   });
-  return reason === "interrupted" ? null : { id, seed, record: await readExperiment(db, id) };
+  if (reason === "interrupted") {
+    setting.tell("Go on with the same command: what was answered is read back.");
+    return null;
+  }
+  const record = await readExperiment(db, id);
+  const failed = failures(record, roles.failure());
+  if (failed?.all) throw new ProviderError(failed.text);
+  if (failed) setting.tell(failed.text);
+  return { id, seed, record };
 }
 
 /** How well a model of earlier searches orders the prompts of a later one. */
@@ -263,19 +273,18 @@ function text(
   foresight: readonly { searches: number; prompts: number; rank_correlation: number | null }[],
   { seeds, max_calls }: Options,
 ): string {
-  const points = (value: number) => `${value >= 0 ? "+" : ""}${(100 * value).toFixed(1)}`;
   return [
     `${seeds} searches of each kind, ${max_calls} calls each, locked test split:`,
     "",
-    "             test   against neither   95 % interval       p",
+    "             test   against neither   95 % interval",
     ...rows.map(({ arm, test, against_neither: comparison }) =>
       [
         arm.padEnd(10),
-        `${(100 * test).toFixed(1)} %`.padStart(7),
+        `${percent(test)} %`.padStart(7),
         comparison === null ? "" : [
           points(comparison.mean).padStart(15),
           `[${comparison.ci95.map(points).join(", ")}]`.padStart(17),
-          comparison.p_value.toFixed(3).padStart(9),
+          probability(comparison.p_value).padStart(11),
           comparison.significant ? (comparison.mean > 0 ? "better" : "worse") : "no contribution",
         ].join(" "),
       ].join(" ").trimEnd()

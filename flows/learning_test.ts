@@ -4,7 +4,17 @@
 import { deepStrictEqual as deepEqual, match, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
 import { openLearning } from "./learning.ts";
-import { type ModelServer, modelServer, parity, type Place, place, printed, run, said } from "./testing.ts";
+import {
+  type ModelServer,
+  modelServer,
+  parity,
+  type Place,
+  place,
+  printed,
+  run,
+  said,
+  start,
+} from "./testing.ts";
 
 /** Searches of `parity`, one for each seed. */
 async function searches({ env, questions }: Place, server: ModelServer, seeds: readonly number[]) {
@@ -177,7 +187,47 @@ Deno.test("an ablation says what meta-model and policy contribute", async () => 
   const again = await run("ablate", [...args, ...sizes], { env: here.env });
   equal(again.code, EXIT.done, again.stderr);
   match(again.stdout, /^1 searches of each kind, 300 calls each, locked test split:\n/);
+  match(again.stdout, /^both .* p = \d\.\d\d +\S/m);
   ok(server.asked.length - asked < asked, "what was paid for is not asked again");
+});
+
+Deno.test("an ablation ends where nothing is answered, and says what was not", async () => {
+  await using here = await place();
+  await using server = modelServer(() => new Response("no such knob", { status: 400 }));
+  const args = ["--dataset", here.questions, ...server.models, "--seeds", "1", "--lessons", "2"];
+  const ended = await run("ablate", [...args, "--max-calls", "100"], { env: here.env });
+  deepEqual([ended.code, ended.stdout], [EXIT.provider, ""], ended.stderr);
+  match(said(ended), /^(\d+) of \1 calls failed, the last one with: .* 400: no such knob\n$/);
+  equal((await here.db.query("select from experiments")).rows.length, 1);
+});
+
+Deno.test("an ablation tells of each search what failed in it, and how to go on", async () => {
+  await using here = await place();
+  const second = Promise.withResolvers<void>();
+  let searches = 0;
+  await using server = modelServer(async (request, n) => {
+    if (n === 7) return new Response("filtered", { status: 400 });
+    if (searches > 0) {
+      second.resolve();
+      await new Promise((resolve) => setTimeout(resolve, 300)); // the signal comes in its middle
+    }
+    return parity(request);
+  });
+  const args = ["--dataset", here.questions, ...server.models, "--seeds", "1", "--lessons", "2"];
+  const flow = start("ablate", [...args, "--max-calls", "60"], { env: here.env });
+  const count = setInterval(async () => {
+    const { rows } = await here.db.query("select from experiments where status = 'finished'");
+    searches = rows.length;
+  }, 20);
+  await Promise.race([second.promise, flow.ended]);
+  clearInterval(count);
+  flow.kill("SIGTERM");
+  const ended = await flow.ended;
+  equal(ended.code, EXIT.interrupted, ended.stderr);
+  const told = said(ended);
+  match(told, /^1 of \d+ calls failed, the last one with: .* 400: filtered$/m);
+  match(told, /^Go on with the same command: what was answered is read back\.$/m);
+  equal(told.match(/calls failed/g)!.length, 1);
 });
 
 Deno.test("openLearning() tries again to open what could not be opened", async () => {

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { DEFAULTS } from "../lib/gbdt/mod.ts";
 import { beatsTheMean, FEWEST_PROMPTS, observations, trainMetaModel } from "../lib/learning/mod.ts";
+import { probability } from "../lib/report/text.ts";
 import type { Accuracy, MetaModelRow } from "../lib/store/mod.ts";
 import { json as document } from "../lib/text.ts";
 import { metaModelArtifact } from "./artifacts.ts";
@@ -159,7 +160,7 @@ function text(row: MetaModelRow): string {
     row.transfer === null
       ? "Other question sets: too few to know"
       : `Other question sets: rank correlation ${row.transfer.rankCorrelation.toFixed(2)} on ` +
-        `${row.transfer.contexts} left out in turn, p = ${row.transfer.pValue.toFixed(3)}`,
+        `${row.transfer.contexts} left out in turn, ${probability(row.transfer.pValue)}`,
     ...row.importance.length > 0 ? ["", "What it goes by:"] : [],
     ...row.importance.slice(0, STRONGEST).map(({ feature, value, sign }) =>
       `  ${feature.padEnd(24)} ${(100 * value / total).toFixed(1).padStart(5)} %  ${

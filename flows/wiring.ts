@@ -219,7 +219,7 @@ export function failures(
     ? `no answer came within ${config.max_seconds} s: see that the model's server answers, or raise --max-seconds`
     : undefined;
   const why = last?.message ?? bill.find(({ error }) => error !== null)?.error ?? late;
-  if (!why) return undefined;
+  if (!why || failed === 0) return undefined; // the last failure of a process may be another experiment's
   return {
     text: `${failed} of ${calls} calls failed, the last one with: ${why}`,
     givenUp: sum((row) => row.given_up),

@@ -1,7 +1,9 @@
 /** What options and card become. */
 import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
 import type { Card, Dataset, Example } from "../lib/dataset/mod.ts";
-import { pauseLine, settled } from "./wiring.ts";
+import { ProviderError } from "../lib/llm/mod.ts";
+import { RECORD } from "../lib/report/testing.ts";
+import { failures, pauseLine, settled } from "./wiring.ts";
 
 const example = (i: number, answer: string): Example => ({
   id: `${i}`,
@@ -47,6 +49,22 @@ Deno.test("settled() makes room for the longest answer of as many questions as a
   const train = Array.from({ length: 200_000 }, (_, i) => example(i, i === 77_777 ? "x".repeat(100) : "yes"));
   equal(settled(options, dataset({}, train)).answer_tokens, 58);
   equal(settled({ ...options, primary: "openai:x" }, dataset({}, train)).answer_tokens, 256);
+});
+
+Deno.test("failures() tells what failed in this experiment, and nothing of another", () => {
+  const of = (row: Partial<typeof RECORD.bill[0]>) => ({ ...RECORD, bill: [{ ...RECORD.bill[0]!, ...row }] });
+  const busy = new ProviderError("it answered 503: busy");
+  const rows: [...Parameters<typeof failures>, text: string | undefined][] = [
+    [RECORD, undefined, "1 of 412 calls failed, the last one with: it answered 400: filtered"],
+    [
+      of({ calls: 9, failed: 2, error: null }),
+      busy,
+      "2 of 9 calls failed, the last one with: it answered 503: busy",
+    ],
+    [of({ calls: 9, failed: 2, error: null }), undefined, undefined],
+    [of({ calls: 9, failed: 0, error: null }), busy, undefined],
+  ];
+  for (const [record, last, text] of rows) equal(failures(record, last)?.text, text);
 });
 
 Deno.test("pauseLine() says why, and for how long yet", () => {
