@@ -16,7 +16,7 @@ import { measurementText } from "../lib/report/terminal.ts";
 import { percent } from "../lib/report/text.ts";
 import { bootstrap } from "../lib/statistics/mod.ts";
 import { isStorable, json } from "../lib/text.ts";
-import { beginExperiment, type Database, findPrompt, promptOf, readExperiment } from "../lib/store/mod.ts";
+import { beginExperiment, findPrompt, promptOf, readExperiment } from "../lib/store/mod.ts";
 import {
   common,
   database,
@@ -25,6 +25,7 @@ import {
   kept as keptOptions,
   main,
   models,
+  named,
   type Setting,
   VERSIONS,
 } from "./setting.ts";
@@ -125,13 +126,13 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
     ? await promptFile(name)
     : name;
   await using db = await database(options, setting);
-  const kept = typeof given === "string" ? await keptPrompt(given, db) : undefined;
+  const kept = typeof given === "string" ? await named(() => findPrompt(db, given)) : undefined;
   const prompt = kept?.prompt ?? given as Prompt;
   await using roles = await models(options, setting);
   const id = crypto.randomUUID();
   const datasetId = await keepQuestions(db, dataset, setting);
-  const named = kept ? { prompt: kept.id } : {}; // `latest` will be another one
-  const config = keptOptions({ ...options, ...settings, ...named, versions: VERSIONS }, LEFT_OUT);
+  const asked = kept ? { prompt: kept.id } : {}; // `latest` will be another one
+  const config = keptOptions({ ...options, ...settings, ...asked, versions: VERSIONS }, LEFT_OUT);
   await beginExperiment(db, { id, kind: "evaluate", datasetId, seed: options.seed, config });
   const wanted = dataset[options.split].length;
   const { run } = setting;
@@ -211,15 +212,6 @@ async function scoreTexts(path: string, { metrics, metric: one, ...options }: Op
     }
   }
   return EXIT.done;
-}
-
-/** A prompt that is kept. */
-async function keptPrompt(id: string, db: Database): ReturnType<typeof findPrompt> {
-  try {
-    return await findPrompt(db, id);
-  } catch (error) {
-    throw error instanceof RangeError ? new UsageError(error.message) : error;
-  }
 }
 
 async function promptFile(path: string): Promise<Prompt> {

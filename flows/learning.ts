@@ -4,7 +4,6 @@
  * @module
  */
 import { z } from "zod";
-import { UsageError } from "../lib/command/mod.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
 import type { Embed } from "../lib/features/mod.ts";
 import type { Blas, Lightgbm } from "../lib/native/mod.ts";
@@ -12,7 +11,7 @@ import { once } from "../lib/once.ts";
 import { LIMITS, type Options as SearchOptions, type Prompt } from "../lib/optimize/mod.ts";
 import { ensurePython } from "../lib/python/mod.ts";
 import { contextOf, type Database, findMetaModel, findPolicy, hasLearned } from "../lib/store/mod.ts";
-import { ROOT, type Setting } from "./setting.ts";
+import { named, ROOT, type Setting } from "./setting.ts";
 
 /**
  * The rooms that learn, which most runs never need: they are read when they are first asked for. Deno reads at the start what
@@ -146,15 +145,6 @@ export async function choose(
     metaModel: config.surrogate ? await metaModel() : null,
     policy: config.policy ? await policy() : null,
   });
-}
-
-/** What cannot be found is the user's to mend. */
-async function named<Row>(find: () => Promise<Row>): Promise<Row> {
-  try {
-    return await find();
-  } catch (error) {
-    throw error instanceof RangeError ? new UsageError(error.message, { cause: error }) : error;
-  }
 }
 
 /** What was learned, in the slots of the search until it is disposed of. */

@@ -283,14 +283,17 @@ export async function remoteModels(names: ModelNames, { env }: Setting): Promise
   );
 }
 
-/** `findExperiment`, whose RangeError is the user's to mend. */
-export async function found(db: Database, id: string): Promise<Experiment> {
+/** What `find` finds by a name; its RangeError is the user's to mend. */
+export async function named<Found>(find: () => Promise<Found>): Promise<Found> {
   try {
-    return await findExperiment(db, id);
+    return await find();
   } catch (error) {
-    throw error instanceof RangeError ? new UsageError(error.message) : error;
+    throw error instanceof RangeError ? new UsageError(error.message, { cause: error }) : error;
   }
 }
+
+/** An experiment by what `findExperiment` takes. */
+export const found = (db: Database, id: string): Promise<Experiment> => named(() => findExperiment(db, id));
 
 /** Refuses a file that could not be written, and makes its folder unless it is there. Throws UsageError. */
 export async function requireWritableFile(path: string, mend: string): Promise<void> {

@@ -35,7 +35,17 @@ import { json } from "../lib/text.ts";
 import { type Learning, openLearning } from "./learning.ts";
 import { begin, type Config, planned, schema as optimize, search } from "./optimize.ts";
 import { clientOf, untold } from "./registration.ts";
-import { database, kept, main, type ModelNames, type Models, models, OWN, type Setting } from "./setting.ts";
+import {
+  database,
+  kept,
+  main,
+  type ModelNames,
+  type Models,
+  models,
+  named,
+  OWN,
+  type Setting,
+} from "./setting.ts";
 import { askingOptions, caps, DATASET, failures, keepQuestions } from "./wiring.ts";
 
 export const schema = z.strictObject({
@@ -76,7 +86,9 @@ async function run(options: Options, setting: Setting): Promise<number> {
   const fresh = options.join === undefined && options.status === undefined;
   if (fresh) await requireRight(options, setting);
   await using db = await database(options, setting);
-  if (options.status !== undefined) return show(await readSweep(db, (await named(db, options.status)).id));
+  if (options.status !== undefined) {
+    return show(await readSweep(db, (await named(() => findSweep(db, options.status!))).id));
+  }
   const sweep = fresh ? await begun(db, options, setting) : await joined(db, options, setting);
   // A flow run is one of Prefect's workers, and who joins wants to work
   const prefect = fresh && setting.run.flowRunId === undefined ? await deployed(setting) : undefined;
@@ -193,7 +205,7 @@ const capsOf = ({ sweep_max_calls, sweep_max_tokens, sweep_max_usd }: Options): 
 
 /** The sweep that is joined, with other caps where some are given. */
 async function joined(db: Database, options: Options, setting: Setting): Promise<Sweep> {
-  const sweep = await named(db, options.join!);
+  const sweep = await named(() => findSweep(db, options.join!));
   for (const [name, value] of Object.entries(kept(options, [...MINE, ...CAPS]))) {
     const [old, wanted] = [json(sweep.config[name] ?? null), json(value)];
     if (!setting.given.has(name) || old === wanted) continue;
@@ -208,15 +220,6 @@ async function joined(db: Database, options: Options, setting: Setting): Promise
     await setSweepCaps(db, sweep.id, capsOf(options), each);
   }
   return sweep;
-}
-
-/** `findSweep`, whose RangeError is the user's to mend. */
-async function named(db: Database, id: string): Promise<Sweep> {
-  try {
-    return await findSweep(db, id);
-  } catch (error) {
-    throw error instanceof RangeError ? new UsageError(error.message) : error;
-  }
 }
 
 // ---- its experiments are run ----
