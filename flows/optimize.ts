@@ -16,6 +16,7 @@ import {
 } from "../lib/experiment/mod.ts";
 import { DECIDING, type StopReason } from "../lib/optimize/mod.ts";
 import { resultOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
+import { commanded, resumable } from "../lib/report/rows.ts";
 import { resultText } from "../lib/report/terminal.ts";
 import { dollars, percent } from "../lib/report/text.ts";
 import { artifactsOf } from "./artifacts.ts";
@@ -152,7 +153,7 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
     const record = await readExperiment(db, id); // what was found and paid for is not lost with the rest
     if (config.json || resultOf(record).best?.validation) {
       await show(record, begun, setting, page).catch(({ message }) => setting.tell(message));
-    } else setting.tell(goOn(id));
+    } else if (resumable(record.experiment)) setting.tell(goOn(id));
     throw error;
   }
   const record = await readExperiment(db, id);
@@ -215,6 +216,11 @@ async function resumed(db: Database, id: string, options: Options, setting: Sett
   const experiment = await found(db, id);
   if (experiment.kind !== "optimize") {
     throw new UsageError(`Cannot resume ${options.resume} as it is no optimization but an evaluation`);
+  }
+  if (!commanded(experiment)) {
+    throw new UsageError(
+      `Cannot resume ${options.resume} as it was begun by a program of its own: run that again`,
+    );
   }
   const changes = Object.fromEntries(Object.entries(options).filter(([name]) => setting.given.has(name)));
   for (const [name, value] of Object.entries(changes)) {
@@ -367,7 +373,7 @@ async function show(
     unprinted = error as Error;
   }
   point("result: printed");
-  if (config.json && record.experiment.status !== "finished") setting.tell(goOn(id)); // the text says it by itself
+  if (config.json && resumable(record.experiment)) setting.tell(goOn(id)); // the text says it by itself
   const report = reportOf(config, id, setting);
   try {
     await writeFile(report, (await page).htmlReport(record));

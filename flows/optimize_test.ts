@@ -36,7 +36,7 @@ const split = { validation: scored.nullable(), test: scored.nullable() };
 const resultSchema = z.strictObject({
   experiment_id: z.uuid(),
   status: z.enum(["finished", "interrupted", "failed"]),
-  stop_reason: z.enum(["target", "patience", "iterations", "budget", "interrupted"]).nullable(),
+  stop_reason: z.enum(["target", "patience", "iterations", "budget", "interrupted", "unreadable"]).nullable(),
   error: z.string().nullable(),
   baseline: z.strictObject(split),
   best: z.strictObject({
@@ -357,7 +357,7 @@ Deno.test("optimize ends with the exit code of what happened, and says what to d
       args: [...asking, "--metric", "judge"],
       code: EXIT.provider,
       stderr:
-        /^Cannot score by the grades of openai:writer\S+ as none of 10 could be read: each must be {"score": N}, got "<system_prompt>\\u000a.*": begin anew with another model that grades \(--optimizer\), or with a metric \(--metric\)\n$/m,
+        /(?<!Go on with[^]*)^Cannot score by the grades of openai:writer\S+ as none of 10 could be read: each must be {"score": N}, got "<system_prompt>\\u000a.*": begin anew with another model that grades \(--optimizer\), or with a metric \(--metric\)\n$/m,
       stdout: /^$/,
     },
     {
@@ -531,6 +531,11 @@ Deno.test("optimize --resume refuses what would make it another run", async () =
   const result = resultOf(optimized);
   const id = result.experiment_id;
   const asked = server.asked.length;
+  const { rows: [other] } = await at.db.query<{ id: string }>(
+    `insert into experiments (kind, dataset_id, seed, config, started_at)
+     select 'optimize', dataset_id, 1, '{"metric": "exact_match", "primary": "local"}', '2020-01-01' from experiments limit 1
+     returning id`,
+  );
 
   const rows: [string[], number, RegExp][] = [
     [["--resume", "0000000000"], EXIT.usage, /^Cannot find experiment "0000000000": `deno task show` .*\n$/],
@@ -544,6 +549,11 @@ Deno.test("optimize --resume refuses what would make it another run", async () =
       ["--resume", JSON.parse(evaluated.stdout).experiment_id],
       EXIT.usage,
       /^Cannot resume \S+ as it is no optimization but an evaluation\n$/,
+    ],
+    [
+      ["--resume", other!.id],
+      EXIT.usage,
+      /^Cannot resume \S+ as it was begun by a program of its own: run that again\n$/,
     ],
   ];
   /** One after the other, as one process at a time runs an experiment, and the second changes what is kept with it. */

@@ -14,6 +14,7 @@ import {
 } from "../llm/mod.ts";
 import { Stop, type StopReason } from "../optimize/mod.ts";
 import { BEAT, type Database, endExperiment, heartbeat, journal } from "../store/mod.ts";
+import { GradesError } from "./roles.ts";
 
 /** What an experiment is given from outside: durable rows, prices, clock, chance of names, and who ends it. */
 export interface Surroundings {
@@ -80,7 +81,8 @@ export async function live(
     return await end(reason === "interrupted" ? "interrupted" : "finished", reason);
   } catch (error) {
     if (error instanceof Stop) return await end("interrupted", error.reason);
-    await end("failed", null, error instanceof Error ? error.message : String(error))
+    const reason = error instanceof GradesError ? "unreadable" : null;
+    await end("failed", reason, error instanceof Error ? error.message : String(error))
       .catch(() => {}); // the first error says more
     throw error;
   }

@@ -149,7 +149,7 @@ Deno.test("runMeasurement() fails when not one grade of a judge can be read, and
         'got "Well.u001b.2J, ten!": begin anew with another model that grades .--optimizer., or with a metric',
     );
     await rejects(Promise.reject(measurement), { name: "ProviderError", retryable: false, message });
-    deepEqual([experiment.status, metrics], ["failed", []]);
+    deepEqual([experiment.status, experiment.stop_reason, metrics], ["failed", "unreadable", []]);
     match(experiment.error!, message);
   }
   const { measurement, record: { experiment } } = await run(db, {

@@ -172,10 +172,13 @@ export interface Unreadable {
   readonly text: string;
 }
 
+/** Not one grade can be read: the same run would end so again, as the replies are kept. */
+export class GradesError extends ProviderError {}
+
 /** What a model that grades said in a run, to each answer, read back replies included. By a metric nothing is said. */
 export interface Grades {
   heard(reply: string): void;
-  /** Throws ProviderError when `least` replies came at least, and none of them is a grade. */
+  /** Throws GradesError when `least` replies came at least, and none of them is a grade. */
   require(least: number): void;
   /** Undefined where all could be read. */
   unreadable(): Unreadable | undefined;
@@ -195,7 +198,7 @@ export function gradesOf(metric: Grading): Grades {
     },
     require(least) {
       if (count < Math.max(1, least) || count < replies) return;
-      throw new ProviderError(
+      throw new GradesError(
         `Cannot score by the grades of ${name} as none of ${count} could be read: each must be {"score": N}, ` +
           `got ${example}: begin anew with another model that grades (--optimizer), or with a metric (--metric)`,
         { retryable: false, fatal: false },

@@ -866,7 +866,7 @@ Deno.test("runExperiment() ends after the first block of answers when not one gr
       message: /as none of \d+ could be read: each must be {"score": N}, got "Ten out of ten!": begin anew /,
     });
     const { experiment, metrics } = await readExperiment(db, begin[0].id);
-    deepEqual([experiment.status, experiment.stop_reason, metrics], ["failed", null, []]);
+    deepEqual([experiment.status, experiment.stop_reason, metrics], ["failed", "unreadable", []]);
     if (validation === 40) deepEqual([primary.asked.length, grader.asked.length], [first, first]);
     else equal(primary.asked.length, (1 + 16) * first); // the challengers' first heat, and no more
   }

@@ -21,7 +21,7 @@ import { compared, type Pair, sharedPairs } from "./rows.ts";
 import { figure, type Html, table } from "./sections/parts.ts";
 import { difference } from "./sections/prompt.ts";
 import { questionSection } from "./sections/questions.ts";
-import { command, setting } from "./sections/reproduce.ts";
+import { commandOf, setting } from "./sections/reproduce.ts";
 import { modelOf, TESTS, tile } from "./sections/result.ts";
 import { count, dollars, duration, moment, percent, plural, points, probability, term } from "./text.ts";
 import { capital, metricOf, scored } from "./verdict.ts";
@@ -336,7 +336,7 @@ ${
 function reproduced(a: ExperimentRecord, b: ExperimentRecord): Html {
   const one = (name: string, { experiment }: ExperimentRecord) =>
     html`<h3>${name} <span>${experiment.id}</span></h3>
-<pre><code>${command(experiment).text}</code></pre>`;
+${commandOf(experiment)}`;
   return html`<section id="reproduce" aria-labelledby="reproduce-title">
 <h2 id="reproduce-title">How to reproduce them</h2>
 ${one("A", a)}

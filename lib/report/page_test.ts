@@ -77,7 +77,7 @@ Deno.test("htmlReport() shows prompt, trials, questions, bill and command", () =
   match(words(document.querySelector("#bill")), /primarylocal408.*110 ms260 ms.*optimizer/);
   equal(
     document.querySelector("pre")!.textContent,
-    "deno task optimize \\\n  --dataset kinds.jsonl \\\n  --metric exact_match \\\n  --patience 3 \\\n  --primary local \\\n" +
+    "deno task optimize \\\n  --dataset kinds.jsonl \\\n  --max-iterations 10 \\\n  --metric exact_match \\\n  --patience 3 \\\n  --primary local \\\n" +
       "  --threshold 0.9 \\\n  --seed 7",
   );
   match(words(document.querySelector("#reproduce")), new RegExp(`${"ab".repeat(32)}.*exact_match\\|case:lc`));
@@ -265,6 +265,7 @@ Deno.test("htmlReport() shows no secret", () => {
       primary: "openai:small@https://user:canary@host/v1?key=canary",
       openai_api_key: "canary",
       nested: { apiKey: "canary", headers: ["Authorization: Bearer canary.canary"] },
+      max_iterations: 10,
       max_tokens: 5000,
       system_prompt: "It's a test",
     },

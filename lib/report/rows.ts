@@ -5,7 +5,7 @@
  */
 import { rankCorrelation } from "../statistics/mod.ts";
 import type { EditRow } from "../store/learning.ts";
-import type { AnswerRow, ExperimentRecord, TrialRow } from "../store/overview.ts";
+import type { AnswerRow, ExperimentRecord, ExperimentRow, TrialRow } from "../store/overview.ts";
 
 /** What became of a trial: it was kept, dropped in a race, or refused before a question was asked for it. */
 export type Fate = "kept" | "dropped" | "refused";
@@ -19,6 +19,15 @@ export const unanswered = (
   { bill, experiment: { cached } }: Pick<ExperimentRecord, "bill" | "experiment">,
 ): boolean =>
   cached === 0 && bill.length > 0 && bill.every(({ calls, failed, lost }) => calls === failed + lost);
+
+/** Whether a command began it, whose options are its configuration; a search of a program's own has what that keeps there. */
+export const commanded = ({ kind, config }: Pick<ExperimentRow, "kind" | "config">): boolean =>
+  kind === "evaluate" || "max_iterations" in config;
+
+/** Whether `optimize --resume` can go on with it, and would not end as it did. */
+export const resumable = (experiment: ExperimentRow): boolean =>
+  experiment.kind === "optimize" && commanded(experiment) && experiment.status !== "finished" &&
+  experiment.stop_reason !== "unreadable";
 
 /** The last trial that was kept: the best prompt. */
 export const best = (trials: readonly TrialRow[]): TrialRow | undefined =>

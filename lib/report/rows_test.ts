@@ -1,5 +1,18 @@
 import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
-import { ancestry, best, compared, earned, edited, fate, foreseen, foresight, pairs } from "./rows.ts";
+import type { ExperimentRow } from "../store/overview.ts";
+import {
+  ancestry,
+  best,
+  compared,
+  earned,
+  edited,
+  fate,
+  foreseen,
+  foresight,
+  pairs,
+  resumable,
+} from "./rows.ts";
+import { resultText } from "./terminal.ts";
 import { LEARNED, PREDICTED, RECORD, TRIALS } from "./testing.ts";
 
 Deno.test("fate(), best() and ancestry() tell what became of trials", () => {
@@ -7,6 +20,24 @@ Deno.test("fate(), best() and ancestry() tell what became of trials", () => {
   equal(best(TRIALS)?.index, 5);
   deepEqual(ancestry(TRIALS).map(({ index }) => index), [0, 1, 5]);
   deepEqual(ancestry([]), []);
+});
+
+Deno.test("resumable() tells what optimize --resume can go on with", () => {
+  const cut = { status: "interrupted", stop_reason: "interrupted" } as const;
+  const rows: [Partial<ExperimentRow>, boolean][] = [
+    [cut, true],
+    [{ status: "running", stop_reason: null }, true],
+    [{ status: "failed", stop_reason: null }, true],
+    [{ status: "failed", stop_reason: "unreadable" }, false],
+    [{ status: "finished", stop_reason: "budget" }, false],
+    [{ ...cut, kind: "evaluate" }, false],
+    [{ ...cut, config: { dataset: "legs", metric: "nearness" } }, false], // as a notebook may begin it
+  ];
+  for (const [row, can] of rows) {
+    const experiment = { ...RECORD.experiment, ...row };
+    equal(resumable(experiment), can, JSON.stringify(row));
+    equal(/^Go on with: /m.test(resultText({ ...RECORD, experiment })), can, JSON.stringify(row));
+  }
 });
 
 Deno.test("pairs() puts both answers side by side, lost ones first", () => {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
-import { fate } from "./rows.ts";
+import { fate, resumable } from "./rows.ts";
 import { measurementOf, resultOf, type Scored } from "./result.ts";
 import {
   aligned,
@@ -70,9 +70,9 @@ export function resultText(record: ExperimentRecord): string {
     ...why(error),
     "",
     ending(record) +
-    (result.status === "finished"
-      ? ""
-      : `\nGo on with: deno task optimize --resume ${result.experiment_id.slice(0, 8)}`),
+    (resumable(record.experiment)
+      ? `\nGo on with: deno task optimize --resume ${result.experiment_id.slice(0, 8)}`
+      : ""),
   ].join("\n");
 }
 

@@ -103,7 +103,10 @@ export const RECORD: ExperimentRecord = {
     dataset_sha256: "ab".repeat(32),
     splits: { train: 10, validation: 80, test: 6 },
     seed: 7,
-    config: { dataset: "kinds.jsonl", metric: "exact_match", threshold: 0.9, patience: 3, primary: "local" },
+    config: {
+      ...{ dataset: "kinds.jsonl", metric: "exact_match", primary: "local" },
+      ...{ threshold: 0.9, max_iterations: 10, patience: 3 },
+    },
     started_at: new Date(Date.UTC(2026, 10, 23, 9, 5)),
     ended_at: new Date(Date.UTC(2026, 10, 23, 9, 6)),
     seconds: 60,

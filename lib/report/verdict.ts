@@ -4,7 +4,7 @@
  * @module
  */
 import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
-import { best, unanswered } from "./rows.ts";
+import { best, resumable, unanswered } from "./rows.ts";
 import { count, metricName, percent, plural } from "./text.ts";
 
 /** What happened, in a headline and a sentence. */
@@ -166,7 +166,9 @@ export function ending(record: Pick<ExperimentRecord, "experiment" | "bill">): s
       if (trials === 1) return "The budget was too small to begin with the search.";
       return "The budget was spent before the target was reached.";
     case "interrupted":
-      return "The run was interrupted; it can be resumed, and nothing that was paid for is lost.";
+      return `The run was interrupted; ${
+        resumable(record.experiment) ? "it can be resumed, and " : ""
+      }nothing that was paid for is lost.`;
     default:
       return "The run is finished.";
   }

@@ -101,6 +101,10 @@ Deno.test("ending() says every way to end in words", () => {
     /^The budget was spent before every question was answered/,
   );
   check({ stop_reason: "interrupted", status: "interrupted" }, /can be resumed/);
+  check(
+    { kind: "evaluate", stop_reason: "interrupted", status: "interrupted" },
+    /^The run was interrupted; nothing/,
+  );
   check({ status: "failed", stop_reason: null }, /error ended the run.*is kept/);
   check({ status: "running", stop_reason: null }, /had not ended/);
   check({ kind: "evaluate", stop_reason: null }, /finished/);

@@ -5,6 +5,7 @@
  */
 import { html } from "hono/html";
 import type { ExperimentRecord, ExperimentRow } from "../../store/overview.ts";
+import { commanded } from "../rows.ts";
 import { discreet, modelName, moment, term } from "../text.ts";
 import type { Html } from "./parts.ts";
 
@@ -29,7 +30,7 @@ const SECRET = /key|secret|token|password|credential|auth|cookie|database|dsn/i;
 /** The section. */
 export function reproduce({ experiment, metrics, models, learned }: ExperimentRecord): Html {
   const { id, dataset_sha256, seed, config, started_at } = experiment;
-  const { text, changed } = command(experiment);
+  const changed = commanded(experiment) ? command(experiment).changed : [];
   const facts: (readonly [string, Html | string])[] = [
     ["Experiment", html`<code>${id}</code>`],
     ["Begun", moment(started_at)],
@@ -54,7 +55,7 @@ export function reproduce({ experiment, metrics, models, learned }: ExperimentRe
   return html`
     <section id="reproduce" aria-labelledby="reproduce-title">
       <h2 id="reproduce-title">How to reproduce it</h2>
-      <pre><code>${text}</code></pre>
+      ${commandOf(experiment)}
       <dl class="facts">${facts.map(([name, value]) =>
         html`
           <dt>${name}</dt>
@@ -80,6 +81,12 @@ export function reproduce({ experiment, metrics, models, learned }: ExperimentRe
     </section>
   `;
 }
+
+/** The command that gives the same experiment, or that there is none. */
+export const commandOf = (experiment: ExperimentRow): Html =>
+  commanded(experiment)
+    ? html`<pre><code>${command(experiment).text}</code></pre>`
+    : html`<p>It was begun by a program of its own, and can be run again by that alone.</p>`;
 
 /** Models shown. */
 const MODELS = 20;

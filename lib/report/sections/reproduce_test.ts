@@ -152,9 +152,23 @@ Deno.test("command() gives every setting back, and only by flags of its flow", (
   }
 });
 
+Deno.test("reproduce() gives no command for a search that none began", () => {
+  const rows: [Partial<ExperimentRecord["experiment"]>, boolean][] = [
+    [{}, true],
+    [{ config: { metric: "nearness", system_prompt: "a\r\nb" } }, false],
+    [{ kind: "evaluate", config: {} }, true],
+  ];
+  for (const [row, can] of rows) {
+    const page = String(reproduce({ ...RECORD, experiment: { ...RECORD.experiment, ...row } }));
+    equal(page.includes("<pre><code>deno task "), can);
+    equal(page.includes("begun by a program of its own"), !can);
+    equal(page.includes("not shown as it was"), false);
+  }
+});
+
 Deno.test("command() names what cannot be shown as it was", () => {
   const shown = (system_prompt: string) => {
-    const experiment = { ...RECORD.experiment, config: { system_prompt } };
+    const experiment = { ...RECORD.experiment, config: { system_prompt, max_iterations: 10 } };
     return { ...command(experiment), page: String(reproduce({ ...RECORD, experiment })) };
   };
   for (const whole of ["One line.", "x".repeat(12_000), "two\nlines\tand a tab", "§ 漢字 😀"]) {
