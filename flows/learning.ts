@@ -72,23 +72,19 @@ export interface LearnedOptions {
   readonly policy_model?: string | null | undefined;
 }
 
-/** What was chosen: kept with the experiment, so that it goes on with the same when it is resumed. */
+/**
+ * What was chosen: kept with the experiment, so that it goes on with the same when it is resumed. What was asked for is kept
+ * as it was given, or the same command would be taken for another one then.
+ */
 export interface Learned {
-  readonly surrogate: boolean;
   readonly meta_model: string | null;
-  readonly policy: boolean;
   readonly policy_model: string | null;
 }
 
 /** What is used of what was learned, by ids. */
 export const learned = (
   { metaModel, policy }: { metaModel?: string | null | undefined; policy?: string | null | undefined },
-): Learned => ({
-  surrogate: Boolean(metaModel),
-  meta_model: metaModel ?? null,
-  policy: Boolean(policy),
-  policy_model: policy ?? null,
-});
+): Learned => ({ meta_model: metaModel ?? null, policy_model: policy ?? null });
 
 /** Chooses for a new experiment, and says what and why. Throws an UnusableModelError when what was chosen is not what was kept. */
 export async function choose(
@@ -158,7 +154,7 @@ export async function slots(
   { datasetId, dataset, config }: {
     readonly datasetId: string;
     readonly dataset: Dataset;
-    readonly config: LearnedOptions;
+    readonly config: Partial<Learned>;
   },
   { embed, lightgbm }: Learning,
 ): Promise<Slots> {

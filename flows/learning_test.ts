@@ -89,7 +89,13 @@ Deno.test("what searches have seen is learned from, used by the next, and used a
   deepEqual([surrogate, meta_model], [true, model.meta_model_id]);
   deepEqual([edits, policy_model], [true, policy.policy_id]);
 
-  const resumed = await run("optimize", ["--resume", id, "--max-calls", "900", "--json"], { env });
+  const same = [
+    "--meta-model",
+    model.meta_model_id.slice(0, 8),
+    "--policy-model",
+    policy.policy_id.slice(0, 8),
+  ];
+  const resumed = await run("optimize", ["--resume", id, ...same, "--max-calls", "900", "--json"], { env });
   ok([EXIT.done, EXIT.budget].includes(resumed.code as 0), resumed.stderr);
   equal((await kept()).meta_model, model.meta_model_id);
   const { rows: [trials] } = await db.query<{ predicted: number; edited: number; recorded: number }>(

@@ -107,6 +107,8 @@ export type Options = z.output<typeof schema>;
 export type Config = Omit<Options, keyof Settled | keyof Learned> & Settled & LearnedOptions & {
   /** Calls below which nothing is searched; kept, so that the result can say so. */
   readonly calls_to_search?: number;
+  /** The limits of its last claim, while it is on its way to another. */
+  readonly claimed_with?: Readonly<Record<string, unknown>>;
   /** What it was begun by. */
   readonly versions?: typeof VERSIONS;
 };
@@ -191,12 +193,17 @@ export async function planned(options: Options, setting: Setting): Promise<Plan>
     calls_to_search: callsToSearch(dataset, { callsEach }),
     versions: VERSIONS,
   };
+  await requireRunnable(config, setting);
+  return { config, dataset };
+}
+
+/** Refuses, before a call is paid for, what could not be asked, and a report that could not be written. */
+async function requireRunnable(config: Config, setting: Setting): Promise<void> {
   await requireAskable(config, setting);
   await requireWritableFile(
     reportOf(config, "", setting),
-    options.report === undefined ? "set QUINTET_HOME to a folder that is" : "name another file with --report",
+    config.report === undefined ? "set QUINTET_HOME to a folder that is" : "name another file with --report",
   );
-  return { config, dataset };
 }
 
 /** A search by too few questions would be paid for, and keep the prompt that it began with whatever it finds. */
@@ -214,56 +221,84 @@ function requireDecidable({ validation: { length } }: Dataset): void {
 /** The experiment that is to go on, with what may be changed changed. */
 async function resumed(db: Database, id: string, options: Options, setting: Setting): Promise<Plan> {
   const experiment = await found(db, id);
+  const name = options.resume ?? id.slice(0, 8); // a flow run that is started again names none
   if (experiment.kind !== "optimize") {
-    throw new UsageError(`Cannot resume ${options.resume} as it is no optimization but an evaluation`);
+    throw new UsageError(`Cannot resume ${name} as it is no optimization but an evaluation`);
   }
   if (!commanded(experiment)) {
     throw new UsageError(
-      `Cannot resume ${options.resume} as it was begun by a program of its own: run that again`,
+      `Cannot resume ${name} as it was begun by a program of its own: run that again`,
     );
   }
-  const changes = Object.fromEntries(Object.entries(options).filter(([name]) => setting.given.has(name)));
-  for (const [name, value] of Object.entries(changes)) {
-    const [old, wanted] = [json(experiment.config[name] ?? null), json(value)];
-    if (RESUMABLE.includes(name) || old === wanted) continue;
-    throw new UsageError(
-      `Cannot resume ${options.resume} with another --${name.replaceAll("_", "-")}: it began with ${old}, ` +
-        `got ${wanted}: leave that out, or begin a new experiment without --resume`,
-    );
-  }
-  await requireNoLess(db, experiment, changes);
-  const config = { ...experiment.config, ...changes } as unknown as Config;
-  await requireAskable(config, setting);
+  const changes = changed(experiment, name, options, setting);
+  await requireNoLess(db, experiment, changes, setting);
+  const claimed = experiment.status === "finished" ? { claimed_with: limitsOf(experiment.config) } : {};
+  const config = { ...experiment.config, ...claimed, ...changes } as unknown as Config;
+  await requireRunnable(config, setting);
   return { config, experiment, dataset: await loadDataset(db, experiment.datasetId) };
 }
+
+/** What was given of what may change; all else that was given must be as it was. Throws UsageError. */
+function changed(
+  { config }: Experiment,
+  experiment: string,
+  options: Options,
+  { given }: Setting,
+): Readonly<Record<string, unknown>> {
+  const own = Object.entries(options).filter(([name]) => given.has(name));
+  for (const [name, value] of own) {
+    if (RESUMABLE.includes(name) || isAsKept(name, value, config[name])) continue;
+    throw new UsageError(
+      `Cannot resume ${experiment} with another ${given.get(name)}: it began with ${
+        json(config[name] ?? null)
+      }, ` +
+        `got ${json(value)}: leave that out, or begin a new experiment without --resume`,
+    );
+  }
+  return Object.fromEntries(own.filter(([name]) => RESUMABLE.includes(name)));
+}
+
+/** Whether an option is what an experiment began with. What was learned is named by the beginning of its id, and kept by it all. */
+const isAsKept = (name: string, value: unknown, kept: unknown): boolean =>
+  json(kept ?? null) === json(value) ||
+  ["meta_model", "policy_model"].includes(name) && typeof kept === "string" &&
+    kept.startsWith(String(value).toLowerCase());
+
+/** Of these a run that has finished is not given less. */
+const LIMITS = [
+  ...["max_calls", "max_tokens", "max_usd", "max_seconds"],
+  ...["threshold", "max_iterations", "patience"],
+];
+
+const limitsOf = (config: Experiment["config"]): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(LIMITS.map((name) => [name, config[name]]));
 
 /**
  * Throws UsageError where an experiment is to go on with less than it needs. A finished one has its result by all that it was
  * given: with less of anything a shorter search would be replayed, and its prompts and claim would take the place of those that
- * were paid for. One that was cut off has no result to lose: its search may be made to end sooner, and a cap may be lowered,
- * but not below what is spent already.
+ * were paid for, also when it was cut off on its way to more. One that never finished has no result to lose: its search may be
+ * made to end sooner, and a cap may be lowered, but not below what is spent already.
  */
 async function requireNoLess(
   db: Database,
   { id, status, config, seconds }: Experiment,
   changes: Readonly<Record<string, unknown>>,
+  { given }: Setting,
 ): Promise<void> {
   const { calls, tokens, cost } = await spentByExperiment(db, id);
-  const spent = { max_calls: calls, max_tokens: tokens, max_usd: Number(cost) / 1e12, max_seconds: seconds };
-  const finished = status === "finished";
-  const least = finished
-    ? [...Object.keys(spent), "threshold", "max_iterations", "patience"].map((name) =>
-      [name, Number(config[name] ?? Infinity)] as const
-    )
-    : Object.entries(spent);
-  for (const [name, needed] of least) {
-    const wanted = changes[name];
-    if (typeof wanted !== "number" || wanted >= needed) continue;
+  const spent: Readonly<Record<string, number>> = {
+    ...{ max_calls: calls, max_tokens: tokens },
+    ...{ max_usd: Math.ceil(Number(cost) / 1e6) / 1e6, max_seconds: Math.ceil(1e3 * seconds) / 1e3 },
+  };
+  const claimed = (status === "finished" ? config : config.claimed_with) as Experiment["config"] | undefined;
+  for (const name of LIMITS) {
+    const [wanted, used] = [changes[name], spent[name] ?? 0];
+    const had = claimed ? Number(claimed[name] ?? Infinity) : 0;
+    if (typeof wanted !== "number" || wanted >= Math.max(used, had)) continue;
     if (wanted === config[name]) continue; // the seconds of a run may go a little over their cap
-    const had = needed === Infinity ? "no such limit" : Math.ceil(1e6 * needed) / 1e6;
+    const needed = used > had ? `spent ${used}` : `finished with ${had === Infinity ? "no such limit" : had}`;
     throw new UsageError(
-      `Cannot resume ${id.slice(0, 8)} with less --${name.replaceAll("_", "-")}: ` +
-        `it has ${finished ? "finished with" : "spent"} ${had}, got ${wanted}: ` +
+      `Cannot resume ${id.slice(0, 8)} with less ${given.get(name)}: it has ${needed}, got ${wanted}: ` +
         "give as much at least, leave that out, or begin a new experiment without --resume",
     );
   }

@@ -12,6 +12,7 @@ import {
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { messages } from "../lib/optimize/mod.ts";
+import { flowRunServer } from "./prefect_testing.ts";
 import {
   type ChatRequest,
   each,
@@ -555,6 +556,11 @@ Deno.test("optimize --resume refuses what would make it another run", async () =
       EXIT.usage,
       /^Cannot resume \S+ as it was begun by a program of its own: run that again\n$/,
     ],
+    [ // told before a call is paid for, and not kept
+      ["--resume", id, "--report", `${at.questions}/report.html`, "--max-calls", "60"],
+      EXIT.usage,
+      /^Cannot use \S*parity\.jsonl as it must be writable: .*: name another file with --report\n$/,
+    ],
   ];
   /** One after the other, as one process at a time runs an experiment, and the second changes what is kept with it. */
   const resumed: typeof rows = [
@@ -587,8 +593,8 @@ Deno.test("optimize --resume refuses less than a finished run was given, and les
   ok(whole.improvement!.significant && whole.calls.total > 100);
   const { experiment_id: id } = whole;
   const asked = server.asked.length;
-  const refused = async (id: string, args: string[], why: RegExp) => {
-    const ended = await run("optimize", ["--resume", id, ...args, "--json"], at);
+  const refused = async (id: string, args: string[], why: RegExp, env = {}) => {
+    const ended = await run("optimize", ["--resume", id, ...args, "--json"], { env: { ...at.env, ...env } });
     equal(ended.code, EXIT.usage, ended.stderr);
     match(said(ended), why);
     equal(ended.stdout, "");
@@ -610,6 +616,7 @@ Deno.test("optimize --resume refuses less than a finished run was given, and les
     [["--patience", "1"], /less --patience: it has finished with 3, got 1: /],
   ];
   for (const [args, why] of rows) await refused(id, args, why);
+  await refused(id, [], /with less QUINTET_MAX_CALLS: it has /, { QUINTET_MAX_CALLS: "10" });
   const same = [
     "--max-calls",
     "200",
@@ -636,12 +643,13 @@ Deno.test("optimize --resume refuses less than a finished run was given, and les
   ];
   ok(resultOf(await run("optimize", ["--resume", id, ...more], at)).trials.length >= whole.trials.length);
 
+  let cutAt = 66;
   await using slow = modelServer(async (request, n) => {
-    if (n === 66) flow.kill("SIGTERM");
-    if (n > 60 && n <= 66) await new Promise((resolve) => setTimeout(resolve, 1_200));
+    if (n === cutAt) flow.kill("SIGTERM");
+    if (n > cutAt - 6 && n <= cutAt) await new Promise((resolve) => setTimeout(resolve, 1_200));
     return parity(request);
   });
-  const flow = start("optimize", [
+  let flow = start("optimize", [
     ...[
       "--dataset",
       at.questions,
@@ -689,4 +697,53 @@ Deno.test("optimize --resume refuses less than a finished run was given, and les
   const { status, calls } = resultOf(ended);
   equal(status, "finished", ended.stderr);
   ok(calls.total <= 200 && slow.asked.length <= 200);
+
+  cutAt = slow.asked.length + 8; // on its way to more, which has a result to lose
+  const further = ["--max-calls", "900", "--max-iterations", "9", "--threshold", "1", "--json"];
+  flow = start("optimize", ["--resume", cut.experiment_id, ...further], at);
+  equal(resultOf(await flow.ended).status, "interrupted");
+  const less: typeof rows = [
+    [["--max-iterations", "0"], /less --max-iterations: it has finished with 1, got 0: /],
+    [["--threshold", "0.4"], /less --threshold: it has finished with 0\.5, got 0\.4: /],
+    [["--max-calls", "199"], /less --max-calls: it has (?:finished with 200|spent 2\d\d), got 199: /],
+  ];
+  for (const [args, why] of less) await refused(cut.experiment_id, args, why);
+});
+
+Deno.test("optimize goes on with what it chose when Prefect starts its flow run again, and when it is asked for the same", async () => {
+  await using at = await place();
+  await using server = modelServer(parity);
+  const [, primary, , optimizer] = server.models;
+  const parameters = {
+    dataset: at.questions,
+    primary,
+    optimizer,
+    max_calls: 60,
+    surrogate: true,
+    policy: true,
+  };
+  await using prefect = flowRunServer(parameters);
+  const env = { ...at.env, PREFECT_API_URL: prefect.url, PREFECT__FLOW_RUN_ID: crypto.randomUUID() };
+  for (const attempt of [1, 2]) {
+    prefect.attempts = attempt;
+    const ended = await run("optimize", ["--json"], { env });
+    equal(ended.code, EXIT.budget, ended.stderr);
+  }
+  const asked = server.asked.length;
+  Object.assign(prefect, { attempts: 3, parameters: { ...parameters, seed: 2 } });
+  const other = await run("optimize", [], { env });
+  const id = env.PREFECT__FLOW_RUN_ID;
+  equal(other.code, EXIT.usage);
+  match(
+    other.stderr,
+    new RegExp(`^Cannot resume ${id.slice(0, 8)} with another "seed" in the parameters of `, "m"),
+  );
+
+  const again = await run("optimize", ["--resume", id, "--surrogate", "--policy", "--json"], at);
+  equal(again.code, EXIT.budget, again.stderr);
+  const { rows: [kept] } = await at.db.query<Record<string, unknown>>(
+    "select config ->> 'meta_model' as meta_model, config ->> 'surrogate' as surrogate from experiments",
+  );
+  deepEqual(kept, { meta_model: null, surrogate: "true" });
+  equal(server.asked.length, asked);
 });

@@ -227,3 +227,23 @@ export function fickle(target: string, mode: Mode = "open") {
     },
   });
 }
+
+/** Prefect as far as one flow run needs it that a worker starts by `parameters`; what it is told it forgets. */
+export function flowRunServer(parameters: Readonly<Record<string, unknown>>) {
+  const told = { parameters, attempts: 1 };
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    await request.body?.cancel();
+    const { pathname } = new URL(request.url);
+    if (pathname.endsWith("/flow_run_states/") && request.method === "GET") {
+      const attempt = [{ type: "PENDING" }, { type: "RUNNING" }];
+      return Response.json(Array.from({ length: told.attempts }, () => attempt).flat());
+    }
+    const state = { type: "RUNNING" };
+    const answer = { id: crypto.randomUUID(), status: "ACCEPT", state, state_type: state.type };
+    return Response.json({ ...answer, parameters: told.parameters });
+  });
+  return Object.assign(told, {
+    url: `http://127.0.0.1:${server.addr.port}/api`,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  });
+}
