@@ -35,6 +35,7 @@ import {
   DATASET,
   failures,
   grading,
+  ignored,
   keepQuestions,
   printResult,
   questionsIn,
@@ -77,33 +78,45 @@ export const schema = z.strictObject({
 type Options = z.output<typeof schema>;
 
 async function evaluate(options: Options, setting: Setting): Promise<number> {
-  requireOneForm(options, setting);
-  return options.predictions === undefined
-    ? await scorePrompt(options, setting)
-    : await scoreTexts(options.predictions, options, setting);
+  const own = chosen(options, setting);
+  requireOneForm(options, own);
+  if (options.predictions === undefined) return await scorePrompt(options, setting);
+  const names = own.has("metrics") || options.metric === undefined ? options.metrics : [options.metric];
+  return await scoreTexts(options.predictions, { ...options, names }, setting);
 }
 
-/** Refuses options of one form that were given with the other, which would not heed them. Throws UsageError. */
-function requireOneForm(options: Options, { given }: Setting): void {
-  const source = (name: keyof Options): string | undefined => {
-    const from = given.get(name);
-    if (from?.startsWith("QUINTET_")) return undefined; // a variable is there for every command
-    const isDefault =
-      json(options[name] ?? null) === json(schema.shape[name].safeParse(undefined).data ?? null);
-    return isDefault && !from?.startsWith("--") ? undefined : from; // a form of Prefect's fills in defaults
-  };
-  const [metric, metrics] = [source("metric"), source("metrics")];
-  if (options.predictions === undefined) {
+/**
+ * The options that somebody chose for this command, each with its source: a variable is there for every command, and a form of
+ * Prefect's fills in defaults.
+ */
+function chosen(options: Options, { given, env }: Setting): ReadonlyMap<string, string> {
+  const isDefault = (name: keyof Options) =>
+    json(options[name] ?? null) === json(schema.shape[name].safeParse(undefined).data ?? null);
+  return new Map(
+    [...given].filter(([name, from]) =>
+      from.startsWith("--") || env[from] === undefined && !isDefault(name as keyof Options)
+    ),
+  );
+}
+
+/** What is heeded where texts are scored. */
+const OF_TEXTS = ["predictions", "metrics", ...Object.keys(scoringOptions), ...Object.keys(common)];
+
+/** Refuses options of one form that were chosen with the other, which would not heed them. Throws UsageError. */
+function requireOneForm({ predictions }: Options, own: ReadonlyMap<string, string>): void {
+  const [metric, metrics] = [own.get("metric"), own.get("metrics")];
+  if (predictions === undefined) {
     if (metrics === undefined) return;
     throw new UsageError(
       `Cannot use ${metrics} without --predictions as it is what texts are scored by: answers to --dataset are by --metric`,
     );
   }
-  const other = source("dataset") ?? source("split") ?? source("prompt");
-  if (other !== undefined) {
+  const other = [...own].find(([name]) => !OF_TEXTS.includes(name));
+  if (other) {
     throw new UsageError(
-      `Cannot use ${other} with --predictions as no question is asked for texts that are there: --dataset, --split ` +
-        "and --prompt are for scoring a prompt: leave either out",
+      `Cannot use ${
+        other[1]
+      } with --predictions as nobody is asked for texts that are there: leave either out`,
     );
   }
   if (metric !== undefined && metrics !== undefined) {
@@ -184,13 +197,11 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
 }
 
 /** Scores texts by several metrics; asks nobody and keeps nothing. */
-async function scoreTexts(path: string, { metrics, metric: one, ...options }: Options, { print }: Setting) {
-  const flags = {
-    ...options.ignore_case === undefined ? {} : { ignoreCase: options.ignore_case },
-    ...options.ignore_punctuation === undefined ? {} : { ignorePunctuation: options.ignore_punctuation },
-    ...options.ignore_numbers === undefined ? {} : { ignoreNumbers: options.ignore_numbers },
-  };
-  const names = one === undefined ? metrics : [one];
+async function scoreTexts(
+  path: string,
+  { names, ...options }: Options & { readonly names: readonly string[] },
+  { print }: Setting,
+): Promise<number> {
   if (names.length === 0) {
     throw new UsageError(`Cannot score by no metric: --metrics takes some of ${metricNames.join(", ")}`);
   }
@@ -198,6 +209,7 @@ async function scoreTexts(path: string, { metrics, metric: one, ...options }: Op
   if (unknown !== undefined) {
     throw new UsageError(`Cannot score by ${JSON.stringify(unknown)}: metrics are ${metricNames.join(", ")}`);
   }
+  const flags = ignored(options, names);
   const rows = await readPredictions(path);
   const scores = Object.fromEntries(names.map((name) => {
     const { score, corpus } = metric(name, name === "exact_match" ? flags : {});

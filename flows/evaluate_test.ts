@@ -491,7 +491,7 @@ Deno.test("evaluate refuses what its other form takes, where somebody gave that"
   };
   const scored = ["--predictions", texts];
   const { metrics } = schema.parse({});
-  const rows: [args: string[], env: Record<string, string>, refused?: RegExp][] = [
+  const rows: [args: string[], env: Record<string, string>, refused?: RegExp, scores?: string[]][] = [
     [["--metrics", "f1"], {}, /^Cannot use --metrics without --predictions as .* --metric\n$/],
     [["--metrics", metrics.join(), "--dataset", at.questions], {}, /^Cannot use --metrics without /],
     [
@@ -509,13 +509,40 @@ Deno.test("evaluate refuses what its other form takes, where somebody gave that"
     ],
     [[...scored, "--metric", "f1", "--metrics", "bleu"], {}, /^Cannot use --metric with --metrics: /],
     [await config("filled", { predictions: texts, dataset: DATASET, split: "test", metrics }), {}],
-    [[...scored, "--metric", "f1"], { QUINTET_SPLIT: "test", QUINTET_PRIMARY: "local" }],
+    [[...scored, "--metric", "f1"], { QUINTET_SPLIT: "test", QUINTET_PRIMARY: "local" }, undefined, ["f1"]],
+    [[...scored, "--metrics", "bleu"], { QUINTET_METRIC: "f1" }, undefined, ["bleu"]],
+    [scored, { QUINTET_METRIC: "f1" }, undefined, ["f1"]],
+    [[...scored, "--metric", "f1"], { QUINTET_METRICS: "bleu" }, undefined, ["f1"]],
+    ...[
+      "--primary=openai:nosuch",
+      "--max-calls=3",
+      "--temperature=1",
+      "--seed=2",
+      "--database=x",
+      "--optimizer=x",
+    ]
+      .map((arg): typeof rows[number] => [
+        [...scored, arg],
+        {},
+        new RegExp(`^Cannot use ${arg.replace(/=.*/, "")} with --predictions as `),
+      ]),
+    [
+      await config("asking", { predictions: texts, concurrency: 9 }),
+      {},
+      /^Cannot use "concurrency" in \S+ with /,
+    ],
+    [
+      [...scored, "--metrics", "f1,bleu", "--ignore-numbers"],
+      {},
+      /^Cannot use --ignore-… to score by f1, bleu: they are options of exact_match\n$/,
+    ],
   ];
-  await each(rows, async ([args, env, refused]) => {
-    const ended = await run("evaluate", args, { env: { ...at.env, ...env } });
+  await each(rows, async ([args, env, refused, scores = metrics]) => {
+    const ended = await run("evaluate", [...args, "--json"], { env: { ...at.env, ...env } });
     equal(ended.code, refused ? EXIT.usage : EXIT.done, ended.stderr);
     match(ended.stderr, refused ?? /^$/);
-    equal(ended.stdout === "", refused !== undefined);
+    if (refused) equal(ended.stdout, "");
+    else deepEqual(Object.keys(printed(ended).scores), scores);
   });
 });
 

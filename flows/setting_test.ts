@@ -73,7 +73,7 @@ Deno.test("a wrong option ends with exit code 2 and words that say what was want
       "optimize",
       ["--metric", "bleu", "--ignore-case"],
       {},
-      /^Cannot use --ignore-… with --metric bleu: they are options of exact_match\n$/,
+      /^Cannot use --ignore-… to score by bleu: they are options of exact_match\n$/,
     ],
     [
       "doctor",

@@ -126,21 +126,36 @@ export function settled(
       });
     }
   }
-  const flags = Object.entries({
-    ignoreCase: options.ignore_case,
-    ignorePunctuation: options.ignore_punctuation,
-    ignoreNumbers: options.ignore_numbers,
-  }).filter(([, value]) => value !== undefined);
-  if (flags.length > 0 && name !== "exact_match") {
-    throw new UsageError(`Cannot use --ignore-… with --metric ${name}: they are options of exact_match`);
-  }
+  const flags = ignored(options, [name]);
   return {
     metric: name,
-    metric_options: { ...name === card.metric ? card.metricOptions : {}, ...Object.fromEntries(flags) },
+    metric_options: { ...name === card.metric ? card.metricOptions : {}, ...flags },
     system_prompt: options.system_prompt ?? card.systemPrompt ?? "You are a helpful assistant.",
     output_prompt: options.output_prompt ?? card.outputPrompt ?? "",
     answer_tokens: options.answer_tokens ?? answerTokens([train, validation, test].flat(), options.primary),
   };
+}
+
+/** What exact match is to ignore, as its options are called. Throws UsageError where nothing is scored by it. */
+export function ignored(
+  { ignore_case, ignore_punctuation, ignore_numbers }: {
+    ignore_case?: boolean | undefined;
+    ignore_punctuation?: boolean | undefined;
+    ignore_numbers?: boolean | undefined;
+  },
+  metrics: readonly string[],
+): Readonly<Record<string, boolean>> {
+  const flags = Object.entries({
+    ignoreCase: ignore_case,
+    ignorePunctuation: ignore_punctuation,
+    ignoreNumbers: ignore_numbers,
+  }).filter((flag): flag is [string, boolean] => flag[1] !== undefined);
+  if (flags.length > 0 && !metrics.includes("exact_match")) {
+    throw new UsageError(
+      `Cannot use --ignore-… to score by ${metrics.join(", ")}: they are options of exact_match`,
+    );
+  }
+  return Object.fromEntries(flags);
 }
 
 /**
