@@ -5,11 +5,11 @@
  * @module
  */
 import { z } from "zod";
-import { EXIT, jsonSchemaOf } from "../lib/command/mod.ts";
-import { deploy, type Deployed, PrefectError } from "../lib/prefect/mod.ts";
+import { EXIT, jsonSchemaOf, UsageError } from "../lib/command/mod.ts";
+import { deploy, type Deployed } from "../lib/prefect/mod.ts";
 import { schema as evaluate } from "./evaluate.ts";
 import { schema as optimize } from "./optimize.ts";
-import { configured } from "./registration.ts";
+import { configured, patiently } from "./registration.ts";
 import { schema as report } from "./report.ts";
 import { common, main, OWN, ROOT, type Setting } from "./setting.ts";
 import { schema as sweep } from "./sweep.ts";
@@ -70,9 +70,14 @@ const schema = z.strictObject({
 });
 type Options = z.output<typeof schema>;
 
-async function run(options: Options, { env, print }: Setting): Promise<number> {
+async function run(options: Options, { env, given, print }: Setting): Promise<number> {
   const { pool, pool_limit: poolLimit, retrain_after, policy_after, zombie_seconds } = options;
+  const stray = ["flow", "timezone"].map((name) => given.get(name)).find((from) => from?.startsWith("--"));
+  if (stray && options.schedule === undefined) {
+    throw new UsageError(`Cannot use ${stray} without --schedule, which it is for: give both, or neither`);
+  }
   const client = configured(env);
+  await client.version(); // a wrong address or password is told at once
   const made = await patiently(() =>
     deploy(client, {
       ...{ pool, poolLimit, flows: NAMES.map((name) => deployed(name, options)) },
@@ -85,18 +90,6 @@ async function run(options: Options, { env, print }: Setting): Promise<number> {
       : Object.keys(made.deployments).map((name) => `${name}/${name}`).join("\n"),
   );
   return EXIT.done;
-}
-
-/** Again, a few times, while Prefect is busy: on SQLite it answers 503 when two want to write. */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
-  for (let tries = 1;; tries++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof PrefectError && error.status >= 500) || tries === 5) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 500 * tries));
-    }
-  }
 }
 
 function deployed(name: Name, { deno, directory, limit, schedule, timezone, flow }: Options): Deployed {

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { UsageError } from "../lib/command/mod.ts";
 import type { Dataset } from "../lib/dataset/mod.ts";
 import type { Embed } from "../lib/features/mod.ts";
 import type { Blas, Lightgbm } from "../lib/native/mod.ts";
@@ -63,6 +64,15 @@ export const learnedOptions = {
   policy_model: z.string().optional().describe("id of the policy; the newest that beats chance unless given")
     .meta({ metavar: "ID" }),
 };
+
+/** Refuses a model that is named and not to be used: nobody would look it up. Throws UsageError. */
+export function requireUsed(options: LearnedOptions, { given, env }: Setting): void {
+  for (const [model, use] of [["meta_model", "surrogate"], ["policy_model", "policy"]] as const) {
+    const from = given.get(model);
+    if (options[use] || !from || env[from] !== undefined) continue; // a variable is there for every command
+    throw new UsageError(`Cannot use ${from} with ${given.get(use)}, which goes without: leave either out`);
+  }
+}
 
 /** Before and after something was chosen. */
 export interface LearnedOptions {

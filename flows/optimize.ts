@@ -56,6 +56,7 @@ import {
   learnedOptions,
   type Learning,
   openLearning,
+  requireUsed,
   slots,
 } from "./learning.ts";
 import {
@@ -184,6 +185,7 @@ export interface Plan {
 
 /** A new experiment; what is wrong with it is told before anything is started. */
 export async function planned(options: Options, setting: Setting): Promise<Plan> {
+  requireUsed(options, setting);
   const dataset = await questionsIn(options, setting);
   requireDecidable(dataset);
   const made = settled(options, dataset);

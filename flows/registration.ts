@@ -207,6 +207,18 @@ export function configured(env: Readonly<Record<string, string | undefined>>): P
   );
 }
 
+/** Again, a few times, while Prefect is busy: on SQLite it answers 503 when two want to write. */
+export async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof PrefectError && error.retryable) || tries === 8) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500 * tries));
+    }
+  }
+}
+
 /** Whether somebody asked Prefect to cancel a run that was interrupted. */
 async function cancelling(client: PrefectClient, id: string | undefined, code: number): Promise<boolean> {
   if (code !== EXIT.interrupted || id === undefined) return false;

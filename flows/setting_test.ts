@@ -105,6 +105,35 @@ Deno.test("a wrong option ends with exit code 2 and words that say what was want
       {},
       /^Cannot read "limit" in \S+config-3\.json as .* whole number.*: got "3"\n$/,
     ],
+    ...["--sweep-max-calls=900", "--workers=3", "--no-policy", "--join=latest"].map((
+      arg,
+    ): typeof rows[number] => [
+      "sweep",
+      ["--status", "latest", "--database", "postgresql://127.0.0.1:1/none", arg],
+      {},
+      new RegExp(
+        `^Cannot use ${arg.replace(/=.*/, "")} with --status, which only looks: leave either out\n$`,
+      ),
+    ]),
+    [
+      "optimize",
+      ["--no-surrogate", "--meta-model", "nosuch"],
+      {},
+      /^Cannot use --meta-model with --no-surrogate, which goes without: leave either out\n$/,
+    ],
+    [
+      "sweep",
+      ["--policy-model", "nosuch"],
+      { QUINTET_POLICY: "false" },
+      /^Cannot use --policy-model with QUINTET_POLICY, which goes without: leave either out\n$/,
+    ],
+    [
+      "deploy",
+      ["--timezone", "Europe/Rome"],
+      { PREFECT_API_URL: "http://127.0.0.1:1/api" },
+      /^Cannot use --timezone without --schedule, which it is for: give both, or neither\n$/,
+    ],
+    ["deploy", ["--flow", "sweep"], {}, /^Cannot use --flow without --schedule, /],
     ["bench", ["blue"], {}, /^Cannot run the benchmark "blue": there are (?:.*, )?bleu(?:, .*)?\n$/],
   ];
   await each(rows, async ([flow, args, env, stderr]) => {

@@ -34,8 +34,9 @@ import {
 import { json } from "../lib/text.ts";
 import { type Learning, openLearning } from "./learning.ts";
 import { begin, type Config, planned, schema as optimize, search } from "./optimize.ts";
-import { clientOf, untold } from "./registration.ts";
+import { clientOf, patiently, untold } from "./registration.ts";
 import {
+  common,
   database,
   kept,
   main,
@@ -84,6 +85,7 @@ const LOOK = 500;
 
 async function run(options: Options, setting: Setting): Promise<number> {
   const fresh = options.join === undefined && options.status === undefined;
+  if (options.status !== undefined) requireOnlyLooking(setting);
   if (fresh) await requireRight(options, setting);
   await using db = await database(options, setting);
   if (options.status !== undefined) {
@@ -109,6 +111,14 @@ async function run(options: Options, setting: Setting): Promise<number> {
     }
     return options.status === undefined ? code : EXIT.done;
   }
+}
+
+/** Refuses flags that would change what is done, where nothing is. Throws UsageError. */
+function requireOnlyLooking({ given }: Setting): void {
+  const heeded = ["status", "database", ...Object.keys(common)];
+  const stray = [...given].find(([name, from]) => from.startsWith("--") && !heeded.includes(name));
+  if (!stray) return;
+  throw new UsageError(`Cannot use ${stray[1]} with --status, which only looks: leave either out`);
 }
 
 const goOn = ({ id }: Sweep): string => `Go on with: deno task sweep --join ${id}`;
@@ -210,7 +220,7 @@ async function joined(db: Database, options: Options, setting: Setting): Promise
     const [old, wanted] = [json(sweep.config[name] ?? null), json(value)];
     if (!setting.given.has(name) || old === wanted) continue;
     throw new UsageError(
-      `Cannot join ${options.join} with another --${name.replaceAll("_", "-")}: it began with ${old}, got ` +
+      `Cannot join ${options.join} with another ${setting.given.get(name)}: it began with ${old}, got ` +
         `${wanted}: leave that out, or begin a new sweep without --join`,
     );
   }
@@ -376,18 +386,6 @@ async function deployed(
 }
 
 const FLOW = "sweep";
-
-/** Again, a few times, while Prefect is busy: on SQLite it answers 503 when two want to write. */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
-  for (let tries = 1;; tries++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof PrefectError && error.retryable) || tries === 8) throw error;
-      await delay(500 * tries);
-    }
-  }
-}
 
 /** Has Prefect's workers take the experiments, and waits until none is left. */
 async function scheduled(
