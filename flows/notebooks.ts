@@ -51,10 +51,9 @@ const SEARCHES = [
 const CALLS = "120";
 
 async function run(options: Options, setting: Setting): Promise<number> {
-  const { stage, print, env } = setting;
+  const { stage, print } = setting;
   const names = chosen(await available(), options.only);
   const given = await parametersOf(options.param, names);
-  const pathOf = (name: string) => `${NOTEBOOKS}/${name}.ipynb`;
   const wrong = await stage(
     "Types",
     () => typeErrors(names.map(pathOf), { deno: Deno.execPath(), config: `${NOTEBOOKS}/deno.json` }),
@@ -73,37 +72,56 @@ async function run(options: Options, setting: Setting): Promise<number> {
     return await ensurePython({ root: ROOT, group: "notebooks", log: say });
   });
   await installKernel(`${ROOT}/.venv`, Deno.execPath());
-  await prepared(options, setting);
   for (const folder of [options.html, options.output]) {
     if (folder !== undefined) await requireWritable(folder, "name another one");
   }
-
   const rows: Row[] = [];
-  for (const name of names) {
-    const row = await stage(name, async (say) => {
-      say("running");
-      const began = performance.now();
-      const executed = await execute(pathOf(name), {
-        ...{ python, venv: `${ROOT}/.venv`, seconds: options.seconds, stop: setting.stop },
-        env: {
-          QUINTET_HOME: setting.home,
-          ...options.database ? { DATABASE_URL: options.database } : {},
-          ...env.HOME === undefined ? { HOME: setting.home } : {},
-          [PARAMETERS]: JSON.stringify(given),
-        },
-        html: options.html && `${options.html}/${name}.html`,
-        output: options.output && `${options.output}/${name}.ipynb`,
-      });
-      const row = rowOf(name, executed, (performance.now() - began) / 1000);
-      say(lineOf(row));
-      return row;
-    });
-    rows.push(row);
-    for (const problem of row.problems) setting.tell(`${name}: ${problem}`);
+  let interrupted = false;
+  try {
+    await prepared(options, setting);
+    for (const name of names) {
+      const row = await stage(name, (say) => executed(name, { python, given, options, setting, say }));
+      rows.push(row);
+      for (const problem of row.problems) setting.tell(`${name}: ${problem}`);
+    }
+  } catch (error) {
+    if (!setting.stop.aborted) throw error; // else it was ended, and may say anything
+    interrupted = true;
   }
-  print(options.json ? json(rows) : rows.map((row) => `${row.name}: ${lineOf(row)}`).join("\n"));
+  if (options.json) print(json(rows));
+  else for (const row of rows) print(`${row.name}: ${lineOf(row)}`);
+  if (interrupted) return EXIT.interrupted;
   return rows.every(({ problems }) => problems.length === 0) ? EXIT.done : EXIT.internal;
 }
+
+/** Runs a notebook in its kernel, and says what became of it. */
+async function executed(name: string, { python, given, options, setting, say }: {
+  readonly python: string;
+  readonly given: Readonly<Record<string, string>>;
+  readonly options: Options;
+  readonly setting: Setting;
+  readonly say: (status: string) => void;
+}): Promise<Row> {
+  const { home, env, stop } = setting;
+  say("running");
+  const began = performance.now();
+  const done = await execute(pathOf(name), {
+    ...{ python, venv: `${ROOT}/.venv`, seconds: options.seconds, stop },
+    env: {
+      QUINTET_HOME: home,
+      ...options.database ? { DATABASE_URL: options.database } : {},
+      ...env.HOME === undefined ? { HOME: home } : {},
+      [PARAMETERS]: JSON.stringify(given),
+    },
+    html: options.html && `${options.html}/${name}.html`,
+    output: options.output && `${options.output}/${name}.ipynb`,
+  });
+  const row = rowOf(name, done, (performance.now() - began) / 1000);
+  say(lineOf(row));
+  return row;
+}
+
+const pathOf = (name: string): string => `${NOTEBOOKS}/${name}.ipynb`;
 
 /** What became of a notebook. */
 interface Row {

@@ -6,7 +6,7 @@ import { EXIT } from "../lib/command/mod.ts";
 import { isBare, type Notebook, shownAs, whole } from "../lib/notebook/mod.ts";
 import { available, NOTEBOOKS } from "./notebooks.ts";
 import { ROOT } from "./setting.ts";
-import { place, printed, run } from "./testing.ts";
+import { each, modelServer, parity, place, printed, run, start } from "./testing.ts";
 
 const read = async (path: string) => JSON.parse(await Deno.readTextFile(path));
 const NAMES = await available();
@@ -162,6 +162,37 @@ Deno.test("every notebook answers its question on searches of the embedded model
     });
   }
 });
+
+Deno.test("a notebook that is ended by the user is no fault, nor are the searches before it", {
+  ignore: Deno.build.os !== "linux", // elsewhere processes are not found
+}, async () => {
+  await each(["flows/optimize.ts", "execute.py"], async (program) => {
+    await using own = await place();
+    await using server = modelServer(parity);
+    if (program === "execute.py") { // there is something to look into
+      const search = ["--dataset", own.questions, ...server.models, "--max-calls", "400"];
+      equal((await run("optimize", search, own)).code, EXIT.done);
+    }
+    const flow = start("notebooks", ["--only", "05", "--json"], own);
+    const over = flow.ended.then(() => true);
+    const pause = () => new Promise<false>((resolve) => setTimeout(resolve, 100, false));
+    while (!await runs(program, own.home) && !await Promise.race([over, pause()]));
+    flow.kill("SIGINT");
+    const { code, stdout, stderr } = await flow.ended;
+    deepEqual([code, stdout], [EXIT.interrupted, "[]\n"], stderr);
+    ok(!stderr.includes("fault of Quintet"), stderr);
+  });
+});
+
+/** Whether a program of a home runs. */
+async function runs(program: string, home: string): Promise<boolean> {
+  const said = (path: string) => Deno.readTextFile(`/proc/${path}`).catch(() => "");
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name) || !(await said(`${name}/cmdline`)).includes(program)) continue;
+    if ((await said(`${name}/environ`)).includes(`QUINTET_HOME=${home}`)) return true;
+  }
+  return false;
+}
 
 Deno.test("a wrong name or parameter of a notebook is a mistake of usage", async () => {
   await using own = await place();
