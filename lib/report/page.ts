@@ -19,6 +19,7 @@ import { questions } from "./sections/questions.ts";
 import { reproduce } from "./sections/reproduce.ts";
 import { result } from "./sections/result.ts";
 import { search } from "./sections/search.ts";
+import { chief } from "./rows.ts";
 import { moment, term } from "./text.ts";
 import { verdict } from "./verdict.ts";
 
@@ -28,18 +29,18 @@ export interface ReportOptions {
   readonly generatedAt?: Date;
 }
 
-/** The page for `record`: under 2 MB for 2,000 test questions and 300 trials. */
+/** The page for `record`: under 2 MB for 2,000 test questions and any number of trials. */
 export function htmlReport(record: ExperimentRecord, { generatedAt }: ReportOptions = {}): string {
-  const { experiment, trials, bill } = record;
+  const { experiment, trials, bill } = record, shown = chief(record);
   return framed({
     title: `${term(experiment.dataset)}: ${verdict(record).title}`,
     about: `report ${experiment.id.slice(0, 8)}, ${moment(experiment.started_at)}`,
     first: result(record),
     sections: [
       ["prompt", "Prompt", prompt(record)],
-      ["lineage", "Search", search(trials)],
+      ["lineage", "Search", search(trials, shown)],
       ["questions", "Questions", questions(record)],
-      ["learned", "Learned", learned(record)],
+      ["learned", "Learned", learned(record, shown)],
       ["cost", "Cost", cost(bill)],
       ["reproduce", "Reproduce", reproduce(record)],
     ],

@@ -4,6 +4,7 @@ import { parseHTML } from "linkedom";
 import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
 import { HOSTILE } from "./hostile.ts";
 import { htmlReport } from "./page.ts";
+import { ancestry } from "./rows.ts";
 import { LEARNED, META_MODEL, PREDICTED, RECORD, trial, TRIALS } from "./testing.ts";
 import { visible } from "./text.ts";
 
@@ -309,6 +310,53 @@ Deno.test("htmlReport() stays under 2 MB for 2,000 test questions and 300 trials
   const size = new TextEncoder().encode(page).length;
   ok(size < 2_000_000, `${size} bytes`);
   equal(parsed(page).querySelectorAll("#question-table tbody tr").length, 2000);
+});
+
+Deno.test("htmlReport() draws and lists 300 of 6,000 trials, the line to the best one among them, and links to no other", () => {
+  const trials = Array.from({ length: 6000 }, (_, i) =>
+    trial(i, {
+      iteration: Math.ceil(i / 12),
+      parent: i === 0 ? null : Math.max(0, i - 1 - i % 400),
+      validation: i % 97 / 100,
+      predicted: 0.5,
+      validation_low: 0,
+      validation_high: 1,
+      questions_seen: 10,
+      gain: i % 7 / 10,
+      accepted: i % 500 === 0,
+      calls: 5 * i,
+    }));
+  const edits = [5, 5999].map((version) => ({ ...LEARNED.edits[0]!, version }));
+  const page = rendered({ before: 0, after: 5500 }, { trials, learned: { ...LEARNED, edits } });
+  ok(page.length < 1_000_000, `${page.length} bytes`);
+  const document = parsed(page);
+  const listed = new Set([...document.querySelectorAll("#trials tbody tr")].map(({ id }) => id));
+  equal(listed.size, 300);
+  for (
+    const { index } of [
+      ...ancestry(trials),
+      ...trials.filter(({ accepted }) => accepted),
+      trials.at(-1)!,
+    ]
+  ) {
+    ok(listed.has(`trial-${index}`), `${index} is missing`);
+  }
+  for (const a of document.querySelectorAll("a")) {
+    ok(document.getElementById(a.getAttribute("href")!.slice(1)), `${a.getAttribute("href")} leads nowhere`);
+  }
+  for (const id of ["lineage", "trials-section"]) {
+    match(words(document.getElementById(id)), /300 of 6,000 trials: .*deno task export has all/);
+  }
+  deepEqual(
+    [...document.querySelectorAll("#edits tbody th")].map((
+      th,
+    ) => [words(th), th.querySelector("a") !== null]),
+    [["#5", false], ["#5999", true]],
+  );
+  for (const svg of document.querySelectorAll("#lineage svg")) {
+    ok(Number(svg.getAttribute("height")) < 3_000, svg.getAttribute("height")!);
+  }
+  match(words(document.querySelector("#operators")), /demonstrate5,999/); // of all
 });
 
 /** `record` with every text that is not one of a few fixed words replaced. */

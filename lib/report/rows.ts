@@ -43,6 +43,26 @@ export function ancestry(trials: readonly TrialRow[], of: TrialRow | undefined =
   return line;
 }
 
+/** Trials that a page draws and lists. */
+const ROOM = 300;
+
+/** As many trials as a page has room for, in their order: what is compared, what led there, what was kept, then the newest. */
+export function chief(
+  { experiment, trials }: Pick<ExperimentRecord, "experiment" | "trials">,
+): readonly TrialRow[] {
+  if (trials.length <= ROOM) return trials;
+  const { before, after } = compared({ experiment, trials });
+  const latest = trials.toReversed();
+  const order = [
+    ...trials.filter(({ index }) => index === before || index === after),
+    ...ancestry(trials).toReversed(),
+    ...latest.filter(({ accepted }) => accepted),
+    ...latest,
+  ];
+  const chosen = new Set([...new Set(order)].slice(0, ROOM));
+  return trials.filter((trial) => chosen.has(trial));
+}
+
 /** A test question under the prompt before and the prompt after. */
 export interface Pair {
   readonly example: string;
@@ -84,7 +104,9 @@ export function pairs(
 }
 
 /** The versions that a record compares: those of its claim, or the seed prompt and the best one so far. */
-export const compared = ({ experiment, trials }: ExperimentRecord): { before: number; after: number } => ({
+export const compared = (
+  { experiment, trials }: Pick<ExperimentRecord, "experiment" | "trials">,
+): { before: number; after: number } => ({
   before: experiment.before ?? 0,
   after: experiment.after ?? best(trials)?.index ?? 0,
 });

@@ -214,7 +214,7 @@ function quantile(values: readonly number[], p: number): number {
 }
 
 /**
- * Which trial came from which, an iteration a row: the kept ones, named, in the first lane, then those that were
+ * Which trial came from which, an iteration a row, but none for one of which no trial is given: the kept ones, named, in the first lane, then those that were
  * dropped in the race, best first, then those refused before a question. The line of the best prompt is thick; a
  * second parent's line is dashed.
  */
@@ -224,12 +224,12 @@ export function lineage(trials: readonly TrialRow[], { width = WIDTH }: ChartOpt
   const widest = Math.max(1, ...iterations.map(([, own]) => own.length));
   const step = Math.min(56, (width - left - 16) / widest);
   const order = { kept: 0, dropped: 1, refused: 2 };
-  const nodes = iterations.flatMap(([iteration, own]) => {
+  const nodes = iterations.flatMap(([, own], row) => {
     const [kept = [], others = []] = [own.filter((t) => t.accepted), own.filter((t) => !t.accepted)];
     others.sort((a, b) =>
       order[fate(a)] - order[fate(b)] || (b.validation ?? 0) - (a.validation ?? 0) || a.index - b.index
     );
-    const node = (trial: TrialRow, lane: number) => ({ trial, x: left + lane * step, y: iteration });
+    const node = (trial: TrialRow, lane: number) => ({ trial, x: left + lane * step, y: row });
     return [...kept.map((trial) => node(trial, 0)), ...others.map((trial, i) => node(trial, i + 1))];
   });
   const at = new Map(nodes.map((node) => [node.trial.index, node]));
@@ -245,11 +245,11 @@ export function lineage(trials: readonly TrialRow[], { width = WIDTH }: ChartOpt
   const of = (kind: keyof typeof order) => nodes.filter(({ trial }) => fate(trial) === kind);
   const link = { x1: "x1", y1: "y1", x2: "x2", y2: "y2", curve: "bump-y" } as const;
   const node = { x: "x", y: "y", ...pointed(width) } as const;
-  const last = Math.max(1, ...iterations.map(([iteration]) => iteration));
+  const last = Math.max(1, iterations.length - 1);
   const label = { x: () => left - 14, textAnchor: "end" } as const;
   return {
     ...frame(width),
-    height: 34 * last + 64,
+    height: Math.max(14, Math.min(34, Math.floor(2_400 / last))) * last + 64, // closer where there are many, lines apart
     marginLeft: 24,
     marginRight: 0,
     marginTop: 40,
@@ -263,7 +263,7 @@ export function lineage(trials: readonly TrialRow[], { width = WIDTH }: ChartOpt
       labelArrow: "none",
       domain: [last, 0],
       ticks: last > 1 ? last : 1,
-      tickFormat: (value: number) => Number.isInteger(value) ? count(value) : "",
+      tickFormat: (row: number) => iterations[row] ? count(iterations[row][0]) : "",
       tickSize: 0,
     },
     marks: [
@@ -302,9 +302,9 @@ export function lineage(trials: readonly TrialRow[], { width = WIDTH }: ChartOpt
         },
         fontWeight: 600,
       }),
-      Plot.text(iterations.filter(([, own]) => own.every((trial) => !trial.accepted)), {
+      Plot.text(iterations.flatMap(([, own], row) => own.some(({ accepted }) => accepted) ? [] : [row]), {
         ...label,
-        y: ([iteration]) => iteration,
+        y: (row) => row,
         text: () => "none kept",
         fill: colour("muted"),
       }),

@@ -10,11 +10,14 @@ import type { LearnedRecord } from "../../store/learning.ts";
 import { editedPrompts, featureImportance, predictedAgainstMeasured, strongest } from "../charts.ts";
 import { type Edited, edited, foreseen, foresight } from "../rows.ts";
 import { actionName, count, featureName, percent, plural, points, term } from "../text.ts";
-import { figure, type Html, table } from "./parts.ts";
+import { figure, type Html, table, trialNumber } from "./parts.ts";
 
-/** The section; nothing where nothing was learned, used or edited. */
-export function learned({ trials, learned }: ExperimentRecord): Html | string {
-  const parts = [predictions(trials), importance(learned), policy(learned)].filter((part) => part !== "");
+/** The section; nothing where nothing was learned, used or edited. Of the trials those that are `shown` are drawn. */
+export function learned({ trials, learned }: ExperimentRecord, shown = trials): Html | string {
+  const listed = new Set(shown.map(({ index }) => index));
+  const parts = [predictions(trials, shown), importance(learned), policy(learned, listed)].filter((part) =>
+    part !== ""
+  );
   if (parts.length === 0) return "";
   return html`<section id="learned" aria-labelledby="learned-title">
 <h2 id="learned-title">What was learned from earlier searches</h2>
@@ -23,7 +26,7 @@ ${parts}
 }
 
 /** Predictions that can be compared with what was measured. */
-function predictions(trials: readonly TrialRow[]): Html | string {
+function predictions(trials: readonly TrialRow[], shown: readonly TrialRow[]): Html | string {
   const rows = foreseen(trials);
   if (rows.length === 0) return "";
   const { error, rankCorrelation } = foresight(rows);
@@ -38,7 +41,7 @@ function predictions(trials: readonly TrialRow[]): Html | string {
   } it was off by ${percent(error)} points on average.${order}</p>
 ${
     figure(
-      (options) => predictedAgainstMeasured(trials, options),
+      (options) => predictedAgainstMeasured(shown, options),
       "Each dot is a trial; filled and named ones were kept. On the dashed line the prediction held, above it the prompt was " +
         "better than predicted. Bars are 95 % intervals of what was measured: long ones saw few questions.",
     )
@@ -91,7 +94,7 @@ type Importance = NonNullable<LearnedRecord["metaModel"]>["importance"];
 const EDITED = 300;
 
 /** What the policy made of prompts, and what came of it. */
-function policy({ policy, edits }: LearnedRecord): Html | string {
+function policy({ policy, edits }: LearnedRecord, listed: ReadonlySet<number>): Html | string {
   const rows = edited(edits);
   if (policy === null || rows.length === 0) return "";
   const { algorithm, timesteps, meanReturn, randomReturn, metaModelId } = policy;
@@ -120,17 +123,20 @@ ${
       id: "edits",
       label: "Edits of the policy",
       columns: ["Trial", "Edits, each with its expected gain", "Expected", "Measured"],
-      rows: rows.slice(0, EDITED).map(editRow),
+      rows: rows.slice(0, EDITED).map((row) => editRow(row, listed)),
     })
   }${
     rows.length > EDITED ? html`<p class="note">The first ${count(EDITED)} of ${count(rows.length)}.</p>` : ""
   }<p class="note">In points of 100.</p>`;
 }
 
-const editRow = ({ version, actions, predicted, measured }: Edited): Html =>
+const editRow = (
+  { version, actions, predicted, measured }: Edited,
+  listed: ReadonlySet<number>,
+): Html =>
   html`
     <tr>
-      <th scope="row"><a href="#trial-${version}">#${version}</a></th>
+      <th scope="row">${trialNumber(version, listed)}</th>
       <td>${actions.map(({ action, predicted }) => `${term(actionName(action), 60)} ${points(predicted)}`)
         .join(
           ", ",

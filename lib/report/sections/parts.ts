@@ -42,6 +42,10 @@ export const table = (
     </div>
   `;
 
+/** A trial's number, and a link where the page lists it. */
+export const trialNumber = (index: number, listed: ReadonlySet<number>): Html | string =>
+  listed.has(index) ? html`<a href="#trial-${index}">#${index}</a>` : `#${index}`;
+
 /** Bytes of the mark that a text is cut. */
 const MARK = 40;
 

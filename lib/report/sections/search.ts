@@ -8,22 +8,31 @@ import type { TrialRow } from "../../store/overview.ts";
 import { lineage, operatorGains, scoreAgainstCalls } from "../charts.ts";
 import { ancestry, earned, fate } from "../rows.ts";
 import { count, percent, plural, points, term } from "../text.ts";
-import { figure, type Html, quoted, table } from "./parts.ts";
+import { figure, type Html, quoted, table, trialNumber } from "./parts.ts";
 
 /** A reason or a note. */
 const words = (text: string): Html => quoted(text, 320, 160);
-const link = (index: number): Html => html`<a href="#trial-${index}">#${index}</a>`;
+const indices = (trials: readonly TrialRow[]): ReadonlySet<number> =>
+  new Set(trials.map(({ index }) => index));
 
-/** The search; nothing where there was none. */
-export function search(trials: readonly TrialRow[]): Html | string {
+/** The search; nothing where there was none. Of the trials those that are `shown` are drawn and listed. */
+export function search(trials: readonly TrialRow[], shown = trials): Html | string {
   if (trials.length === 0) return "";
   const raced = trials.some(({ validation, index }) => validation !== null && index > 0);
-  return html`${origin(trials)}${raced ? html`${score(trials)}${operators(trials)}` : ""}${all(trials)}`;
+  const rest = shown.length === trials.length ? "" : html`
+    <p
+      class="note">${count(shown.length)} of ${count(
+        trials.length,
+      )} trials: those that led to the best prompt, those that were kept, and the newest; <code>deno task export</code> has all.</p>
+  `;
+  return html`${origin(shown, rest)}${raced ? html`${score(shown)}${operators(trials)}` : ""}${
+    list(shown, rest)
+  }`;
 }
 
-function origin(trials: readonly TrialRow[]): Html {
+function origin(trials: readonly TrialRow[], rest: Html | string): Html {
   const key =
-    `All ${
+    `${rest === "" ? "All " : ""}${
       plural(trials.length, "trial")
     }, an iteration a row. A filled dot was kept, a ring was dropped in ` +
     "the race, a cross was refused before a question was asked. Lines lead to what a trial was made from, dashed ones " +
@@ -35,7 +44,7 @@ ${path(trials)}${
       (options) => lineage(trials, options),
       html`${key} <a href="#trials">Why, for each of them</a>.`,
     )
-  }</section>`;
+  }${rest}</section>`;
 }
 
 function score(trials: readonly TrialRow[]): Html {
@@ -56,9 +65,11 @@ ${figure((options) => scoreAgainstCalls(trials, options), key)}</section>`;
 const path = (trials: readonly TrialRow[]): Html =>
   html`<ol class="path">${
     ancestry(trials).map((trial) =>
-      html`<li><b>${link(trial.index)} ${term(trial.operator)}</b> ${standing(trial)}${
-        trial.index === 0 ? "" : html`<div>${words(trial.metadata.note ?? "")}</div>`
-      }<div>${words(trial.reason)}</div></li>`
+      html`<li><b>${trialNumber(trial.index, indices(trials))} ${term(trial.operator)}</b> ${
+        standing(trial)
+      }${trial.index === 0 ? "" : html`<div>${words(trial.metadata.note ?? "")}</div>`}<div>${
+        words(trial.reason)
+      }</div></li>`
     )
   }</ol>`;
 
@@ -111,24 +122,25 @@ ${rows.some(({ gains }) => gains.length > 0) ? figure((options) => operatorGains
   }<p class="note">${note}</p></section>`;
 }
 
-function all(trials: readonly TrialRow[]): Html {
+function list(trials: readonly TrialRow[], rest: Html | string): Html {
+  const listed = indices(trials), title = rest === "" ? "All trials" : "Trials";
   const note =
     "From: the parents, and the gain against the first of them on the questions that both answered. " +
     "Validation: the mean score, and its 95 % interval. Below a trial's number is the beginning of its prompt's id: " +
     "deno task evaluate --prompt takes it.";
   return html`<section id="trials-section" aria-labelledby="trials-title">
-<h2 id="trials-title">All trials</h2>
+<h2 id="trials-title">${title}</h2>
 ${
     table({
       id: "trials",
-      label: "All trials",
+      label: title,
       columns: ["Trial", "Operator", "From", "Validation", "Questions", "Outcome"],
-      rows: trials.map(row),
+      rows: trials.map((trial) => row(trial, listed)),
     })
-  }<p class="note">${note}</p></section>`;
+  }${rest}<p class="note">${note}</p></section>`;
 }
 
-function row(trial: TrialRow): Html {
+function row(trial: TrialRow, listed: ReadonlySet<number>): Html {
   const { index, iteration, parent, metadata, validation, validation_low, validation_high, gain } = trial;
   const parents = parent === null ? [] : [parent, ...(metadata.parents ?? []).slice(1)];
   const note = index === 0 ? "" : html`<div class="sub">${words(metadata.note ?? "")}</div>`;
@@ -138,9 +150,9 @@ function row(trial: TrialRow): Html {
     <tr id="trial-${index}" class="${fate(trial)}">
       <th scope="row">#${index}<span>iteration ${iteration}</span>${name}</th>
       <td>${term(trial.operator)}${note}</td>
-      <td>${parents.map((parent, i) => html`${i > 0 ? ", " : ""}${link(parent)}`)}${gain === null
-        ? ""
-        : html`<span>${points(gain)}</span>`}</td>
+      <td>${parents.map((parent, i) =>
+        html`${i > 0 ? ", " : ""}${trialNumber(parent, listed)}`
+      )}${gain === null ? "" : html`<span>${points(gain)}</span>`}</td>
       <td class="n">${validation === null ? "–" : html`${percent(validation)}<span>${interval}</span>`}</td>
       <td class="n">${count(trial.questions_seen)}</td>
       <td><b>${fate(trial)}</b><div class="sub">${words(trial.reason)}</div></td>
