@@ -145,6 +145,9 @@ Deno.test("sweep: the same caps once more reach what went on with less", async (
   const args = ["--datasets", small!, "--seeds", "1", ...at.server.models, ...SEARCH, "--json"];
   const first = await run("sweep", [...args, "--sweep-max-calls", "40"], { env });
   equal(first.code, EXIT.budget, first.stderr);
+  const other = await run("sweep", ["--join", "latest"], { env: { ...env, QUINTET_PATIENCE: "9" } });
+  equal(other.code, EXIT.usage);
+  match(other.stderr, /^Cannot join latest with another QUINTET_PATIENCE: it began with 3, got 9: /m);
   await db.query("update sweeps set max_calls = 9999"); // as if it had been running when that was given
   const again = await run("sweep", ["--join", "latest", "--sweep-max-calls", "9999", "--json"], { env });
   equal(again.code, EXIT.done, again.stderr);
