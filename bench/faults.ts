@@ -87,8 +87,8 @@ async function measured(db: Database, questions: number, log: (line: string) => 
     const { rows: [counted] } = await db.query<Counts>(
       `select (select count(*) from calls where experiment_id = $1)::int as calls,
               (select count(*) from calls where experiment_id = $1 and failure = 'final')::int as typed,
-              (select max(n) from (select count(*) as n from calls where experiment_id = $1 group by key) as each)::int
-                as attempts,
+              (select max(n) from (select count(*) filter (where state <> 'failed' or failure is not null) as n
+                                 from calls where experiment_id = $1 group by key) as each)::int as attempts,
               (select count(*) from answers where experiment_id = $1)::int as answered,
               (select count(*) from answers where experiment_id = $1 and score < 1)::int as zeros,
               (select count(*) from completions where text !~ '^To Question \\d+$')::int as wrong`,
@@ -124,7 +124,7 @@ async function measured(db: Database, questions: number, log: (line: string) => 
     row(
       "faults, attempts at a question",
       first.attempts,
-      "at most, with 2 retries",
+      "at most, with 2 retries, but for 429",
       "<= 3",
       first.attempts <= 3,
     ),

@@ -45,8 +45,8 @@ Deno.test("optimize through vertex: counts what Vertex AI counts, and writes no 
     if (question.includes("3007")) { // never answered
       const message = `Quota exceeded of ${request.headers.get("authorization")}`;
       const details = [{ "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "0.01s" }];
-      return Response.json({ error: { code: 429, message, status: "RESOURCE_EXHAUSTED", details } }, {
-        status: 429,
+      return Response.json({ error: { code: 503, message, status: "UNAVAILABLE", details } }, {
+        status: 503,
       });
     }
     if (question.includes("2021")) {
@@ -97,7 +97,7 @@ Deno.test("optimize through vertex: counts what Vertex AI counts, and writes no 
   );
   match(
     said(ended),
-    /^6 of \d+ calls failed, the last one with: Cannot ask vertex:\S+ in europe-west4 as it answered 429: /m,
+    /^6 of \d+ calls failed, the last one with: Cannot ask vertex:\S+ in europe-west4 as it answered 503: /m,
   );
 
   const [, database = at.home] = /embedded PostgreSQL in (\S+)/.exec(ended.stderr) ?? []; // elsewhere where home is root's own

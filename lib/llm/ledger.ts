@@ -29,7 +29,7 @@ import {
   type Usage,
 } from "./model.ts";
 import { costOf, type Price } from "./prices.ts";
-import { breaker, isFinal, retry, type RetryOptions, wait } from "./retry.ts";
+import { breaker, isBlameless, isFinal, retry, type RetryOptions, wait } from "./retry.ts";
 import { NOTHING } from "./usage.ts";
 
 /** What an experiment may spend, over all roles and all resumptions. Absent means without limit. */
@@ -75,7 +75,10 @@ export interface Settlement {
     | {
       readonly kind: "failed";
       readonly error: string;
-      /** Null where it says nothing of this question: the run was ended, or every other question would fail as well. */
+      /**
+       * Null where it says nothing of this question: the run was ended, the provider was asked too often, or every other
+       * question would fail as well.
+       */
       readonly failure: Failure | null;
     };
 }
@@ -337,7 +340,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     request: ModelRequest,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const completion = await retry((attempt) => paid(role, model, key, request, attempt, signal), {
+    const completion = await retry((...tries) => paid(role, model, key, request, tries, signal), {
       ...options.retry,
       failed: failed.get(key) ?? 0,
       breaker: breakers.get(model)!,
@@ -397,7 +400,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     model: LanguageModel,
     key: string,
     request: ModelRequest,
-    attempt: number,
+    [attempt, blameless]: readonly [attempt: number, blameless: number],
     signal: AbortSignal,
   ): Promise<Completion> {
     const worst: Usage = {
@@ -456,7 +459,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       const refused = error instanceof ProviderError && error.status >= 400;
       const unsent = error instanceof BudgetError;
       const usage = (error instanceof ProviderError && error.usage) || (refused || unsent ? NOTHING : worst);
-      const failure = error instanceof ProviderError && !error.fatal
+      const failure = error instanceof ProviderError && !error.fatal && !isBlameless(error, blameless)
         ? { status: error.status, retryable: error.retryable, final: isFinal(error, attempt, options.retry) }
         : null;
       const message = error instanceof Error ? error.message : String(error);

@@ -246,7 +246,7 @@ Deno.test("paused() says why nothing is asked, and for how long yet", async () =
     asked.resolve();
     return slept;
   };
-  const busy = new ProviderError("busy", { status: 429, retryAfterMs: 30_000 });
+  const busy = new ProviderError("busy", { status: 503, retryAfterMs: 30_000 });
   let fails = true;
   const ledger = await open(server(() => fails ? { error: busy } : {}), {
     concurrency: 8,
@@ -267,6 +267,26 @@ Deno.test("paused() says why nothing is asked, and for how long yet", async () =
   now = 16_000;
   fails = false;
   for (const { wake } of waiting.splice(0)) wake();
+  await Promise.all(answers);
+  equal(ledger.paused(), undefined);
+});
+
+Deno.test("paused() says that the provider is asked too often, and until when nobody asks", async () => {
+  let now = 0;
+  const slept = Promise.withResolvers<number>(), over = Promise.withResolvers<void>();
+  const busy = new ProviderError("busy", { status: 429, retryAfterMs: 30_000 });
+  const model = server((n) => n === 1 ? { error: busy } : {});
+  const ledger = await open(model, {
+    elapsed: () => now,
+    retry: { random: () => 0, sleep: (ms) => (slept.resolve(ms), over.promise.then(() => void (now += ms))) },
+  });
+  const answers = [ledger.ask("primary", question(1))];
+  equal(await slept.promise, 30_000);
+  answers.push(ledger.ask("primary", question(2)));
+  now = 10_000;
+  deepEqual(ledger.paused(), { model: "openai:test", ms: 20_000, error: busy });
+  equal(model.served.calls, 1);
+  over.resolve();
   await Promise.all(answers);
   equal(ledger.paused(), undefined);
 });

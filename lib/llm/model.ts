@@ -80,8 +80,10 @@ export class ProviderError extends Error {
   override name = "ProviderError";
   /** Whether the same request may succeed later: 408, 409, 429, 5xx, a lost connection, an unreadable body. */
   readonly retryable: boolean;
-  /** Whether any other request would fail the same way: a wrong key, an unknown model, a provider that is down. */
+  /** Whether any other request would fail the same way: a wrong key, no money left, an unknown model, a provider that is down. */
   readonly fatal: boolean;
+  /** Whether it says nothing of what was asked: the provider was asked too often, or in words it does not take. */
+  readonly blameless: boolean;
   /** HTTP status, or 0 when there was none. */
   readonly status: number;
   /** What the server asked to wait, in milliseconds. */
@@ -94,7 +96,8 @@ export class ProviderError extends Error {
     {
       status = 0,
       retryable = status === 0 || [408, 409, 429].includes(status) || status >= 500,
-      fatal = [401, 403, 404].includes(status),
+      fatal = [401, 402, 403, 404].includes(status),
+      blameless = retryable && status === 429,
       retryAfterMs,
       usage = null,
       cause,
@@ -102,6 +105,7 @@ export class ProviderError extends Error {
       status?: number;
       retryable?: boolean;
       fatal?: boolean;
+      blameless?: boolean;
       retryAfterMs?: number;
       usage?: Usage | null;
       cause?: unknown;
@@ -110,6 +114,7 @@ export class ProviderError extends Error {
     super(message, { cause });
     this.retryable = retryable;
     this.fatal = fatal;
+    this.blameless = blameless;
     this.status = status;
     this.retryAfterMs = retryAfterMs;
     this.usage = usage;

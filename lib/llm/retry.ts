@@ -1,6 +1,7 @@
 /**
  * The one layer of retries: exponential backoff with full jitter (Brooker, 2015, "Exponential Backoff And Jitter"),
- * the provider's own Retry-After up to a cap, and a circuit breaker for a provider that is down.
+ * the provider's own Retry-After up to a cap, and a circuit breaker for a provider that is down, which also keeps all callers
+ * to the pace of one that is asked too often.
  *
  * The caller's `attempt` does all that belongs to one request: reserving, sending, recording.
  *
@@ -20,6 +21,7 @@
  */
 import { unlessAborted } from "./exchange.ts";
 import { ProviderError } from "./model.ts";
+import { pace } from "./pace.ts";
 import { NOTHING } from "./usage.ts";
 
 /** Waits `ms`, or throws the signal's reason as soon as it aborts. */
@@ -54,6 +56,17 @@ export interface Pause {
   readonly error: ProviderError;
 }
 
+/** Errors that say nothing of a question, while others are answered, after which they count as failures of it: so it ends. */
+const BLAMELESS = 30;
+
+/**
+ * Whether an error that came after `others` like it is no failure of the question, so that the attempt does not count: the
+ * provider was asked too often, or in words it does not take. A request that is larger than what a provider takes in a
+ * minute is turned away for ever, so it is blamed at last; where nobody is answered, the breaker ends it.
+ */
+export const isBlameless = (error: unknown, others: number): boolean =>
+  error instanceof ProviderError && error.blameless && others < BLAMELESS;
+
 /** Whether what attempt `n` threw ends it: no other attempt is made. */
 export const isFinal = (error: unknown, n: number, { maxRetries = 4 }: Pick<RetryOptions, "maxRetries">) =>
   !(error instanceof ProviderError && error.retryable) || n > maxRetries;
@@ -61,9 +74,13 @@ export const isFinal = (error: unknown, n: number, { maxRetries = 4 }: Pick<Retr
 /**
  * Runs `attempt(1)`, and again after a retryable ProviderError, at most `1 + maxRetries` times; throws the last error.
  * Anything else that `attempt` throws, and the reason of `signal`, ends it at once. After `failed` attempts of an earlier
- * process it begins with the next one, and makes one attempt at least.
+ * process it begins with the next one, and makes one attempt at least. With a breaker, which says when, blameless ones are
+ * made again and do not count; `attempt` is told how many there were, none while nobody was answered.
  */
-export async function retry<T>(attempt: (n: number) => Promise<T>, options: RetryOptions): Promise<T> {
+export async function retry<T>(
+  attempt: (n: number, blameless: number) => Promise<T>,
+  options: RetryOptions,
+): Promise<T> {
   const {
     failed = 0,
     baseDelayMs = 500,
@@ -74,18 +91,24 @@ export async function retry<T>(attempt: (n: number) => Promise<T>, options: Retr
     signal,
     onWait,
   } = options;
-  for (let n = failed + 1;; n++) {
+  const answers = () => breaker?.answers() ?? 0;
+  for (let n = failed + 1, turnedAway = 0, before = 0;;) {
     signal?.throwIfAborted();
     const report = await breaker?.enter(signal);
+    const blameless = answers() > before ? turnedAway : 0;
     try {
-      const result = await attempt(n);
+      const result = await attempt(n, blameless);
       report?.("answered");
       return result;
     } catch (error) {
       const known = error instanceof ProviderError;
       report?.(!known ? "left" : error.retryable && error.status !== 400 ? error : "answered");
+      if (breaker && isBlameless(error, blameless)) {
+        if (turnedAway++ === 0) before = answers();
+        continue;
+      }
       if (!known || isFinal(error, n, options)) throw error;
-      const backoff = random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (n - 1));
+      const backoff = random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (n++ - 1));
       const ms = Math.min(maxDelayMs, error.retryAfterMs ?? backoff);
       using _ = onWait?.({ ms, error });
       await sleep(ms, signal);
@@ -102,12 +125,17 @@ export async function retry<T>(attempt: (n: number) => Promise<T>, options: Retr
  * was not started), and otherwise, as an outage passes, not before `patienceMs` without an answer: failures that come by
  * chance do not last as long. Then those who wait, and those who come, fail at once with a fatal ProviderError, and only
  * the next probe is let through, when its time has come.
+ *
+ * A 429 is no failure: the provider is there, and wants less. All callers keep to the pace it leads to (pace.ts); who gets
+ * nothing but 429 for `patienceMs` is given up in the same way.
  */
 export interface Breaker {
   /** Resolves when the caller may send, with a function that must be told once how it went. */
   enter(signal?: AbortSignal): Promise<(outcome: Outcome) => void>;
-  /** What keeps callers from the provider, while it is open. */
+  /** What keeps callers from the provider, while anything does. */
   pause(): Pause | undefined;
+  /** How often it answered. */
+  answers(): number;
 }
 
 /**
@@ -142,7 +170,8 @@ export function breaker(
     sleep?: Sleep;
   } = {},
 ): Breaker {
-  let known = false; // has answered
+  let known = false; // has answered, be it that it is asked too often
+  let answers = 0;
   let inARow = 0;
   let failedProbes = 0;
   let last: ProviderError | undefined;
@@ -150,12 +179,23 @@ export function breaker(
   let probeAt = 0;
   let probe: PromiseWithResolvers<void> | undefined; // under way
 
+  const { turn, tooMany, answered, pause: limit } = pace({
+    ...{ longestMs: longestPauseMs, patienceMs, now, sleep },
+    tired: (error, ms) => givenUp(`has said nothing else for ${Math.round(ms / 60_000)} minutes`, error),
+  });
+
   const isOpen = () => inARow >= failures;
   const isGivenUp = () => failedProbes >= probes && (!known || now() - failingSince >= patienceMs);
-  const report = (isProbe: boolean) => (outcome: Outcome) => {
-    if (outcome === "answered") {
+  const report = (isProbe: boolean, sentAt = now()) => (outcome: Outcome) => {
+    const isLimit = outcome instanceof ProviderError && outcome.status === 429;
+    if (outcome === "answered" || isLimit) {
       known = true;
       inARow = failedProbes = 0;
+      if (isLimit) tooMany(outcome, sentAt);
+      else {
+        answers++;
+        answered();
+      }
     } else if (outcome !== "left") {
       if (inARow++ === 0) failingSince = now();
       last = outcome;
@@ -171,25 +211,29 @@ export function breaker(
   };
   return {
     async enter(signal) {
-      while (isOpen()) {
-        if (probe === undefined && now() >= probeAt) {
-          probe = Promise.withResolvers();
-          return report(true);
+      do {
+        while (isOpen()) {
+          if (probe === undefined && now() >= probeAt) {
+            probe = Promise.withResolvers();
+            return report(true);
+          }
+          if (isGivenUp()) throw givenUp(`failed ${inARow} times in a row, last with`, last!);
+          if (probe) await unlessAborted(probe.promise, signal);
+          else await sleep(Math.max(0, probeAt - now()), signal);
         }
-        if (isGivenUp()) {
-          throw new ProviderError(
-            `Cannot ask the model as its provider failed ${inARow} times in a row, last with: ${last?.message}`,
-            { status: last?.status ?? 0, retryable: true, fatal: true, usage: NOTHING, cause: last },
-          );
-        }
-        if (probe) await unlessAborted(probe.promise, signal);
-        else await sleep(Math.max(0, probeAt - now()), signal);
-      }
+        await turn(signal);
+      } while (isOpen());
       return report(false);
     },
-    pause: () => isOpen() ? { ms: probe ? 0 : Math.max(0, probeAt - now()), error: last! } : undefined,
+    answers: () => answers,
+    pause: () => isOpen() ? { ms: probe ? 0 : Math.max(0, probeAt - now()), error: last! } : limit(),
   };
 }
+
+const givenUp = (what: string, cause: ProviderError): ProviderError =>
+  new ProviderError(`Cannot ask the model as its provider ${what}: ${cause.message}`, {
+    ...{ status: cause.status, retryable: true, fatal: true, usage: NOTHING, cause },
+  });
 
 /** The runtime's timer. */
 export const wait: Sleep = (ms, signal) =>

@@ -144,9 +144,33 @@ export function clock() {
   };
 }
 
+/** A clock that goes on as soon as everybody waits. */
+export function timeline() {
+  let now = 0;
+  const waiting: { at: number; wake: () => void }[] = [];
+  const sleep: Sleep = (ms) => new Promise((wake) => waiting.push({ at: now + ms, wake }));
+  return {
+    now: () => now,
+    sleep,
+    /** Lets time pass until `work` is done. */
+    async pass<Result>(work: Promise<Result>): Promise<Result> {
+      let done = false;
+      const over = () => void (done = true);
+      work.then(over, over);
+      while (!done) {
+        for (let turns = 0; turns < 50; turns++) await null;
+        const next = waiting.sort((a, b) => a.at - b.at).shift();
+        now = next?.at ?? now;
+        next?.wake();
+      }
+      return await work;
+    },
+  };
+}
+
 /**
  * What becomes of questions asked `atOnce` of a provider that takes half a second and fails while `isDown`, with the
- * retries and the breaker as they come, on a clock that goes on as soon as everybody waits.
+ * retries and the breaker as they come.
  */
 export async function simulated(
   { questions, atOnce = 8, random, isDown }: {
@@ -156,29 +180,19 @@ export async function simulated(
     isDown: (now: number) => boolean;
   },
 ): Promise<{ answered: number; failed: number; ended: number; attempts: number }> {
-  let now = 0;
-  const waiting: { at: number; wake: () => void }[] = [];
-  const sleep: Sleep = (ms) => new Promise((wake) => waiting.push({ at: now + ms, wake }));
-  const options = { random, sleep, breaker: breaker({ now: () => now, sleep }) };
+  const { now, sleep, pass } = timeline();
+  const options = { random, sleep, breaker: breaker({ now, sleep }) };
   const outcome = { answered: 0, failed: 0, ended: 0, attempts: 0 };
-  let asked = 0, working = atOnce;
+  let asked = 0;
   const worker = async () => {
     while (asked++ < questions) {
       await retry(async () => {
         outcome.attempts++;
         await sleep(500);
-        if (isDown(now)) throw new ProviderError("busy", { status: 503 });
+        if (isDown(now())) throw new ProviderError("busy", { status: 503 });
       }, options).then(() => outcome.answered++, ({ fatal }) => outcome[fatal ? "ended" : "failed"]++);
     }
-    working--;
   };
-  const workers = Promise.all(Array.from({ length: working }, worker));
-  while (working > 0) {
-    for (let turns = 0; turns < 50; turns++) await null;
-    const next = waiting.sort((a, b) => a.at - b.at).shift();
-    now = next?.at ?? now;
-    next?.wake();
-  }
-  await workers;
+  await pass(Promise.all(Array.from({ length: atOnce }, worker)));
   return outcome;
 }
