@@ -186,6 +186,14 @@ export function retryAfter(headers: Headers, now: number): number | undefined {
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
+/** Milliseconds in the google.rpc.RetryInfo of an error, which says them as a duration: `27s`, `1.5s`. */
+export function retryInfo(error: ServerError | undefined): number | undefined {
+  if (!Array.isArray(error?.details)) return undefined;
+  const info = error.details.find((detail) => String(detail?.["@type"]).endsWith("google.rpc.RetryInfo"));
+  const [, seconds] = /^(\d+(?:\.\d+)?)s$/.exec(String(info?.retryDelay)) ?? [];
+  return seconds === undefined ? undefined : Math.ceil(Number(seconds) * 1000);
+}
+
 /** `baseUrl` as a URL; throws a TypeError that shows no password when it is none for a server. */
 export function serverUrl(baseUrl: string): URL {
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { random } from "../random.ts";
 import { BudgetError, completionKey, type LedgerOptions, openLedger } from "./ledger.ts";
 import { type LanguageModel, type ModelRequest, ProviderError, type Usage } from "./model.ts";
+import { openai } from "./openai.ts";
 import { clock, memory } from "./testing.ts";
 
 interface Served {
@@ -235,6 +236,27 @@ Deno.test("ask() goes on between two attempts, also in a later process, and has 
   const mended = await open(server((n) => n < 4 ? busy : {}), { journal, retry });
   equal((await mended.ask("primary", question(1))).completion.text, "yes");
   deepEqual(journal.intents.map(({ attempt }) => attempt), [1, 1, 1, 2, 3, 4]);
+});
+
+Deno.test("ask() counts no attempt that was refused for a parameter", async () => {
+  const sent: unknown[] = [];
+  const model = openai("m", {
+    async fetch(_, init) {
+      const { temperature } = JSON.parse(String(init!.body));
+      sent.push(temperature);
+      await null;
+      if (temperature === undefined) {
+        return Response.json({ choices: [{ message: { content: "yes" }, finish_reason: "stop" }] });
+      }
+      const error = { message: "Unsupported value: 'temperature'", param: "temperature" };
+      return Response.json({ error }, { status: 400 });
+    },
+  });
+  const { sleep } = clock();
+  const ledger = await open(model, { concurrency: 3, retry: { random: random(1), sleep, maxRetries: 0 } });
+  const answers = await Promise.all([1, 2, 3, 4].map((i) => ledger.ask("primary", question(i))));
+  deepEqual(answers.map(({ completion }) => completion.text), ["yes", "yes", "yes", "yes"]);
+  deepEqual(sent, [0, 0, 0, undefined, undefined, undefined, undefined]);
 });
 
 Deno.test("paused() says why nothing is asked, and for how long yet", async () => {

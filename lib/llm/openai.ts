@@ -20,6 +20,8 @@ import {
   notJson,
   parsed,
   retryAfter,
+  retryInfo,
+  type ServerError,
   serverUrl,
   unlessAborted,
 } from "./exchange.ts";
@@ -207,10 +209,16 @@ function endpointOf(baseUrl: string): string {
 
 /** Errors that the same request will meet again, whatever their status. */
 const TOO_LONG =
-  /context_length_exceeded|exceed_context_size|maximum context length|context (?:size|window)/i;
+  /context_length_exceeded|exceed_context_size|maximum context length|context (?:size|window)|request too large/i;
 
-/** Errors that every request will meet. */
-const UNPAID = /insufficient_quota|billing/i;
+/**
+ * Codes and types of errors that every request will meet. The message says nothing: Gemini asks to check "your plan and
+ * billing details" at each limit a minute.
+ */
+const UNPAID = /insufficient_quota|billing_(?:hard_limit_reached|not_active)/;
+
+/** What kind of error it is, in the server's own terms. */
+const kindOf = (error: ServerError | undefined): string => `${error?.code ?? ""} ${error?.type ?? ""}`;
 
 function refusal(
   { status, headers, text: body }: Exchanged,
@@ -223,7 +231,7 @@ function refusal(
 ): ProviderError {
   const error = errorOf(body);
   const said = visible(error?.message ?? (parsed(body)?.message || body), apiKey) || "nothing";
-  const kind = `${error?.code ?? ""} ${error?.type ?? ""} ${said}`;
+  const kind = kindOf(error);
   const what = status >= 300 && status < 400
     ? `it redirects to ${
       visible(headers.get("location") ?? "nowhere", apiKey)
@@ -231,10 +239,14 @@ function refusal(
     : status === 401 || status === 403
     ? `it wants a valid key: set OPENAI_API_KEY (${status}: ${said})`
     : `it answered ${status}: ${said}`;
-  const retryAfterMs = adapted ? 0 : retryAfter(headers, now());
+  const retryAfterMs = adapted ? 0 : retryAfter(headers, now()) ?? retryInfo(error);
   return new ProviderError(`Cannot ask ${endpoint} as ${what}`, {
     status,
-    ...adapted ? { retryable: true, fatal: false } : TOO_LONG.test(kind) ? { retryable: false } : {},
+    ...adapted
+      ? { retryable: true, fatal: false, blameless: true }
+      : TOO_LONG.test(`${kind} ${said}`)
+      ? { retryable: false }
+      : {},
     ...UNPAID.test(kind) ? { retryable: false, fatal: true } : {},
     ...status < 400 ? { fatal: true } : {},
     ...retryAfterMs === undefined ? {} : { retryAfterMs },
@@ -251,10 +263,12 @@ function completionOf(answer: Exchanged, request: ModelRequest, apiKey: string):
   const error = errorOf(answer.text);
   if (error) {
     const code = Number(error.code);
-    const kind = `${error.code ?? ""} ${error.type ?? ""} ${error.message}`;
+    const kind = kindOf(error);
     throw new ProviderError(`Cannot use the answer as it is an error: ${visible(error.message, apiKey)}`, {
       status: code >= 400 && code <= 599 ? code : 200,
-      ...code >= 400 && code <= 599 ? {} : { retryable: !TOO_LONG.test(kind) && !UNPAID.test(kind) },
+      ...code >= 400 && code <= 599
+        ? {}
+        : { retryable: !TOO_LONG.test(`${kind} ${error.message}`) && !UNPAID.test(kind) },
       usage: bill(""),
     });
   }

@@ -115,6 +115,16 @@ Deno.test("openai() maps every form of an answer", async () => {
   }
 });
 
+/** As Google's OpenAI endpoint puts it. */
+const GEMINI_LIMIT = {
+  error: {
+    code: 429,
+    message: "You exceeded your current quota, please check your plan and billing details.",
+    status: "RESOURCE_EXHAUSTED",
+    details: [{ "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "31.5s" }],
+  },
+};
+
 Deno.test("openai() turns every fault into a ProviderError that says whether to try again", async () => {
   const error = (status: number, body: unknown, headers = {}) => json(body, { status, headers });
   const rows: [Response, Partial<ProviderError>, RegExp][] = [
@@ -127,6 +137,17 @@ Deno.test("openai() turns every fault into a ProviderError that says whether to 
       status: 429,
       retryable: false,
     }, /no money/],
+    [error(429, [GEMINI_LIMIT]), { retryable: true, fatal: false, retryAfterMs: 31_500 }, /billing details/],
+    [error(429, { error: { message: "Request too large for m on tokens per min (TPM): Limit 30000" } }), {
+      retryable: false,
+      fatal: false,
+    }, /too large/],
+    [error(429, { error: { message: "no", type: "billing_not_active" } }), { fatal: true }, /429: no/],
+    [
+      error(402, { error: { message: "Insufficient Balance" } }),
+      { retryable: false, fatal: true },
+      /Balance/,
+    ],
     [error(500, { error: "boom" }), { status: 500, retryable: true }, /answered 500: boom$/],
     [error(503, { message: "loading" }), { status: 503, retryable: true }, /503: loading/],
     [new Response("<h1>Bad gateway</h1>", { status: 502 }), { status: 502, retryable: true }, /<h1>/],

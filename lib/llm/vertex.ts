@@ -24,6 +24,7 @@ import {
   notJson,
   parsed,
   retryAfter,
+  retryInfo,
   serverUrl,
   unlessAborted,
 } from "./exchange.ts";
@@ -158,7 +159,7 @@ function refusal(
   const what = status >= 300 && status < 400
     ? `it redirects to ${visible(headers.get("location") ?? "nowhere", ...secrets)}, which is not followed`
     : `it answered ${status}: ${said}`;
-  const retryAfterMs = retryAfter(headers, now()) ?? retryInfo(error?.details);
+  const retryAfterMs = retryAfter(headers, now()) ?? retryInfo(error);
   return new ProviderError(`Cannot ask vertex:${name} in ${location} as ${what}${HINTS.get(status) ?? ""}`, {
     status,
     // of the project or the place, so that every request meets it
@@ -172,14 +173,6 @@ const HINTS = new Map([
   [403, "; the account needs the role Vertex AI User in the project of GOOGLE_CLOUD_PROJECT"],
   [404, "; check the name, and whether GOOGLE_CLOUD_LOCATION has the model"],
 ]);
-
-/** Milliseconds in google.rpc.RetryInfo, which says them as a duration: `27s`, `1.5s`. */
-function retryInfo(details: unknown): number | undefined {
-  if (!Array.isArray(details)) return undefined;
-  const info = details.find((detail) => String(detail?.["@type"]).endsWith("google.rpc.RetryInfo"));
-  const [, seconds] = /^(\d+(?:\.\d+)?)s$/.exec(String(info?.retryDelay)) ?? [];
-  return seconds === undefined ? undefined : Math.ceil(Number(seconds) * 1000);
-}
 
 /** The turns of a chat; Gemini calls the assistant `model` and takes what the system says elsewhere. */
 const turnsOf = ({ messages }: ModelRequest): { contents: Content[] } => ({
