@@ -6,6 +6,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
+import { loopback } from "../lib/loopback.ts";
 import { installKernel, jupyterEnv } from "../lib/notebook/mod.ts";
 import { ensurePython, SetupError } from "../lib/python/mod.ts";
 import { json } from "../lib/text.ts";
@@ -116,11 +117,8 @@ async function answering(
 }
 
 async function ask(url: string, path: string, token: string) {
-  const answer = await fetch(`${url}${path}`, { headers: { authorization: `token ${token}` } });
-  if (!answer.ok) {
-    await answer.body?.cancel();
-    throw new Error(`Cannot ask JupyterLab for ${path}: it answered ${answer.status}`);
-  }
+  const answer = await loopback(`${url}${path}`, { headers: { authorization: `token ${token}` } });
+  if (!answer.ok) throw new Error(`Cannot ask JupyterLab for ${path}: it answered ${answer.status}`);
   return await answer.json();
 }
 

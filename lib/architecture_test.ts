@@ -9,12 +9,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   random: [],
   nearest: [],
   once: [],
+  loopback: ["once"],
   text: [],
   destination: [],
   dataset: ["random", "nearest", "text"],
   metrics: [],
   statistics: ["random"],
-  llm: ["cut", "nearest", "once", "text", "python"],
+  llm: ["cut", "loopback", "nearest", "once", "text", "python"],
   python: [],
   native: ["python"],
   features: ["metrics", "onnx", "python"],
@@ -50,7 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   report: ["random", "statistics", "text", "types:store"],
   notebook: ["features", "llm", "native", "once", "python", "report", "store"],
-  prefect: ["text"],
+  prefect: ["loopback", "text"],
 };
 
 /** What only some rooms may name in their code: a package, an interface of the runtime, the clock. */

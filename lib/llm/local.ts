@@ -20,6 +20,7 @@ import {
   type ModelRequest,
   ProviderError,
 } from "./model.ts";
+import { loopback } from "../loopback.ts";
 import { SetupError } from "../python/mod.ts";
 import { unlessAborted } from "./exchange.ts";
 import { prefixScheduler } from "./prefix_scheduler.ts";
@@ -206,7 +207,7 @@ async function post(child: Child, body: Record<string, unknown>, signal?: AbortS
 // deno-lint-ignore no-explicit-any -- what the server of this very version answers
 async function send(child: Child, path: string, body: unknown, signal?: AbortSignal): Promise<any> {
   try {
-    const response = await fetch(`${child.url}/${path}`, {
+    const response = await loopback(`${child.url}/${path}`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${child.key}` },
       body: JSON.stringify(body),
@@ -339,8 +340,7 @@ async function start(python: string, config: Record<string, number>): Promise<Ch
 async function healthy(url: string, ended: () => string | undefined): Promise<void> {
   for (let tries = 0; tries < 1000; tries++) {
     if (ended()) throw new Error(`the process ended with ${ended()}`);
-    const response = await fetch(`${url}/health`).catch(() => undefined);
-    await response?.body?.cancel();
+    const response = await loopback(`${url}/health`).catch(() => undefined);
     if (response?.ok) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

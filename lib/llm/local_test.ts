@@ -182,6 +182,23 @@ Deno.test("openLocal() answers only who has its key, on the loopback interface",
   equal(response.status, 401);
 });
 
+Deno.test("openLocal() goes by no proxy", async () => {
+  await using proxy = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response("no way back", { status: 502 }),
+  );
+  const script = `import { openLocal } from ${JSON.stringify(import.meta.resolve("./local.ts"))};
+    await using model = await openLocal({ python: ${JSON.stringify(python)}, context: 512 });
+    const { usage } = await model.complete(${JSON.stringify(request(chat("Hi"), { maxTokens: 1 }))});
+    console.log(usage.completionTokens);`;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", script],
+    cwd: import.meta.dirname!,
+    env: { HTTP_PROXY: `http://127.0.0.1:${proxy.addr.port}`, NO_PROXY: "" },
+  }).output();
+  equal(new TextDecoder().decode(stdout).trim(), "1", new TextDecoder().decode(stderr));
+});
+
 Deno.test("openLocal() refuses a prompt over its context for good", async () => {
   await using model = await open();
   const long = request(chat("word ".repeat(3000)));

@@ -17,6 +17,7 @@
  */
 import { Buffer } from "node:buffer";
 import createClient, { type Client } from "openapi-fetch";
+import { isLoopback, loopback } from "../loopback.ts";
 import { visible } from "../text.ts";
 import type { components, paths } from "./api.d.ts";
 
@@ -47,7 +48,7 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
   /** Gives all requests up when it aborts. */
   readonly signal?: AbortSignal | undefined;
-  /** @default {the runtime's, on a connection of its own} */
+  /** @default {the runtime's, on a connection of its own; a server of this machine past all proxies} */
   readonly fetch?: (request: Request) => Promise<Response>;
 }
 
@@ -70,7 +71,14 @@ export interface PrefectClient {
  * ours would then be there twice, so none is kept: whoever asks decides what is sent again.
  */
 const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
-const once = (request: Request): Promise<Response> => fetch(request, { client });
+const once = (request: Request): Promise<Response> =>
+  isLoopback(request.url) ? straight(request) : fetch(request, { client });
+
+async function straight(request: Request): Promise<Response> {
+  const { url, method, headers, signal } = request;
+  const body = request.body === null ? {} : { body: new Uint8Array(await request.arrayBuffer()) };
+  return await loopback(url, { method, headers, signal, ...body });
+}
 
 /** Makes a client; nothing is asked yet. */
 export function prefectClient(
