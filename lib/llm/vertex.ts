@@ -311,12 +311,19 @@ function signInError(why: string, { status = 0, retryable = true, fatal = false,
   });
 }
 
-/** Errors of ours as they are; one that comes wrapped is of the exchange for a token; any other is the SDK's. */
+/**
+ * Errors of ours as they are; one that comes wrapped is of the exchange for a token; any other is the SDK's, or of the
+ * credentials that the machine has by itself, which come from a server that may be busy.
+ */
 function providerError(error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;
-  const { cause, message } = error as Error;
+  const { cause, message, status } = error as Error & { status?: unknown };
   if (cause instanceof ProviderError) return signInError(cause.message, cause);
-  return signInError(visible(message), { retryable: false, fatal: true });
+  const isRefusal = typeof status === "number" && status >= 400 && status < 500 && status !== 429;
+  return signInError(visible(message), {
+    ...typeof status === "number" ? { status } : {},
+    ...{ retryable: !isRefusal, fatal: isRefusal },
+  });
 }
 
 async function load<Module>(specifier: string): Promise<Module> {

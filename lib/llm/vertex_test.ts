@@ -1,6 +1,6 @@
-import { deepStrictEqual as deepEqual, match, rejects, strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import type { Completion, ModelRequest, ProviderError } from "./model.ts";
-import { type Answer, credentialsFile, google, granted, never, USER } from "./testing.ts";
+import { type Answer, credentialsFile, google, granted, never, serve, USER } from "./testing.ts";
 import { openVertex, type VertexOptions } from "./vertex.ts";
 
 // The shapes are those that Vertex AI answers with, as recorded in github.com/FirebaseExtended/vertexai-sdk-test-data
@@ -394,6 +394,51 @@ Deno.test("openVertex() says what was wrong with the sign-in; nothing was sent, 
       deepEqual(error![key as keyof ProviderError], value, `${key} of ${error!.message}`);
     }
   }
+});
+
+Deno.test("openVertex() outlives a hiccup of the machine's own credentials, and says so where they are refused", async () => {
+  const flavour = { "metadata-flavor": "Google" };
+  let token = () => new Response("starting", { status: 503, headers: flavour });
+  await using server = serve(({ path }) =>
+    path.includes("/token")
+      ? token()
+      : path.includes("generateContent")
+      ? short()
+      : new Response("ok", { headers: flavour })
+  );
+  const { host } = new URL(server.url);
+  const asked = async () => {
+    const script = `import { openVertex } from ${JSON.stringify(import.meta.resolve("./vertex.ts"))};
+      const model = await openVertex("m", { project: "p", baseUrl: ${JSON.stringify(server.url)} });
+      const said = await model.complete(${
+      JSON.stringify(REQUEST)
+    }).catch((error) => ({ ...error, text: error.message }));
+      console.log(JSON.stringify(said));`;
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--no-check", script],
+      cwd: import.meta.dirname!,
+      env: {
+        GCE_METADATA_HOST: host,
+        GOOGLE_APPLICATION_CREDENTIALS: "",
+        CLOUDSDK_CONFIG: "/nonexistent",
+        METADATA_SERVER_DETECTION: "assume-present",
+      },
+    }).output();
+    ok(stdout.length > 0, new TextDecoder().decode(stderr));
+    return JSON.parse(new TextDecoder().decode(stdout));
+  };
+  const down = await asked();
+  deepEqual([down.status, down.retryable, down.fatal], [503, true, false]);
+  ok(!down.text.includes("sign in again"), down.text);
+  token = () => new Response("no such account", { status: 404, headers: flavour });
+  const wrong = await asked();
+  deepEqual([wrong.status, wrong.retryable, wrong.fatal], [404, false, true]);
+  match(wrong.text, /sign in again/);
+  token = () =>
+    Response.json({ access_token: "ya29.machine", expires_in: 3599, token_type: "Bearer" }, {
+      headers: flavour,
+    });
+  equal((await asked()).text, "Mountain View");
 });
 
 Deno.test("openVertex() gives up a server that hangs, and ends with the reason of the caller's signal", async () => {
