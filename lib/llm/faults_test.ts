@@ -1,7 +1,7 @@
 /**
  * What providers do wrong: from a local server through provider, retries and ledger to the journal.
  */
-import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { random } from "../random.ts";
 import { BudgetError, type LedgerOptions, openLedger } from "./ledger.ts";
@@ -194,8 +194,7 @@ for (const [name, dialect] of Object.entries(DIALECTS)) {
       text: ["12", "4"],
       fraction: [12.5, 4],
       "a prompt of nothing": [0, 4],
-      "more than was allowed": [12, 100],
-      "more than the prompt could be": [12_000, 4],
+      "more than any model takes": [12, 2e6],
       huge: [12, 1e15],
       "beyond numbers": [12, 1e300],
     };
@@ -206,6 +205,13 @@ for (const [name, dialect] of Object.entries(DIALECTS)) {
       const { ledger } = await stack(served.model, { caps: { tokens: worst } });
       const { completion } = await ledger.ask("primary", question(0));
       deepEqual([completion.text, completion.usage, ledger.spent().tokens], ["Yes", null, worst], row);
+    }
+    for (const counts of [[12, 100], [12_000, 4]] as const) { // more than was reserved, and what is billed
+      await using served = await provider(dialect, () => Response.json(dialect.answer("Yes", counts)));
+      const { ledger } = await stack(served.model, { caps: { tokens: worst } });
+      await ledger.ask("primary", question(0));
+      equal(ledger.spent().tokens, counts[0] + counts[1]);
+      await rejects(ledger.ask("primary", question(1)), { name: "BudgetError" });
     }
   });
 

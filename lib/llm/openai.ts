@@ -255,8 +255,7 @@ function refusal(
 
 function completionOf(answer: Exchanged, request: ModelRequest, apiKey: string): Completion {
   const json = parsed(answer.text);
-  const bill = (text: string) =>
-    usageOf(json?.usage?.prompt_tokens, json?.usage?.completion_tokens, { request, text });
+  const bill = (text: string) => usageOf(json?.usage?.prompt_tokens, completionTokens(json?.usage), text);
   const unreadable = (what: string) =>
     new ProviderError(`Cannot read the answer as ${what}`, { status: 200, retryable: true, usage: bill("") });
   if (json === undefined) throw unreadable(notJson(answer, [apiKey]));
@@ -291,6 +290,13 @@ function completionOf(answer: Exchanged, request: ModelRequest, apiKey: string):
     ...{ text: without(text, secrets), finish, usage },
     ...request.firsts ? firstsOf(choice.logprobs?.content?.[0]?.top_logprobs, ...secrets) : {},
   };
+}
+
+/** Some servers count thoughts in the total alone, which are billed like any other tokens of an answer. */
+function completionTokens(usage: Record<string, unknown> | undefined): unknown {
+  const { prompt_tokens: prompt, completion_tokens: completion, total_tokens: total } = usage ?? {};
+  const isTold = [prompt, completion, total].every((count) => typeof count === "number");
+  return isTold ? Math.max(completion as number, (total as number) - (prompt as number)) : completion;
 }
 
 /** A text, or parts of which the texts count; null is no text when the model called a tool or was cut off. */

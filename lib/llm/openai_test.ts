@@ -103,7 +103,16 @@ Deno.test("openai() maps every form of an answer", async () => {
     [answered({ usage: { prompt_tokens: "4", completion_tokens: "1" } }), { usage: null }],
     [answered({ usage: { prompt_tokens: 4, completion_tokens: 0 } }), { usage: null }],
     [answered({ usage: { prompt_tokens: 0, completion_tokens: 1 } }), { usage: null }],
-    [answered({ usage: { prompt_tokens: 4, completion_tokens: 17 } }), { usage: null }],
+    [answered({ usage: { prompt_tokens: 4, completion_tokens: 17 } }), {
+      usage: { promptTokens: 4, completionTokens: 17 }, // of 16 that were allowed
+    }],
+    [answered({ usage: { prompt_tokens: 32, completion_tokens: 9, total_tokens: 235 } }), {
+      usage: { promptTokens: 32, completionTokens: 203 }, // thoughts, as xAI counts them
+    }],
+    [answered({ usage: { prompt_tokens: 32, completion_tokens: 9, total_tokens: 0 } }), {
+      usage: { promptTokens: 32, completionTokens: 9 },
+    }],
+    [answered({ usage: { prompt_tokens: 4, completion_tokens: 1, total_tokens: 1e9 } }), { usage: null }],
     [answered({ usage: { prompt_tokens: 1e9, completion_tokens: 1 } }), { usage: null }],
     [new Response(JSON.stringify(ANSWER), { headers: { "content-type": "text/plain" } }), { text: "Hi" }],
   ];

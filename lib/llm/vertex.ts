@@ -108,7 +108,7 @@ export async function openVertex(
             ...signal ? { abortSignal: signal } : {},
           },
         });
-        return completionOf(await unlessAborted(answer, signal), request);
+        return completionOf(await unlessAborted(answer, signal));
       } catch (error) {
         signal?.throwIfAborted();
         throw providerError(error);
@@ -199,7 +199,7 @@ const FINISH = new Map<unknown, Finish>([
 ]);
 
 /** The SDK's types are what Google promises; what came is checked like any foreign shape. */
-function completionOf(response: GenerateContentResponse, request: ModelRequest): Completion {
+function completionOf(response: GenerateContentResponse): Completion {
   const candidate = Array.isArray(response.candidates) ? response.candidates[0] : undefined;
   const parts: unknown = candidate?.content?.parts;
   const text = toStorable(
@@ -209,7 +209,7 @@ function completionOf(response: GenerateContentResponse, request: ModelRequest):
   );
   // Protobuf leaves zeros out of its JSON.
   const { promptTokenCount, candidatesTokenCount = 0, thoughtsTokenCount = 0 } = response.usageMetadata ?? {};
-  const usage = usageOf(promptTokenCount, sum(candidatesTokenCount, thoughtsTokenCount), { request, text });
+  const usage = usageOf(promptTokenCount, sum(candidatesTokenCount, thoughtsTokenCount), text);
   const finish = candidate
     ? FINISH.get(candidate.finishReason) ?? "other"
     : response.promptFeedback?.blockReason
