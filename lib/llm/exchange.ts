@@ -129,15 +129,23 @@ export async function exchange(
     const message = visible(error instanceof Error ? error.message : String(error), ...secrets);
     throw new ProviderError(`Cannot ask ${url} as the connection failed: ${message}`, {
       ...{ status, retryable: true },
-      ...UNSENT.has((error as { code?: string }).code ?? "") ? { usage: NOTHING } : {},
+      ...isUnsent(error) ? { usage: NOTHING } : {},
     });
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Why there was no connection, so that nothing was sent and nobody billed anything. */
-const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
+/** Whether no connection came about, or none that was trusted, so that nothing was sent and nobody billed anything. */
+const isUnsent = (error: unknown): boolean =>
+  UNSENT.test((error as { code?: string }).code ?? "") || NO_TUNNEL.test((error as Error).message);
+
+/** No server, and no certificate to be trusted. */
+const UNSENT =
+  /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|CERT_\w+|UNABLE_TO_\w+|\w*SELF_SIGNED_CERT\w*|ERR_TLS_CERT_ALTNAME_INVALID|ERR_SSL_WRONG_VERSION_NUMBER)$/;
+
+/** As undici says that a proxy refused: its code for that is one of many meanings. */
+const NO_TUNNEL = /^Proxy (?:response \(\d+\)|Authentication Required)/;
 
 /** What servers write into an error body, in their several forms. */
 export interface ServerError {

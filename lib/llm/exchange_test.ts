@@ -31,7 +31,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 async function inProcess(url: string, env: Record<string, string>): Promise<string> {
   const script = `import { exchange } from ${JSON.stringify(import.meta.resolve("./exchange.ts"))};
     const asked = exchange(${JSON.stringify(url)}, { method: "POST", body: "x" });
-    console.log(await asked.then(({ text }) => text, ({ message }) => message));`;
+    console.log(await asked.then(({ text }) => text, ({ message, usage }) => message + JSON.stringify(usage)));`;
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", "--no-check", script],
     cwd: import.meta.dirname!,
@@ -112,6 +112,23 @@ Deno.test("exchange() says why no connection came about, and that nothing was se
   });
 });
 
+Deno.test("exchange() sends nothing by a proxy that refuses, nor to a server that speaks no TLS", async () => {
+  await using server = await listen((request, response) => void (request.resume(), response.end("straight")));
+  const refusing = createServer((_, response) => void response.writeHead(407).end());
+  refusing.on("connect", (_, socket) => socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"));
+  await new Promise<void>((resolve) => refusing.listen(0, "127.0.0.1", resolve));
+  const proxy = `http://127.0.0.1:${(refusing.address() as AddressInfo).port}`;
+  const env = { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NO_PROXY: "" };
+  const secure = server.url.replace("http:", "https:");
+  const rows = [[server.url, env, /407/], [secure, env, /407/], [secure, {}, /SSL/]] as const;
+  for (const [url, env, why] of rows) {
+    const said = await inProcess(url, env);
+    match(said, why);
+    match(said, /\{"promptTokens":0,"completionTokens":0\}$/);
+  }
+  await new Promise((resolve) => refusing.close(resolve));
+});
+
 Deno.test("exchange() believes the authority that the environment names, and no other", async () => {
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, cert: CERTIFICATE, key: KEY, onListen() {} },
@@ -121,7 +138,10 @@ Deno.test("exchange() believes the authority that the environment names, and no 
   const file = await Deno.makeTempFile({ suffix: ".pem" });
   await Deno.writeTextFile(file, AUTHORITY);
   equal(await inProcess(url, { DENO_CERT: file }), "by TLS");
-  match(await inProcess(url, {}), /^Cannot ask https:\S+ as the connection failed: .*certificate/);
+  match(
+    await inProcess(url, {}),
+    /^Cannot ask https:\S+ as the connection failed: .*certificate\{"promptTokens":0,"completionTokens":0\}/,
+  );
   await Deno.remove(file);
 });
 
