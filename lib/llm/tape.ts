@@ -23,7 +23,7 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
+import { completionKey } from "./ledger.ts";
 import type { Completion, LanguageModel, ModelRequest } from "./model.ts";
 import { visible } from "./text.ts";
 
@@ -46,7 +46,7 @@ export interface Recording {
 export function tapeModel(tape: Tape): LanguageModel {
   const answers = new Map(tape.answers.map((answer) => [answer.key, answer]));
   const find = (request: ModelRequest): Recording => {
-    const answer = answers.get(keyOf(request));
+    const answer = answers.get(completionKey(tape.identity, request));
     if (answer) return answer;
     const asked = visible(request.messages.at(-1)?.content ?? "");
     throw new Error(`Cannot replay a request as the tape of ${tape.name} has no recording of it: "${asked}"`);
@@ -75,7 +75,7 @@ export function recorder(model: LanguageModel): LanguageModel & { tape(): Tape }
     promptTokensAtMost: (request) => model.promptTokensAtMost(request),
     async complete(request, options) {
       const completion = await model.complete(request, options);
-      const key = keyOf(request);
+      const key = completionKey(model.identity, request);
       answers.set(key, { key, request, promptTokensAtMost: model.promptTokensAtMost(request), completion });
       return completion;
     },
@@ -86,17 +86,3 @@ export function recorder(model: LanguageModel): LanguageModel & { tape(): Tape }
     }),
   };
 }
-
-/** SHA-256 of what the caller decides, in a fixed order of fields. */
-const keyOf = (
-  { messages, temperature, maxTokens, sample = 0, bias, firsts, choices }: ModelRequest,
-): string =>
-  createHash("sha256").update(JSON.stringify([
-    messages.map(({ role, content }) => [role, content]),
-    temperature,
-    maxTokens,
-    sample,
-    ...bias ? [{ bias: Object.entries(bias).sort(([a], [b]) => a < b ? -1 : 1) }] : [],
-    ...firsts ? [{ firsts }] : [],
-    ...choices ? [{ choices: choices.toSorted() }] : [],
-  ])).digest("hex");
