@@ -245,6 +245,13 @@ const BAD_CSV: [what: string, content: string, message: string][] = [
     "question;answer\nA?;a\n",
     `Cannot read F as line 1 must name the column "question": got ["question;answer"]`,
   ],
+  ...["question,answer", "question,answer,split", "note,answer,question"].map((
+    header,
+  ): [string, string, string] => [
+    `carriage returns for line ends below ${header}`,
+    `${header}\rA?,a,train\rB?,b,train\rC?,c,train\r`,
+    "Cannot read F as it must end its lines with line feeds: got carriage returns alone, save it anew",
+  ]),
   [
     "a column twice",
     "question,answer,answer\nA?,a,b\n",

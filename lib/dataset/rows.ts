@@ -54,15 +54,18 @@ function parseObject(text: string, path: string, line: number): Record<string, u
 export async function readCsv(path: string, onRow: OnRow, onPiece: OnPiece): Promise<void> {
   let header: string[] | undefined;
   let last = 0; // the line on which the last record ended
+  let ended = 0; // records
   const take = (record: string[], { lines }: { lines: number }): null => {
     const line = lines - newlinesIn(record);
     last = lines;
+    ended++;
     if (header === undefined) header = readHeader(record, path, line);
     else onRow(csvRow(record, header, path, line));
     return null; // nothing is left for the stream to carry
   };
   const parser = parse({
     on_record: take,
+    record_delimiter: "\n", // what `texts` puts between lines: a parser left to find out takes carriage returns for it
     skip_empty_lines: true,
     relax_column_count: true, // counted here, where the message can say what is wrong
     max_record_size: LONGEST_LINE,
@@ -73,6 +76,7 @@ export async function readCsv(path: string, onRow: OnRow, onPiece: OnPiece): Pro
     if (!(error instanceof CsvError)) throw error;
     throw quoteError(error, path, last + 1);
   }
+  if (ended === 1 && header!.some((name) => name.includes("\r"))) throw carriageReturns(path);
 }
 
 async function* texts(batches: AsyncIterable<Line[]>): AsyncGenerator<string> {
@@ -86,6 +90,7 @@ function readHeader(cells: readonly string[], path: string, line: number): strin
   const names = cells.map((cell) => cell.trim());
   for (const wanted of ["question", "answer"]) {
     if (names.includes(wanted)) continue;
+    if (names.some((name) => name.startsWith(`${wanted}\r`))) throw carriageReturns(path);
     const meant = names.map((name) => didYouMean(name, [wanted])).find((hint) => hint !== "") ?? "";
     throw new DatasetError(`must name the column "${wanted}": got ${shown(names)}${meant}`, path, line);
   }
@@ -113,6 +118,9 @@ function csvRow(cells: readonly string[], header: readonly string[], path: strin
   if (more.length > 0 && fields.answer !== undefined) fields.answer = [fields.answer, ...more];
   return { line, fields, text };
 }
+
+const carriageReturns = (path: string): DatasetError =>
+  new DatasetError("it must end its lines with line feeds: got carriage returns alone, save it anew", path);
 
 function quoteError(error: CsvError, path: string, begun: number): DatasetError {
   const options = { cause: error };
