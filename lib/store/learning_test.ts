@@ -137,6 +137,21 @@ Deno.test("scoredPrompts() pools a prompt's scores within a context, each questi
   deepEqual((await scoredPrompts(db, 2)).map(({ features }) => features), [null, null, null]);
 });
 
+Deno.test("scoredPrompts() has no features of another prompt that was there before", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  const id = await experiment(db, EXACT);
+  await trial(db, id, 0, { systemPrompt: "Be brief.", scores: [0] });
+  await trial(db, id, 1, { systemPrompt: "Be exact.", scores: [1] });
+  const rows = (await scoredPrompts(db, 1)).map(({ promptId }, i) => ({ promptId, values: [i] }));
+  await saveFeatures(db, { version: 1, names: ["a"], rows });
+  await trial(db, id, 0, { systemPrompt: "Be brief.", scores: [0] }); // a replay that came to the same prompt
+  await trial(db, id, 1, { systemPrompt: "Be short.", scores: [1] }); // and to another one
+  deepEqual((await scoredPrompts(db, 1)).map(({ prompt, features }) => [prompt.systemPrompt, features]), [
+    ["Be brief.", [0]],
+    ["Be short.", null],
+  ]);
+});
+
 Deno.test("scoredPrompts() takes prompts that differ in their bias alone for different ones", async () => {
   await using db = await testDatabase({ folder: FOLDER });
   const experiments = [await experiment(db, EXACT), await experiment(db, EXACT)];

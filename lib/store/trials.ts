@@ -280,7 +280,10 @@ async function saveEdits(
   );
 }
 
-/** Keeps a prompt of an experiment under its version. Scores of another prompt that was there before are forgotten. */
+/**
+ * Keeps a prompt of an experiment under its version. Scores and features of another prompt that was there before are
+ * forgotten.
+ */
 export async function savePrompt(
   db: Queryable,
   experimentId: string,
@@ -302,6 +305,8 @@ export async function savePrompt(
        delete from scores where prompt_id in (select id from others)
      ), their_measurements as (
        delete from metrics_records where prompt_id in (select id from others)
+     ), their_features as (
+       delete from prompt_features where prompt_id in (select id from others)
      )
      insert into prompts (id, experiment_id, version, parent_id, operator, system_prompt, output_prompt, demos, metadata,
                           bias)
