@@ -44,7 +44,7 @@ export interface CrossValidation {
 /** How rows are dealt. */
 export interface CrossValidationOptions {
   readonly lightgbm: Lightgbm;
-  /** How many, dealt by chance; or the indices of the rows of each, every row in one. @default {5} */
+  /** How many, dealt by chance; or the indices of the rows of each, every row in one, as `deal` gives them. @default {5} */
   readonly folds?: number | readonly (readonly number[])[];
   /** Told after each round, from 1; `loss` is the mean over the folds. */
   readonly onRound?: (round: number, loss?: number) => void;
@@ -98,7 +98,7 @@ export function crossValidate(
 
 /** Each fold with the indices of all others, both ascending as LightGBM wants them. */
 function partition(n: number, folds: number | readonly (readonly number[])[], seed: number) {
-  const given = typeof folds === "number" ? deal(n, folds, seed) : folds;
+  const given = typeof folds === "number" ? deal([...Array(n).keys()], folds, seed) : folds;
   const all = new Set(given.flat());
   const missing = Array.from({ length: n }, (_, i) => i).find((i) => !all.has(i));
   if (

@@ -21,7 +21,7 @@
  * @module
  */
 export { DEFAULTS, type Params } from "./params.ts";
-export { holdOut, type Row, type Table } from "./table.ts";
+export { deal, holdOut, pickRows, type Row, type Table } from "./table.ts";
 export { train, type TrainOptions } from "./train.ts";
 export {
   crossValidate,

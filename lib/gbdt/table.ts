@@ -35,29 +35,60 @@ export const pickRows = ({ features, rows, labels }: Table, indices: readonly nu
   labels: indices.map((i) => labels[i]!),
 });
 
-/** Parts the rows by chance: `share` of them, at least one, are for validation. Throws a RangeError for fewer than 2 rows. */
+/**
+ * Parts the rows by chance: `share` of them, at least one, are for validation. Rows with one name in `groups` stay together, of
+ * which as many are held out as are not too many rows. Throws a RangeError where there are not 2 to part.
+ */
 export function holdOut(
   table: Table,
-  { share = 0.2, seed = 42 }: { readonly share?: number; readonly seed?: number } = {},
+  { share = 0.2, seed = 42, groups }: {
+    readonly share?: number;
+    readonly seed?: number;
+    /** A name for each row. @default {each row is a group} */
+    readonly groups?: readonly unknown[];
+  } = {},
 ): { training: Table; validation: Table } {
-  const n = table.rows.length;
-  if (n < 2) throw new RangeError(`Cannot hold out rows as there must be 2 or more: got ${n}`);
+  const n = table.rows.length, whole = together(groups ?? [...table.rows.keys()]);
+  if (whole.length < 2) {
+    throw new RangeError(
+      `Cannot hold out ${groups ? "groups" : "rows"} as there must be 2 or more: got ${whole.length}`,
+    );
+  }
   if (!(share > 0 && share < 1)) {
     throw new RangeError(`Cannot hold out rows as share must be in (0, 1): got ${share}`);
   }
-  const size = Math.min(n - 1, Math.max(1, Math.round(n * share)));
-  const order = shuffle([...Array(n).keys()], random(seed));
-  const part = (indices: number[]) => pickRows(table, indices.toSorted((a, b) => a - b));
-  return { training: part(order.slice(size)), validation: part(order.slice(0, size)) };
+  const smallest = Math.min(...whole.map((rows) => rows.length));
+  const most = Math.min(n - 1, Math.max(smallest, Math.round(n * share)));
+  const held = new Set<number>();
+  for (const rows of shuffle(whole, random(seed))) {
+    if (held.size + rows.length <= most) rows.forEach((i) => held.add(i));
+  }
+  const part = (holds: boolean) =>
+    pickRows(table, Array.from(table.rows.keys()).filter((i) => held.has(i) === holds));
+  return { training: part(false), validation: part(true) };
 }
 
-/** Deals the indices of `n` rows to `k` folds by chance, as evenly as can be; each fold ascends. */
-export function deal(n: number, k: number, seed: number): number[][] {
-  if (!(Number.isInteger(k) && k >= 2 && k <= n)) {
-    throw new RangeError(`Cannot part ${n} rows into folds as there must be 2 to ${n} of them: got ${k}`);
+/** The indices of the rows of each group, of rows that have these names. */
+const together = (groups: readonly unknown[]): number[][] => [
+  ...Map.groupBy(groups.keys(), (i) => groups[i]).values(),
+];
+
+/**
+ * Deals the indices of rows to `k` folds by chance, as evenly as can be; each fold ascends. Rows with one name in `groups` stay
+ * together.
+ */
+export function deal(groups: readonly unknown[], k: number, seed: number): number[][] {
+  const whole = together(groups);
+  if (!(Number.isInteger(k) && k >= 2 && k <= whole.length)) {
+    throw new RangeError(
+      `Cannot deal to folds as there must be 2 to ${whole.length} of them: got ${k}`,
+    );
   }
-  const order = shuffle([...Array(n).keys()], random(seed));
-  return Array.from({ length: k }, (_, i) => order.filter((_, at) => at % k === i).toSorted((a, b) => a - b));
+  const folds = Array.from({ length: k }, (): number[] => []);
+  for (const rows of shuffle(whole, random(seed))) {
+    folds.reduce((least, fold) => fold.length < least.length ? fold : least).push(...rows);
+  }
+  return folds.map((fold) => fold.toSorted((a, b) => a - b));
 }
 
 /** Throws a RangeError or a TypeError that says which row, label or name is wrong. */

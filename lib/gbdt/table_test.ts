@@ -24,9 +24,41 @@ Deno.test("holdOut() parts rows with their labels, by the seed", () => {
   throws(() => holdOut(table, { share: 1 }), { name: "RangeError", message: /share .*got 1/ });
 });
 
+/** Rows of so many groups, which take turns, some longer than others; a row's label is its group. */
+function grouped(groups: number) {
+  const labels = Array.from(
+    { length: groups },
+    (_, turn) => Array.from({ length: groups - turn }, (_, i) => i),
+  )
+    .flat();
+  return { features: ["at"], rows: labels.map((_, i) => [i]), labels };
+}
+
+Deno.test("holdOut() and deal() keep the rows of a group together", () => {
+  for (const [n, held] of [[2, 1], [3, 1], [11, 13]] as const) { // of 3, 6 and 66 rows
+    const table = grouped(n), all = [...table.rows.keys()], groups = table.labels.map(String);
+    const { training, validation } = holdOut(table, { groups });
+    const [seen, unseen] = [training, validation].map(({ labels }) => new Set(Array.from(labels)));
+    equal(seen!.isDisjointFrom(unseen!), true);
+    equal(validation.rows.length <= held && validation.rows.length > held / 2, true);
+    deepEqual(
+      [training, validation].flatMap(({ rows }) => rows.map((row) => row[0]!)).sort((a, b) => a - b),
+      all,
+    );
+
+    const folds = deal(groups, Math.min(n, 5), 1);
+    deepEqual(folds.flat().toSorted((a, b) => a - b), all);
+    const inFolds = folds.map((fold) => new Set(fold.map((i) => groups[i])).size);
+    equal(inFolds.reduce((sum, size) => sum + size), n); // no group is in two folds
+    equal(Math.min(...inFolds) > 0, true);
+  }
+  throws(() => holdOut(grouped(2), { groups: ["a", "a", "a"] }), { message: /groups .*2 or more: got 1/ });
+  throws(() => deal(["a", "a", "a"], 2, 1), { name: "RangeError", message: /folds .*got 2/ });
+});
+
 Deno.test("deal() makes folds that differ by one row at most", () => {
   for (const [n, k] of [[2, 2], [10, 5], [13, 5], [83, 7]] as const) {
-    const folds = deal(n, k, 1);
+    const folds = deal([...Array(n).keys()], k, 1);
     deepEqual(folds.flat().toSorted((a, b) => a - b), [...Array(n).keys()]);
     for (const fold of folds) {
       deepEqual(fold, fold.toSorted((a, b) => a - b));
