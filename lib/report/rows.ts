@@ -158,6 +158,9 @@ export interface Foreseen {
   readonly measured: number;
 }
 
+/** An expected score as it is shown: beyond 0 and 1, where it is an order, it is no score. */
+export const asScore = (expected: number): number => Math.min(1, Math.max(0, expected));
+
 /** The trials with both scores. */
 export const foreseen = (trials: readonly TrialRow[]): Foreseen[] =>
   trials.flatMap((trial) => {
@@ -169,7 +172,7 @@ export const foreseen = (trials: readonly TrialRow[]): Foreseen[] =>
 export function foresight(
   rows: readonly Pick<Foreseen, "predicted" | "measured">[],
 ): { readonly error: number; readonly rankCorrelation: number | null } {
-  const error = sum(rows.map(({ predicted, measured }) => Math.abs(predicted - measured))) /
+  const error = sum(rows.map(({ predicted, measured }) => Math.abs(asScore(predicted) - measured))) /
     Math.max(1, rows.length);
   const predictions = rows.map(({ predicted }) => predicted), scores = rows.map(({ measured }) => measured);
   const ordered = [predictions, scores].every((values) => new Set(values).size > 1);

@@ -118,6 +118,7 @@ Deno.test("foresight() is Spearman's rank correlation, as scipy 1.17.1 has it, a
   check([0.1, 0.4, 0.4, 0.8, 0.2], [0.2, 0.1, 0.6, 0.6, 0.6], 0.24, 0.2867696673382022);
   check([0.1, 0.2, 0.3], [0.3, 0.2, 0.1], 0.4 / 3, -1);
   check([0.1, 0.2], [0.5, 0.5], 0.35, null);
+  check([1.2, 1.4, -0.1], [0.9, 1, 0.1], 0.2 / 3, 1); // more than everything, or less than nothing, is an order and no score
   check([], [], 0, null);
   deepEqual(foreseen(PREDICTED).map(({ trial }) => trial.index), [1, 3, 4, 5]);
 });

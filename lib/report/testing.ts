@@ -214,11 +214,15 @@ export const META_MODEL: NonNullable<LearnedRecord["metaModel"]> = {
     { feature: "system_words", value: 2, sign: -1, low: 0, high: 90 },
     { feature: "output_embedding_3", value: 1, sign: 0, low: -0.1, high: 0.2 },
   ],
-  crossValidation: { folds: 5, prompts: 60, rmse: 0.12, meanRmse: 0.21, r2: 0.66, rankCorrelation: 0.77 },
+  crossValidation: {
+    ...{ folds: 5, prompts: 60, rmse: 0.12, meanRmse: 0.21, r2: 0.66, rankCorrelation: 0.77 },
+    foresight: { searches: 5, rankCorrelation: 0.7, pValue: 0.03125 },
+  },
   contexts: [
     {
       context: "[]",
       dataset: "kinds",
+      searches: 6,
       prompts: 60,
       mean: 0.3,
       rmse: 0.12,

@@ -7,7 +7,7 @@ import * as Plot from "@observablehq/plot";
 import type { EditRow, MetaModelRow } from "../../store/learning.ts";
 import type { TrialRow } from "../../store/overview.ts";
 import { colour } from "../palette.ts";
-import { type Edited, edited, foreseen } from "../rows.ts";
+import { asScore, type Edited, edited, foreseen } from "../rows.ts";
 import { actionName, count, featureName, percent, plural, points, term } from "../text.ts";
 import {
   AXIS,
@@ -32,7 +32,7 @@ export function predictedAgainstMeasured(
 ): Plot.PlotOptions {
   const dots = foreseen(trials).map(({ trial, predicted, measured }) => ({
     trial,
-    x: 100 * predicted,
+    x: 100 * asScore(predicted),
     y: 100 * measured,
     low: 100 * (trial.validation_low ?? measured),
     high: 100 * (trial.validation_high ?? measured),
