@@ -18,6 +18,7 @@ import { ProviderError } from "../lib/llm/mod.ts";
 import {
   beatsChance,
   beatsTheMean,
+  doubt,
   openSurrogate,
   trainMetaModel,
   trainPolicy,
@@ -71,7 +72,9 @@ const schema = z.strictObject({
   seeds: z.int().min(1).default(6).describe(
     "searches of each kind; five or fewer cannot tell anything from luck",
   ),
-  lessons: z.int().min(1).default(3).describe("searches to learn from first"),
+  lessons: z.int().min(1).default(6).describe(
+    "searches to learn from first; of five or fewer no meta-model is used",
+  ),
   seed: z.int().min(0).default(1).describe("of the first search of each kind"),
   timesteps: z.int().min(1).default(5000).describe("that the policy is trained for"),
   ...scoringOptions,
@@ -130,7 +133,9 @@ async function ablate(options: Options, setting: Setting): Promise<number> {
       })).trained);
   }
   const surrogate = metaModel && beatsTheMean(metaModel) ? metaModel.id : null;
-  if (surrogate === null) tell("No surrogate: the meta-model does not beat predicting the mean.");
+  if (surrogate === null) {
+    tell(`No surrogate: the meta-model ${metaModel ? doubt(metaModel) : "was not trained"}.`);
+  }
   const policy = await stage("Policy", async (say) => {
     const dataset = await dealt(options, options.seed);
     return await trainPolicy({

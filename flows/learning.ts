@@ -58,10 +58,14 @@ export function openLearning({ home, stage }: Pick<Setting, "home" | "stage">): 
 /** What an experiment may use of what was learned. */
 export const learnedOptions = {
   surrogate: z.boolean().default(true).describe("race prompts without asking the meta-model first"),
-  meta_model: z.string().optional().describe("id of the meta-model; the newest that holds here unless given")
+  meta_model: z.string().optional().describe(
+    "id of the meta-model; the newest, if it holds here, unless given",
+  )
     .meta({ metavar: "ID" }),
   policy: z.boolean().default(true).describe("propose prompts without the policy's edits"),
-  policy_model: z.string().optional().describe("id of the policy; the newest that beats chance unless given")
+  policy_model: z.string().optional().describe(
+    "id of the policy; the newest, if it beats chance, unless given",
+  )
     .meta({ metavar: "ID" }),
 };
 

@@ -6,9 +6,9 @@
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { DEFAULTS } from "../lib/gbdt/mod.ts";
-import { beatsTheMean, FEWEST_PROMPTS, observations, trainMetaModel } from "../lib/learning/mod.ts";
+import { beatsTheMean, doubt, FEWEST_PROMPTS, observations, trainMetaModel } from "../lib/learning/mod.ts";
 import { probability } from "../lib/report/text.ts";
-import type { Accuracy, MetaModelRow } from "../lib/store/mod.ts";
+import type { Accuracy, Foresight, MetaModelRow } from "../lib/store/mod.ts";
 import { json as document } from "../lib/text.ts";
 import { metaModelArtifact } from "./artifacts.ts";
 import { openLearning } from "./learning.ts";
@@ -113,6 +113,12 @@ const accuracy = ({ meanRmse: mean_rmse, rankCorrelation: rank_correlation, ...r
   ...{ ...rest, mean_rmse, rank_correlation },
 });
 
+/** What came later as the document names it; null where that was too little to know. */
+const foreseen = <Of>({ rankCorrelation: rank_correlation, pValue: p_value, ...of }: Foresight & Of) => ({
+  ...of,
+  ...{ rank_correlation, p_value },
+});
+
 /** The JSON document. */
 const resultOf = (row: MetaModelRow) => ({
   meta_model_id: row.id,
@@ -124,13 +130,12 @@ const resultOf = (row: MetaModelRow) => ({
   r2: row.r2,
   rank_correlation: row.rankCorrelation,
   best_iteration: row.bestIteration,
-  cross_validation: accuracy(row.crossValidation),
-  contexts: row.contexts.map(accuracy),
-  transfer: row.transfer && {
-    contexts: row.transfer.contexts,
-    rank_correlation: row.transfer.rankCorrelation,
-    p_value: row.transfer.pValue,
+  cross_validation: {
+    ...accuracy(row.crossValidation),
+    foresight: row.crossValidation.foresight ? foreseen(row.crossValidation.foresight) : null,
   },
+  contexts: row.contexts.map(accuracy),
+  transfer: row.transfer && foreseen(row.transfer),
   importance: row.importance,
   seconds: row.seconds,
 });
@@ -138,9 +143,15 @@ const resultOf = (row: MetaModelRow) => ({
 /** Features shown. */
 const STRONGEST = 10;
 
+/** How well what came later was foreseen, in words. */
+const later = (found: Foresight | null | undefined, of: number | undefined): string =>
+  found
+    ? `rank correlation ${found.rankCorrelation.toFixed(2)} on ${of}, ${probability(found.pValue)}`
+    : "too few to know";
+
 function text(row: MetaModelRow): string {
   const number = (value: number) => value.toFixed(4);
-  const { crossValidation: folds } = row;
+  const { crossValidation: folds } = row, why = doubt(row);
   const total = row.importance.reduce((sum, { value }) => sum + value, 0);
   return [
     `Meta-model ${row.id}: ${row.prompts} prompts, ${row.bestIteration} trees, ${row.seconds.toFixed(1)} s`,
@@ -157,10 +168,8 @@ function text(row: MetaModelRow): string {
       }, rank ` +
       `correlation ${rankCorrelation.toFixed(2)}`
     ),
-    row.transfer === null
-      ? "Other question sets: too few to know"
-      : `Other question sets: rank correlation ${row.transfer.rankCorrelation.toFixed(2)} on ` +
-        `${row.transfer.contexts} left out in turn, ${probability(row.transfer.pValue)}`,
+    `Later searches: ${later(folds.foresight, folds.foresight?.searches)}`,
+    `Later question sets: ${later(row.transfer, row.transfer?.sets)}`,
     ...row.importance.length > 0 ? ["", "What it goes by:"] : [],
     ...row.importance.slice(0, STRONGEST).map(({ feature, value, sign }) =>
       `  ${feature.padEnd(24)} ${(100 * value / total).toFixed(1).padStart(5)} %  ${
@@ -168,9 +177,9 @@ function text(row: MetaModelRow): string {
       }`.trimEnd()
     ),
     "",
-    beatsTheMean(row)
+    why === null
       ? "It beats predicting the mean: `deno task optimize` uses it where it holds."
-      : "It does not beat predicting the mean: `deno task optimize` goes on without it.",
+      : `It ${why}: \`deno task optimize\` goes on without it.`,
   ].join("\n");
 }
 

@@ -5,6 +5,10 @@
  * prompt is above or below the mean of its context, and what it must beat is that mean: knowing which question set is hard
  * counts for nothing.
  *
+ * A loop asks it about the prompts of a search that it has not seen. So whole searches are held out and dealt to folds, and it is
+ * used from six searches on (see foresight.ts): one has prompts of a few lineages, which a model tells from each other without
+ * knowing anything of the next search.
+ *
  * @module
  */
 import { createHash } from "node:crypto";
@@ -12,6 +16,7 @@ import { COLUMNS, type Embed, FEATURE_VERSION } from "../features/mod.ts";
 import {
   type Booster,
   crossValidate,
+  deal,
   DEFAULTS,
   fit,
   holdOut,
@@ -23,10 +28,15 @@ import {
   train,
 } from "../gbdt/mod.ts";
 import type { Lightgbm } from "../native/mod.ts";
-import { random, shuffle } from "../random.ts";
-import { correlation, ranks } from "../statistics/mod.ts";
-import { type ContextAccuracy, type MetaModelRow, type Queryable, saveMetaModel } from "../store/mod.ts";
+import {
+  type ContextAccuracy,
+  type Foresight,
+  type MetaModelRow,
+  type Queryable,
+  saveMetaModel,
+} from "../store/mod.ts";
 import { type Observation, observations } from "./features.ts";
+import { FEWEST_FORESEEN, foresee, isJudged, ordered, type Search } from "./foresight.ts";
 
 /** What a training needs from outside. */
 export interface Training {
@@ -52,15 +62,15 @@ export const FEWEST_PROMPTS = 5;
 /** LightGBM's 20 in a leaf would learn nothing from the first fifty prompts: an eighth of them, 2 to 20. */
 const leastInLeaf = (prompts: number): number => Math.min(20, Math.max(2, Math.round(prompts / 8)));
 
-/** Share of the prompts that are held out, and the seed by which they are. */
-const HELD_OUT = 0.2, SEED = 42;
+/** Share of the prompts that are held out. */
+const HELD_OUT = 0.2;
 
 /**
  * Trains a meta-model on every prompt that was scored so far, measures it and keeps it. Without FEWEST_PROMPTS nothing is
  * trained: `trained` is null, and `prompts` says how many there are.
  */
 export async function trainMetaModel(
-  { db, embed, lightgbm, newId, elapsed, params = {}, folds = 5, onFeatures, onRound, ...given }: Training,
+  { db, embed, lightgbm, newId, elapsed, folds = 5, onFeatures, onRound, ...given }: Training,
 ): Promise<{ readonly trained: MetaModelRow | null; readonly prompts: number }> {
   const began = elapsed(), { keep = (write) => write(db) } = given;
   const seen = await observations(db, embed, onFeatures);
@@ -68,12 +78,18 @@ export async function trainMetaModel(
   const means = contextMeans(seen);
   const table = tableOf(seen, means);
 
-  params = { minDataInLeaf: leastInLeaf(seen.length), ...params };
-  const { training, validation } = holdOut(table, { share: HELD_OUT, seed: SEED });
+  const paramsFor = (prompts: number): Params => ({ minDataInLeaf: leastInLeaf(prompts), ...given.params });
+  const params = paramsFor(seen.length);
+  const { seed } = { ...DEFAULTS, ...params };
+  const searches = searchesOf(seen);
+  const { training, validation } = holdOut(table, { share: HELD_OUT, groups: groupsOf(seen) });
   using booster = train(training, params, { lightgbm, validation, ...onRound ? { onRound } : {} });
   const held = fit(predict(booster, validation.rows), validation.labels);
   const mean = average(training.labels);
-  const validated = crossValidate(table, params, { lightgbm, folds: Math.min(folds, seen.length) });
+  const dealt = foldsOf(seen, folds, seed);
+  const validated = crossValidate(table, params, { lightgbm, folds: dealt });
+  const unseen = { predictions: validated.predictions, labels: table.labels };
+  const best = (prompts: number) => ({ ...paramsFor(prompts), rounds: Math.max(1, validated.rounds) });
   const model = saveModel(booster);
   const row: MetaModelRow = {
     id: newId(),
@@ -90,15 +106,16 @@ export async function trainMetaModel(
     bestIteration: booster.rounds,
     importance: signed(booster, table),
     crossValidation: {
-      folds: Math.min(folds, seen.length),
+      folds: dealt.length,
       prompts: seen.length,
       rmse: validated.rmse.mean,
       meanRmse: validated.baseline.mean,
       r2: validated.r2,
-      rankCorrelation: validated.rankCorrelation,
+      rankCorrelation: orderIn(searches, unseen),
+      foresight: named("searches", foresee(searches.map((search) => [search]), table, best, lightgbm)),
     },
-    contexts: byContext(seen, validated.predictions, table.labels, means),
-    transfer: transfer(seen, table, { ...params, rounds: Math.max(1, validated.rounds) }, lightgbm),
+    contexts: byContext(seen, unseen, means),
+    transfer: named("sets", foresee(setsOf(seen, searches), table, best, lightgbm)),
     model,
     modelSha256: createHash("sha256").update(model).digest("hex"),
     seconds: (elapsed() - began) / 1000,
@@ -107,9 +124,41 @@ export async function trainMetaModel(
   return { trained: row, prompts: seen.length };
 }
 
-/** Whether a model predicts better than the mean, on the prompts held out and over folds; one without a split is the mean. */
-export const beatsTheMean = ({ rmse, meanRmse, crossValidation, importance }: MetaModelRow): boolean =>
-  importance.length > 0 && rmse < meanRmse && crossValidation.rmse < crossValidation.meanRmse;
+/** Whether a rank correlation with this p-value is more than luck. */
+export const isSure = ({ rankCorrelation, pValue }: Foresight): boolean =>
+  rankCorrelation > 0 && pValue < 0.05;
+
+/** Whether a model predicts better than the mean, so that a loop may go by it. */
+export const beatsTheMean = (row: MetaModelRow): boolean => doubt(row) === null;
+
+/**
+ * Why a model does not beat the mean, as the end of a sentence; null where it does, on the prompts held out, over folds, and in
+ * the order of later searches' prompts. One without a split is the mean.
+ */
+export function doubt(
+  { rmse, meanRmse, crossValidation, contexts, importance }: MetaModelRow,
+): string | null {
+  const { foresight } = crossValidation;
+  if (foresight === undefined) {
+    return "was measured on searches that it had learned from: train it anew (`deno task train-meta-model`)";
+  }
+  if (!(importance.length > 0 && rmse < meanRmse && crossValidation.rmse < crossValidation.meanRmse)) {
+    return "does not beat predicting the mean";
+  }
+  if (foresight === null) {
+    const searches = contexts.reduce((sum, { searches }) => sum + searches, 0);
+    return `has seen too few searches to tell it from luck (${searches}, it takes ${FEWEST_FORESEEN + 1})`;
+  }
+  return isSure(foresight)
+    ? null
+    : `orders the prompts of later searches no better than luck (${
+      told(foresight)
+    } on ${foresight.searches})`;
+}
+
+/** In words. */
+export const told = ({ rankCorrelation, pValue }: Foresight): string =>
+  `rank correlation ${rankCorrelation.toFixed(2)}, p = ${pValue.toFixed(3)}`;
 
 const average = (values: ArrayLike<number>): number =>
   Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
@@ -126,20 +175,62 @@ const tableOf = (seen: readonly Observation[], means: ReadonlyMap<string, number
   labels: seen.map(({ context, score }) => score - means.get(context)!),
 });
 
+/** Prompts of a search stay together. Of a single one each is for itself, which says what there is to learn in it, and nothing of the next. */
+function groupsOf(seen: readonly Observation[]): unknown[] {
+  const searches = seen.map(({ experimentId }) => experimentId);
+  return new Set(searches).size > 1 ? searches : [...seen.keys()];
+}
+
+/** Deals whole searches to so many folds, or to fewer where there are fewer. */
+export function foldsOf(seen: readonly Observation[], folds: number, seed: number): number[][] {
+  const groups = groupsOf(seen);
+  return deal(groups, Math.min(folds, new Set(groups).size), seed);
+}
+
+/** The rows of each search, oldest first. */
+const searchesOf = (seen: readonly Observation[]): Search[] => [
+  ...Map.groupBy(seen.keys(), (i) => seen[i]!.experimentId).values(),
+];
+
+/** The searches of each question set, by its name: with another split, primary model or metric it is the same set. */
+const setsOf = (seen: readonly Observation[], searches: readonly Search[]): Search[][] => [
+  ...Map.groupBy(searches, ([first]) => seen[first!]!.dataset).values(),
+];
+
+function named<Of extends string>(of: Of, found: ReturnType<typeof foresee>) {
+  if (found === null) return null;
+  const { units, ...foresight } = found;
+  return { ...foresight, ...{ [of]: units } as Record<Of, number> };
+}
+
+/** Predictions by models that have not seen a prompt's search, and what was measured. */
+interface Unseen {
+  readonly predictions: ArrayLike<number>;
+  readonly labels: ArrayLike<number>;
+}
+
+/** The rank correlation within searches; 0 for a single one, which says nothing of the next. */
+const orderIn = (searches: readonly Search[], { predictions, labels }: Unseen): number =>
+  searches.filter(isJudged).length < 2
+    ? 0
+    : ordered(searches.map((rows) => [rows.map((i) => predictions[i]!), rows.map((i) => labels[i]!)]))
+      .rankCorrelation;
+
 /** What predictions on unseen folds are worth in each context, against predicting its mean. */
 function byContext(
   seen: readonly Observation[],
-  predictions: ArrayLike<number>,
-  labels: ArrayLike<number>,
+  unseen: Unseen,
   means: ReadonlyMap<string, number>,
 ): ContextAccuracy[] {
   const groups = Map.groupBy(seen.keys(), (i) => seen[i]!.context);
   return [...groups].map(([context, indices]) => {
-    const own = indices.map((i) => labels[i]!);
-    const { n: prompts, rmse, rankCorrelation } = fit(indices.map((i) => predictions[i]!), own);
+    const own = indices.map((i) => unseen.labels[i]!);
+    const { n: prompts, rmse } = fit(indices.map((i) => unseen.predictions[i]!), own);
+    const searches = [...Map.groupBy(indices, (i) => seen[i]!.experimentId).values()];
     return {
       ...{ context, dataset: seen[indices[0]!]!.dataset, mean: means.get(context)! },
-      ...{ prompts, rmse, meanRmse: fit(own.map(() => 0), own).rmse, rankCorrelation },
+      ...{ prompts, rmse, meanRmse: fit(own.map(() => 0), own).rmse },
+      ...{ searches: searches.filter(isJudged).length, rankCorrelation: orderIn(searches, unseen) },
     };
   });
 }
@@ -155,55 +246,4 @@ function signed(booster: Booster, { features, rows }: Table): MetaModelRow["impo
       high: column.reduce((high, value) => Math.max(high, value)),
     };
   });
-}
-
-/** Prompts of a context that is left out: fewer have no order to speak of. */
-const FEWEST_OF_A_CONTEXT = 10;
-const PERMUTATIONS = 999;
-/** Trainings at most: of more contexts some are left out together, so that time grows with the prompts, not with its square. */
-const LEFT_OUT = 10;
-
-/**
- * Whether what is learned in some contexts holds in another: each context in turn is predicted by a model of others. The
- * rank correlations are averaged by the number of prompts; the p-value is that of a one-sided permutation test within
- * contexts (Good, 2005).
- */
-function transfer(
-  seen: readonly Observation[],
-  { features, rows, labels }: Table,
-  params: Params,
-  lightgbm: Lightgbm,
-): MetaModelRow["transfer"] {
-  const groups = [...Map.groupBy(seen.keys(), (i) => seen[i]!.context).values()]
-    .filter((indices) => indices.length >= FEWEST_OF_A_CONTEXT);
-  if (groups.length < 2) return null;
-  const part = (indices: readonly number[]): Table => ({
-    features,
-    rows: indices.map((i) => rows[i]!),
-    labels: indices.map((i) => labels[i]!),
-  });
-  const together = Array.from(
-    { length: Math.min(LEFT_OUT, groups.length) },
-    (_, k) => groups.filter((_, i) => i % LEFT_OUT === k),
-  );
-  const left = together.flatMap((out) => {
-    using booster = train(part(groups.filter((other) => !out.includes(other)).flat()), params, { lightgbm });
-    return out.map((indices) => {
-      const own = part(indices);
-      return { predictions: ranks(predict(booster, own.rows)), labels: [...ranks(own.labels)] };
-    });
-  });
-  const total = left.reduce((sum, { labels }) => sum + labels.length, 0);
-  const agreement = (order: (labels: readonly number[]) => readonly number[]) =>
-    left.reduce(
-      (sum, { predictions, labels }) => sum + labels.length * correlation(predictions, order(labels)),
-      0,
-    ) / total;
-  const measured = agreement((labels) => labels);
-  const draws = random(SEED).fork("transfer");
-  let asGood = 1;
-  for (let i = 0; i < PERMUTATIONS; i++) {
-    if (agreement((labels) => shuffle(labels, draws)) >= measured) asGood++;
-  }
-  return { contexts: groups.length, rankCorrelation: measured, pValue: asGood / (PERMUTATIONS + 1) };
 }

@@ -9,7 +9,15 @@
  * @module
  */
 export { type Observation, observations } from "./features.ts";
-export { beatsTheMean, FEWEST_PROMPTS, type Training, trainMetaModel } from "./meta_model.ts";
+export {
+  beatsTheMean,
+  doubt,
+  FEWEST_PROMPTS,
+  foldsOf,
+  told,
+  type Training,
+  trainMetaModel,
+} from "./meta_model.ts";
 export {
   type Choice,
   chooseMetaModel,

@@ -1,8 +1,8 @@
 /**
  * The policy: trained to edit prompts so that more is expected of them, and used in the loop as one operator among others.
  *
- * What is expected of a prompt says the newest meta-model that beats predicting the mean; without one, a rule of thumb of
- * clarity and conciseness (`clarity` of lib/rl).
+ * What is expected of a prompt says the newest meta-model where it beats predicting the mean, else a rule of thumb of clarity
+ * and conciseness (`clarity` of lib/rl).
  *
  * @module
  */
@@ -34,8 +34,8 @@ import {
 } from "../rl/mod.ts";
 import {
   findMetaModel,
-  metaModels,
-  policies,
+  newestMetaModel,
+  newestPolicy,
   type PolicyRow,
   type Queryable,
   savePolicy,
@@ -89,7 +89,8 @@ export async function trainPolicy(
   const began = elapsed();
   const { algorithm = "ppo", timesteps = 5000, environments: N = 8, edits = 8, options = {} } = given;
   const { keep = (write) => write(db) } = given;
-  const metaModel = (await metaModels(db, FEATURE_VERSION)).find(beatsTheMean);
+  const newest = await newestMetaModel(db, FEATURE_VERSION),
+    metaModel = newest && beatsTheMean(newest) ? newest : undefined;
   using expectation = metaModel && openSurrogate(metaModel, { embed, lightgbm: await lightgbm() });
   const task = taskOf(given), look = lookOf({ embed, task, expectation });
   const scored = (await scoredPrompts(db, FEATURE_VERSION)).map(({ prompt }) => prompt);
@@ -134,7 +135,7 @@ export async function trainPolicy(
     metaModelId: metaModel?.id ?? null,
     history,
     bestPrompts: journal.bestPrompts(BEST).map(({ score, prompt, edits }) => ({
-      ...{ score, prompt },
+      ...{ score: Math.min(1, Math.max(0, score)), prompt }, // to be shown
       actions: edits.map(({ action }) => action),
     })),
     ...{ onnx, onnxSha256: createHash("sha256").update(onnx).digest("hex") },
@@ -168,14 +169,13 @@ const lookOf = ({ embed, task: { space }, expectation }: {
 export const beatsChance = ({ meanReturn, randomReturn }: PolicyRow): boolean =>
   meanReturn > randomReturn && meanReturn > 0;
 
-/** The newest policy that beats chance, or none; and why. */
+/** The newest policy if it beats chance, or none; and why. */
 export async function choosePolicy(
   db: Queryable,
 ): Promise<{ readonly policy: PolicyRow | null; readonly because: string }> {
-  const all = await policies(db, FEATURE_VERSION);
-  if (all.length === 0) return { policy: null, because: "none was trained yet (`deno task train-policy`)" };
-  const policy = all.find(beatsChance);
-  if (!policy) return { policy: null, because: `none of ${all.length} edits better than chance` };
+  const policy = await newestPolicy(db, FEATURE_VERSION);
+  if (!policy) return { policy: null, because: "none was trained yet (`deno task train-policy`)" };
+  if (!beatsChance(policy)) return { policy: null, because: "the newest edits no better than chance" };
   const { meanReturn, randomReturn } = policy;
   const points = (value: number) => `${(100 * value).toFixed(1)} points`;
   return {

@@ -7,7 +7,7 @@ import { ensurePython } from "../python/mod.ts";
 import { answerSpace, type Policy } from "../optimize/mod.ts";
 import { random } from "../random.ts";
 import { ACTIONS, editPolicy, observer } from "../rl/mod.ts";
-import { type Database, policies } from "../store/mod.ts";
+import { type Database, newestPolicy } from "../store/mod.ts";
 import { testDatabase } from "../store/testing.ts";
 import { beatsChance, choosePolicy, openPolicy, trainPolicy } from "./mod.ts";
 
@@ -95,7 +95,7 @@ Deno.test("trainPolicy() learns by DQN as well", async () => {
     ...{ ...await training(db, sentences.embed), blas, algorithm: "dqn", timesteps: 800 },
     options: { learningStarts: 100, learningRate: 1e-3, targetUpdateInterval: 100, explorationFraction: 0.5 },
   });
-  const [kept] = await policies(db, row.featureVersion);
+  const kept = await newestPolicy(db, row.featureVersion);
   deepEqual([kept!.id, kept!.algorithm, kept!.metaModelId], [row.id, "dqn", null]);
   ok(row.history.length > 0 && Number.isFinite(row.meanReturn));
 });

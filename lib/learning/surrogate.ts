@@ -1,9 +1,9 @@
 /**
  * The meta-model in the loop: which one is used where, and why.
  *
- * The newest one that beats predicting the mean is used, where it has shown that it can order prompts: in a context that it
- * was trained on by the prompts of that context, elsewhere by contexts that were left out of its training. A loop without a
- * surrogate is the same loop.
+ * The newest one is used if it beats predicting the mean, where it has shown that it can order prompts: in a context of which it
+ * knows several searches by each of them when it was left out, elsewhere by question sets that came later. An older one is never
+ * asked instead: of many that know nothing, some beat the mean. A loop without a surrogate is the same loop.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import { type Embed, FEATURE_VERSION, features } from "../features/mod.ts";
 import { type Booster, CorruptModelError, loadModel, predict } from "../gbdt/mod.ts";
 import type { Lightgbm } from "../native/mod.ts";
 import type { Prompt, Surrogate } from "../optimize/mod.ts";
-import { type MetaModelRow, metaModels, type Queryable } from "../store/mod.ts";
-import { beatsTheMean } from "./meta_model.ts";
+import { type MetaModelRow, newestMetaModel, type Queryable } from "../store/mod.ts";
+import { doubt, isSure, told } from "./meta_model.ts";
 import { requireSound, unusable } from "./sound.ts";
 
 /** A meta-model to use, or none; and why, in words. */
@@ -20,9 +20,6 @@ export interface Choice {
   readonly model: MetaModelRow | null;
   readonly because: string;
 }
-
-/** Whether a rank correlation on contexts that were left out is more than chance. */
-const SURE = 0.05;
 
 /**
  * The meta-model for a context. `seed` gives the features of the prompt to begin with; it is asked only where a meta-model
@@ -32,29 +29,31 @@ export async function chooseMetaModel(
   db: Queryable,
   { context, seed }: { context: string; seed: () => Promise<ArrayLike<number>> },
 ): Promise<Choice> {
-  const all = await metaModels(db, FEATURE_VERSION);
   const none = (because: string): Choice => ({ model: null, because });
-  if (all.length === 0) return none("no meta-model was trained yet (`deno task train-meta-model`)");
-  const model = all.find(beatsTheMean);
-  if (!model) return none(`none of ${all.length} meta-models beats predicting the mean`);
+  const model = await newestMetaModel(db, FEATURE_VERSION);
+  if (!model) return none("no meta-model was trained yet (`deno task train-meta-model`)");
+  const why = doubt(model);
+  if (why) return none(`the newest meta-model ${why}`);
 
   const own = model.contexts.find((other) => other.context === context);
-  const order = (correlation: number) => `rank correlation ${correlation.toFixed(2)}`;
-  if (own) {
+  if (own && own.searches > 1) {
     const holds = own.rmse < own.meanRmse && own.rankCorrelation > 0;
-    const on = `on ${own.prompts} prompts for these questions`;
+    const on = `on ${own.prompts} prompts of ${own.searches} searches for these questions`;
     return holds
-      ? { model, because: `it predicts better than the mean ${on} (${order(own.rankCorrelation)})` }
+      ? {
+        model,
+        because: `it predicts better than the mean ${on} (rank correlation ${
+          own.rankCorrelation.toFixed(2)
+        })`,
+      }
       : none(`the newest meta-model predicts no better than the mean ${on}`);
   }
   const { transfer } = model;
   if (!transfer) {
     return none("the meta-model has seen too few question sets to know whether it holds for others");
   }
-  const measured = `${order(transfer.rankCorrelation)} on ${transfer.contexts} that were left out, p = ${
-    transfer.pValue.toFixed(3)
-  }`;
-  if (!(transfer.rankCorrelation > 0 && transfer.pValue < SURE)) {
+  const measured = `${told(transfer)} on ${transfer.sets}`;
+  if (!isSure(transfer)) {
     return none(`the meta-model does not hold for question sets that it has not seen (${measured})`);
   }
   const known = familiar(model, await seed());
@@ -82,7 +81,7 @@ function familiar({ featureNames, importance }: MetaModelRow, row: ArrayLike<num
 
 /** A meta-model that predicts, until it is disposed of. */
 export interface OpenSurrogate extends Disposable {
-  /** Predicts scores in [0, 1]. */
+  /** Predicts scores; of an easy set or of a hard one, some above 1 or below 0, which have an order, too. */
   readonly surrogate: Surrogate;
   /** The same from a row of features. */
   readonly expect: (row: ArrayLike<number>) => number;
@@ -103,7 +102,7 @@ export function openSurrogate(
   const center = contexts.find((other) => other.context === context)?.mean ??
     contexts.reduce((sum, { mean }) => sum + mean, 0) / Math.max(1, contexts.length);
   const expected = (rows: readonly ArrayLike<number>[]) =>
-    Array.from(predict(booster, rows), (above) => Math.min(1, Math.max(0, center + above)));
+    Array.from(predict(booster, rows), (above) => center + above);
   return {
     surrogate: async (prompts: readonly Prompt[]) =>
       expected(await Promise.all(prompts.map((prompt) => features(prompt, embed)))),

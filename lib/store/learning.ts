@@ -12,6 +12,8 @@ import { promptOf, type PromptRow } from "./trials.ts";
 /** A prompt with its mean validation score in a context: the same questions, metric and primary model. */
 export interface ScoredPrompt {
   readonly promptId: string;
+  /** The search, or measurement, that it was first scored in. */
+  readonly experimentId: string;
   readonly context: string;
   /** Name of the question set. */
   readonly dataset: string;
@@ -28,7 +30,7 @@ export interface ScoredPrompt {
 /** Every prompt that was scored on validation questions, oldest first, with its features of `version` where they are kept. */
 export async function scoredPrompts(db: Queryable, version: number): Promise<ScoredPrompt[]> {
   const { rows } = await db.query<Omit<ScoredPrompt, "prompt"> & PromptRow>(
-    `select s.prompt_id as "promptId", s.context, s.dataset, s.score, s.n, s.created_at as "createdAt",
+    `select s.prompt_id as "promptId", p.experiment_id as "experimentId", s.context, s.dataset, s.score, s.n, s.created_at as "createdAt",
             p.system_prompt, p.output_prompt, p.demos, p.bias, f."values" as features
        from scored_prompts s
        join prompts p on p.id = s.prompt_id
@@ -89,7 +91,7 @@ export interface Accuracy {
   readonly rmse: number;
   /** The same of predicting the mean: a model above it knows nothing. */
   readonly meanRmse: number;
-  /** Spearman's. */
+  /** Spearman's; within searches, where there are several. */
   readonly rankCorrelation: number;
 }
 
@@ -99,6 +101,16 @@ export interface ContextAccuracy extends Accuracy {
   readonly dataset: string;
   /** Mean score: predictions are relative to it. */
   readonly mean: number;
+  /** How many searches its prompts are of: what one alone says need not hold for the next. */
+  readonly searches: number;
+}
+
+/** How well models of what came before ordered the prompts of the searches that came after. */
+export interface Foresight {
+  /** Spearman's within each search, averaged by their prompts. */
+  readonly rankCorrelation: number;
+  /** Of no order: what came after counts whole, as prompts of one search are alike. */
+  readonly pValue: number;
 }
 
 /** A meta-model as it is kept. */
@@ -128,12 +140,16 @@ export interface MetaModelRow {
     readonly low: number;
     readonly high: number;
   }[];
-  readonly crossValidation: Accuracy & { readonly folds: number; readonly r2: number };
+  /** Folds are of whole searches. `foresight` is of searches that came later; null where there were too few. */
+  readonly crossValidation: Accuracy & {
+    readonly folds: number;
+    readonly r2: number;
+    /** Not there in models that were measured prompt by prompt: these are to be trained anew. */
+    readonly foresight?: Foresight & { readonly searches: number } | null;
+  };
   readonly contexts: readonly ContextAccuracy[];
-  /** On contexts that were left out in turn; null where there were too few. `pValue` is of a rank correlation of 0. */
-  readonly transfer:
-    | { readonly contexts: number; readonly rankCorrelation: number; readonly pValue: number }
-    | null;
+  /** Of question sets, by name, that came later; null where there were too few. */
+  readonly transfer: Foresight & { readonly sets: number } | null;
   /** Text with its checksum (lib/gbdt). */
   readonly model: string;
   readonly modelSha256: string;
@@ -180,17 +196,13 @@ const META_MODEL_FACTS =
 
 const META_MODEL = `select ${META_MODEL_FACTS}, model from meta_models`;
 
-/** Meta-models on features of `version`, newest first. */
-export async function metaModels(
-  db: Queryable,
-  version: number,
-  limit = 100,
-): Promise<MetaModelRow[]> {
-  const { rows } = await db.query<MetaModelRow>(
-    `${META_MODEL} where feature_version = $1 order by created_at desc, id limit $2`,
-    [version, limit],
+/** The newest meta-model on features of `version`; null where there is none. */
+export async function newestMetaModel(db: Queryable, version: number): Promise<MetaModelRow | null> {
+  const { rows: [row = null] } = await db.query<MetaModelRow>(
+    `${META_MODEL} where feature_version = $1 order by created_at desc, id limit 1`,
+    [version],
   );
-  return rows;
+  return row;
 }
 
 /** The meta-model with this id (the beginning is enough, 8 characters or more); a RangeError when there is none. */
@@ -267,13 +279,13 @@ const POLICY_FACTS = `id, algorithm, feature_version as "featureVersion", parame
 
 const POLICY = `select ${POLICY_FACTS}, onnx from rl_models`;
 
-/** Policies on features of `version`, newest first. */
-export async function policies(db: Queryable, version: number, limit = 100): Promise<PolicyRow[]> {
-  const { rows } = await db.query<PolicyRow>(
-    `${POLICY} where feature_version = $1 order by created_at desc, id limit $2`,
-    [version, limit],
+/** The newest policy on features of `version`; null where there is none. */
+export async function newestPolicy(db: Queryable, version: number): Promise<PolicyRow | null> {
+  const { rows: [row = null] } = await db.query<PolicyRow>(
+    `${POLICY} where feature_version = $1 order by created_at desc, id limit 1`,
+    [version],
   );
-  return rows;
+  return row;
 }
 
 /** The policy with this id (the beginning is enough, 8 characters or more); a RangeError when there is none. */

@@ -13,8 +13,8 @@ import {
   findPolicy,
   measureEdits,
   type MetaModelRow,
-  metaModels,
-  policies,
+  newestMetaModel,
+  newestPolicy,
   type PolicyRow,
   saveFeatures,
   saveMetaModel,
@@ -125,6 +125,7 @@ Deno.test("scoredPrompts() pools a prompt's scores within a context, each questi
     ],
   );
   equal(seen[0]!.promptId, promptId(first, 0));
+  deepEqual(seen.map(({ experimentId }) => experimentId), [first, first, other]);
   equal(seen[0]!.context, seen[1]!.context);
   const { rows: [dataset] } = await db.query<{ id: string }>("select id from datasets");
   equal(await contextOf(db, dataset!.id, { ...EXACT, seed: 9 }), seen[0]!.context);
@@ -193,9 +194,9 @@ Deno.test("edits are kept with the version they led to, and measured by its gain
     seconds: 1.5,
   };
   await savePolicy(db, policy);
-  const [kept] = await policies(db, 1);
+  const kept = await newestPolicy(db, 1);
   deepEqual({ ...kept, onnx: [...kept!.onnx] }, { ...policy, onnx: [0, 255, 7] });
-  deepEqual(await policies(db, 2), []);
+  equal(await newestPolicy(db, 2), null);
   equal((await findPolicy(db, policy.id.slice(0, 8))).id, policy.id);
 
   const id = await experiment(db, { ...EXACT, policy_model: policy.id });
@@ -212,7 +213,7 @@ Deno.test("edits are kept with the version they led to, and measured by its gain
   deepEqual(await editsOf(db, id), []);
 });
 
-Deno.test("a meta-model is kept whole and found again, newest first", async () => {
+Deno.test("a meta-model is kept whole and found again, the newest without its id", async () => {
   await using db = await testDatabase({ folder: FOLDER });
   const row = (n: number): MetaModelRow => ({
     id: crypto.randomUUID(),
@@ -224,25 +225,33 @@ Deno.test("a meta-model is kept whole and found again, newest first", async () =
     prompts: 50 + n,
     ...{ rmse: 0.1, meanRmse: 0.2, r2: 0.75, rankCorrelation: 0.8, bestIteration: 17 },
     importance: [{ feature: "demo_count", value: 3.5, sign: 1, low: 0, high: 8 }],
-    crossValidation: { folds: 5, prompts: 50, rmse: 0.11, meanRmse: 0.2, r2: 0.7, rankCorrelation: 0.7 },
+    crossValidation: {
+      ...{ folds: 5, prompts: 50, rmse: 0.11, meanRmse: 0.2, r2: 0.7, rankCorrelation: 0.7 },
+      foresight: n === 1 ? null : { searches: 5, rankCorrelation: 0.6, pValue: 0.03125 },
+    },
     contexts: [{
       context: "c",
       dataset: "tiny",
       mean: 0.4,
+      searches: 2,
       prompts: 50,
       rmse: 0.1,
       meanRmse: 0.2,
       rankCorrelation: 0.6,
     }],
-    transfer: n === 1 ? null : { contexts: 3, rankCorrelation: 0.3, pValue: 0.01 },
+    transfer: n === 1 ? null : { sets: 5, rankCorrelation: 0.3, pValue: 0.03125 },
     model: "tree\n",
     modelSha256: "b".repeat(64),
     seconds: 0.5,
   });
   const [older, newer] = [row(1), row(2)];
   for (const each of [older, newer, older]) await saveMetaModel(db, each);
-  deepEqual(await metaModels(db, 1), [newer, older]);
-  deepEqual(await metaModels(db, 2), []);
+  deepEqual(await newestMetaModel(db, 1), newer);
+  equal(await newestMetaModel(db, 2), null);
+  await db.query("update meta_models set created_at = created_at - interval '1 day' where id = $1", [
+    newer.id,
+  ]);
+  deepEqual(await newestMetaModel(db, 1), older);
   deepEqual(await findMetaModel(db, older.id.slice(0, 13)), older);
   for (const wrong of ["", "0", crypto.randomUUID()]) {
     await rejects(findMetaModel(db, wrong), /Cannot find the meta-model/);

@@ -1,0 +1,114 @@
+import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { COLUMNS } from "../features/mod.ts";
+import { findLibrary, Lightgbm } from "../native/mod.ts";
+import { ensurePython } from "../python/mod.ts";
+import { normal, type Random, random } from "../random.ts";
+import type { MetaModelRow, Queryable } from "../store/mod.ts";
+import { beatsTheMean, doubt, openSurrogate, trainMetaModel } from "./mod.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const library = await findLibrary("lightgbm", await ensurePython({ root, group: "learn" }));
+const embed = () => Promise.reject(new Error("features are there"));
+
+/** What a search of this name comes to. */
+interface World {
+  readonly search: string;
+  readonly context?: string;
+  readonly dataset?: string;
+  readonly families?: number;
+  /** Prompts of a family, which are nearly the same. */
+  readonly alike?: number;
+  /** What a feature that all searches have in common is worth, and what a family has that no feature tells. */
+  readonly common?: number;
+  readonly own?: number;
+  readonly mean?: number;
+}
+
+/** Scored prompts of a search as the database gives them. */
+function scored(chance: Random, world: World) {
+  const { search, context = "c", dataset = "d", families = 8, alike = 3 } = world;
+  const { common = 0, own = 0.1, mean = 0.5 } = world;
+  return Array.from({ length: families }, (_, family) => {
+    const text = COLUMNS.map(() => normal(chance)), luck = own * normal(chance);
+    return Array.from({ length: alike }, (_, i) => {
+      const features = text.map((value) => value + 0.1 * normal(chance));
+      const score = mean + luck + common * features[3]! + 0.04 * normal(chance);
+      return {
+        ...{
+          promptId: `${search} ${family} ${i}`,
+          experimentId: search,
+          context,
+          dataset,
+          score,
+          features,
+          n: 30,
+        },
+        ...{ createdAt: new Date(0), system_prompt: "", output_prompt: "", demos: [], bias: null },
+      };
+    });
+  }).flat();
+}
+
+async function trained(
+  lightgbm: Lightgbm,
+  rows: readonly ReturnType<typeof scored>[number][],
+): Promise<MetaModelRow> {
+  const db = { query: () => Promise.resolve({ rows }) } as unknown as Queryable;
+  const keep = () => Promise.resolve();
+  return (await trainMetaModel({ db, embed, lightgbm, keep, newId: () => "1", elapsed: () => 0 })).trained!;
+}
+
+/** So many searches of a world, one after another. */
+const searches = (n: number, chance: Random, world: Omit<World, "search"> = {}) =>
+  Array.from({ length: n }, (_, i) => scored(chance, { ...world, search: `${world.context} ${i}` })).flat();
+
+Deno.test("trainMetaModel() does not take it for foresight that prompts of one search are alike", async () => {
+  using lightgbm = new Lightgbm(library);
+  const seeds = [1, 2, 3, 4, 5, 6], found = [];
+  for (const seed of seeds) found.push(await trained(lightgbm, searches(6, random(seed), { alike: 4 })));
+  const mean = found.reduce((sum, row) => sum + row.crossValidation.rankCorrelation, 0) / seeds.length;
+  ok(Math.abs(mean) < 0.2, String(mean)); // prompt by prompt it is 0.7
+  deepEqual(found.map(beatsTheMean), seeds.map(() => false));
+  equal(found.some(({ contexts: [own] }) => own!.rankCorrelation > 0.4), false);
+});
+
+Deno.test("trainMetaModel() sees what all searches have in common, from six of them on", async () => {
+  using lightgbm = new Lightgbm(library);
+  const rows = searches(6, random(1), { common: 0.2 });
+  const six = await trained(lightgbm, rows);
+  equal(doubt(six), null);
+  deepEqual(six.contexts.map(({ searches, prompts }) => [searches, prompts]), [[6, 144]]);
+  deepEqual([six.crossValidation.foresight!.searches, six.crossValidation.foresight!.pValue], [5, 1 / 32]);
+
+  const five = await trained(lightgbm, rows.filter(({ experimentId }) => !experimentId.endsWith("5")));
+  match(doubt(five)!, /too few searches .*\(5, it takes 6\)/);
+  const one = await trained(lightgbm, rows.filter(({ experimentId }) => experimentId.endsWith("0")));
+  match(doubt(one)!, /too few searches .*\(1, it takes 6\)|does not beat/);
+  deepEqual([one.crossValidation.rankCorrelation, one.contexts[0]!.rankCorrelation], [0, 0]);
+});
+
+Deno.test("trainMetaModel() counts question sets by their names, whatever splits and models they had", async () => {
+  using lightgbm = new Lightgbm(library);
+  const chance = random(1);
+  const of = (dataset: (i: number) => string) =>
+    trained(
+      lightgbm,
+      Array.from({ length: 6 }, (_, i) =>
+        searches(2, chance, { context: `${i}`, dataset: dataset(i), common: 0.2 }))
+        .flat(),
+    );
+  equal((await of(() => "one")).transfer, null);
+  equal((await of((i) => `${i % 5}`)).transfer, null);
+  const { transfer } = await of((i) => `${i}`);
+  deepEqual([transfer!.sets, transfer!.pValue], [5, 1 / 32]);
+});
+
+Deno.test("openSurrogate() keeps an order among prompts of which more than everything is expected", async () => {
+  using lightgbm = new Lightgbm(library);
+  const chance = random(1);
+  const row = await trained(lightgbm, searches(6, chance, { common: 0.2, mean: 0.9 }));
+  using opened = openSurrogate(row, { context: "c", embed, lightgbm });
+  const best = [1.2, 2.4].map((value) => opened.expect(COLUMNS.map((_, i) => i === 3 ? value : 0)));
+  ok(best[0]! > 1 && best[1]! >= best[0]!, String(best));
+});
