@@ -48,13 +48,10 @@ export const predict = (
   { threads = 1 }: { readonly threads?: number } = {},
 ): Float64Array => model.predict(matrix(rows, features.length), { num_threads: threads, verbosity: -1 });
 
-/** By feature, the strongest first: what its splits gained in squared error (`gain`), or how many there are (`split`). */
-export function importance(
-  { model, features }: Booster,
-  kind: "gain" | "split" = "gain",
-): { feature: string; value: number }[] {
-  const values = model.importance(kind);
-  return features.map((feature, i) => ({ feature, value: values[i]! })).sort((a, b) => b.value - a.value);
+/** By feature, the strongest first: what its splits gained in squared error. */
+export function importance({ model, features }: Booster): { feature: string; value: number }[] {
+  const gains = model.importance("gain");
+  return features.map((feature, i) => ({ feature, value: gains[i]! })).sort((a, b) => b.value - a.value);
 }
 
 /** LightGBM's text, which Python's lightgbm reads, with a checksum as its last line. */
