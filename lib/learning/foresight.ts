@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { type Params, pickRows, predict, type Table, train } from "../gbdt/mod.ts";
+import { type Booster, type Params, pickRows, predict, type Table, train } from "../gbdt/mod.ts";
 import type { Lightgbm } from "../native/mod.ts";
 import { random } from "../random.ts";
 import { rankCorrelation, signFlip } from "../statistics/mod.ts";
@@ -39,9 +39,9 @@ export function foresee(
   for (let from = 1; from < units.length;) {
     const to = Math.ceil(GROWTH * from);
     const before = pickRows(table, units.slice(0, from).flat(2));
-    using booster = train(before, params(before.rows.length), { lightgbm });
-    const expected = (search: Search) => predict(booster, pickRows(table, search).rows);
-    for (const unit of units.slice(from, to)) {
+    using booster = grown(before, params(before.rows.length), lightgbm);
+    const expected = (search: Search) => predict(booster!, pickRows(table, search).rows);
+    for (const unit of booster ? units.slice(from, to) : []) {
       const found = ordered(unit.map((search) => [expected(search), pickRows(table, search).labels]));
       if (found.prompts > 0) foreseen.push(found);
     }
@@ -51,6 +51,16 @@ export function foresee(
   const agreed = foreseen.map(({ prompts, rankCorrelation }) => prompts * rankCorrelation);
   const total = sum(foreseen.map(({ prompts }) => prompts));
   return { units: foreseen.length, rankCorrelation: sum(agreed) / total, pValue: positive(agreed) };
+}
+
+/** A model; null where so few rows make none: a forest whose trees find no split, or see no row. */
+function grown(table: Table, params: Params, lightgbm: Lightgbm): Booster | null {
+  try {
+    return train(table, params, { lightgbm });
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 /** The rank correlation within searches, averaged by their prompts, of which `prompts` counted. */

@@ -175,10 +175,14 @@ const tableOf = (seen: readonly Observation[], means: ReadonlyMap<string, number
   labels: seen.map(({ context, score }) => score - means.get(context)!),
 });
 
-/** Prompts of a search stay together. Of a single one each is for itself, which says what there is to learn in it, and nothing of the next. */
+/**
+ * Prompts of a search stay together, and with the first those of experiments with too few to be one. Of a single search each is for
+ * itself, which says what there is to learn in it, and nothing of the next.
+ */
 function groupsOf(seen: readonly Observation[]): unknown[] {
-  const searches = seen.map(({ experimentId }) => experimentId);
-  return new Set(searches).size > 1 ? searches : [...seen.keys()];
+  const searches = searchesOf(seen).map(([first]) => seen[first!]!.experimentId);
+  if (searches.length < 2) return [...seen.keys()];
+  return seen.map(({ experimentId }) => searches.includes(experimentId) ? experimentId : searches[0]);
 }
 
 /** Deals whole searches to so many folds, or to fewer where there are fewer. */
@@ -187,10 +191,9 @@ export function foldsOf(seen: readonly Observation[], folds: number, seed: numbe
   return deal(groups, Math.min(folds, new Set(groups).size), seed);
 }
 
-/** The rows of each search, oldest first. */
-const searchesOf = (seen: readonly Observation[]): Search[] => [
-  ...Map.groupBy(seen.keys(), (i) => seen[i]!.experimentId).values(),
-];
+/** The rows of each search, oldest first; a measurement of a prompt or two is none. */
+const searchesOf = (seen: readonly Observation[]): Search[] =>
+  [...Map.groupBy(seen.keys(), (i) => seen[i]!.experimentId).values()].filter(isJudged);
 
 /** The searches of each question set, by its name: with another split, primary model or metric it is the same set. */
 const setsOf = (seen: readonly Observation[], searches: readonly Search[]): Search[][] => [

@@ -1,6 +1,7 @@
 import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { COLUMNS } from "../features/mod.ts";
+import type { Params } from "../gbdt/mod.ts";
 import { findLibrary, Lightgbm } from "../native/mod.ts";
 import { ensurePython } from "../python/mod.ts";
 import { normal, type Random, random } from "../random.ts";
@@ -53,10 +54,12 @@ function scored(chance: Random, world: World) {
 async function trained(
   lightgbm: Lightgbm,
   rows: readonly ReturnType<typeof scored>[number][],
+  params: Params = {},
 ): Promise<MetaModelRow> {
   const db = { query: () => Promise.resolve({ rows }) } as unknown as Queryable;
   const keep = () => Promise.resolve();
-  return (await trainMetaModel({ db, embed, lightgbm, keep, newId: () => "1", elapsed: () => 0 })).trained!;
+  return (await trainMetaModel({ db, embed, lightgbm, keep, params, newId: () => "1", elapsed: () => 0 }))
+    .trained!;
 }
 
 /** So many searches of a world, one after another. */
@@ -86,6 +89,27 @@ Deno.test("trainMetaModel() sees what all searches have in common, from six of t
   const one = await trained(lightgbm, rows.filter(({ experimentId }) => experimentId.endsWith("0")));
   match(doubt(one)!, /too few searches .*\(1, it takes 6\)|does not beat/);
   deepEqual([one.crossValidation.rankCorrelation, one.contexts[0]!.rankCorrelation], [0, 0]);
+});
+
+Deno.test("trainMetaModel() takes measured prompts and small searches along", async () => {
+  using lightgbm = new Lightgbm(library);
+  const chance = random(1);
+  const measured = (search: string, families = 1) => scored(chance, { search, families, alike: 1 });
+  const one = await trained(lightgbm, [...searches(1, chance), ...measured("evaluate")]);
+  deepEqual([one.crossValidation.foresight, one.contexts[0]!.searches], [null, 1]);
+  const forest = { boosting: "random_forest", baggingFraction: 0.3 } as const;
+  const many = await trained(
+    lightgbm,
+    [
+      ...measured("evaluate"),
+      ...measured("tiny", 5),
+      ...searches(7, chance, { common: 0.2 }),
+      ...measured("b", 4),
+    ],
+    forest,
+  );
+  deepEqual([many.prompts, many.contexts[0]!.searches], [7 * 24 + 10, 8]);
+  ok(many.crossValidation.foresight!.searches < 7, JSON.stringify(many.crossValidation)); // nothing grows of five prompts
 });
 
 Deno.test("trainMetaModel() counts question sets by their names, whatever splits and models they had", async () => {
