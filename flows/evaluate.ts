@@ -150,6 +150,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   const wanted = dataset[options.split].length;
   const { run } = setting;
   let unreadable = undefined as Unreadable | undefined;
+  const silent: string[] = [];
   await setting.stage("Questions", (say) => {
     const left = pace(() => performance.now());
     const measured = () =>
@@ -174,6 +175,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
         onUnreadable(grades) {
           unreadable = grades;
         },
+        onSilent: (line) => silent.push(line),
       });
     return run.task("evaluation", "1", measured);
   });
@@ -186,6 +188,7 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   const failed = failures(record, roles.failure());
   if (failed) setting.tell(failed.text);
   if (unreadable) setting.tell(unreadable.text);
+  silent.forEach(setting.tell);
   if (result.status === "interrupted") {
     setting.tell("Go on with the same command: what was answered is read back.");
     return EXIT.interrupted;

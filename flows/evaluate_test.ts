@@ -16,6 +16,7 @@ import {
   printed,
   run,
   said,
+  spent,
   start,
 } from "./testing.ts";
 import { DATASET } from "./wiring.ts";
@@ -295,6 +296,21 @@ Deno.test("evaluate ends with the exit code of what happened, and says what to d
       code: EXIT.provider,
       stderr:
         /^Cannot score by the grades of openai:parity\S+ as none of 40 could be read: .* got "Ten\\u001b\[2J!": begin anew with .*--optimizer.*--metric\)\n$/,
+    },
+    {
+      args: [],
+      answer: spent,
+      code: EXIT.provider,
+      stderr:
+        /^Cannot score anything as openai:parity\S+ said nothing in any of 1\d answers: .* --answer-tokens 2048\n$/,
+    },
+    {
+      args: [],
+      answer: (request, n) => n % 4 === 0 ? spent(request) : parity(request),
+      code: EXIT.done,
+      stderr:
+        /^openai:parity\S+ said nothing in 10 of 40 answers: its 256 tokens ran out first .* --answer-tokens 2048\n$/,
+      stdout: /^0\.0 of 100 on 40 test questions, /,
     },
     {
       args: [],

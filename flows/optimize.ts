@@ -345,6 +345,7 @@ export const search = async (
   const { config, holder, seconds } = begun;
   await using learned = await slots(db, begun, roles.learning);
   let unreadable = undefined as Unreadable | undefined;
+  const silent: string[] = [];
   const stopReason = await setting.stage("Search", (say) => {
     const left = pace(() => performance.now());
     const heard = onceAPhase(({ asked }, line) => {
@@ -366,9 +367,11 @@ export const search = async (
       onUnreadable(grades) {
         unreadable = grades;
       },
+      onSilent: (line) => silent.push(line),
     });
   });
   if (unreadable) setting.tell(unreadable.text);
+  silent.forEach(setting.tell);
   return stopReason;
 };
 

@@ -27,6 +27,7 @@ import {
   printed,
   run,
   said,
+  spent,
   start,
 } from "./testing.ts";
 
@@ -254,6 +255,7 @@ Deno.test("optimize ends with the exit code of what happened, and says what to d
   await using refusing = modelServer(() =>
     Response.json({ error: { message: "no such knob" } }, { status: 400 })
   );
+  await using thinking = modelServer(spent);
   await using hung = modelServer(() => new Promise((resolve) => setTimeout(() => resolve("late"), 8_000)));
   const broken = `${at.folder}/broken.jsonl`;
   await Deno.writeTextFile(broken, '{"question": "Is 1 odd?", "answer": "yes"}\n{"question": "Is 2 odd?"}\n');
@@ -359,6 +361,14 @@ Deno.test("optimize ends with the exit code of what happened, and says what to d
       code: EXIT.provider,
       stderr:
         /(?<!Go on with[^]*)^Cannot score by the grades of openai:writer\S+ as none of 10 could be read: each must be {"score": N}, got "<system_prompt>\\u000a.*": begin anew with another model that grades \(--optimizer\), or with a metric \(--metric\)\n$/m,
+      stdout: /^$/,
+    },
+    {
+      what: "a model that thinks until its tokens are spent",
+      args: [...questions, ...thinking.models],
+      code: EXIT.provider,
+      stderr:
+        /^Cannot score anything as openai:parity\S+ said nothing in any of 10 answers: its 256 tokens ran out first \(thinking takes them, too\): begin anew with --answer-tokens 2048\n$/m,
       stdout: /^$/,
     },
     {

@@ -255,6 +255,13 @@ export function modelServer(
   };
 }
 
+/** The response of a model that thought until its tokens were spent. */
+export const spent = ({ max_tokens }: ChatRequest): Response =>
+  Response.json({
+    choices: [{ message: { role: "assistant", content: "" }, finish_reason: "length" }],
+    usage: { prompt_tokens: 40, completion_tokens: max_tokens },
+  });
+
 /** Questions for `parity`, a line each: `{"question": "Is 1007 even or odd?", "answer": "odd", …}`. */
 export const parityQuestions = (splits = { train: 24, validation: 30, test: 40 }): string =>
   Object.entries(splits).flatMap(([split, n], s) =>

@@ -12,7 +12,7 @@ export const EXIT = {
   usage: 2,
   /** The budget ended the run before the target; the best prompt was still printed. */
   budget: 3,
-  /** A model's provider did not answer, or refused, or none of what a model said as a grade could be read. */
+  /** A model's provider did not answer, or refused, or none of what a model said could be read as a grade, or it said nothing. */
   provider: 4,
   /** The database could not be started or reached. */
   database: 5,

@@ -3,16 +3,19 @@ import { ProviderError } from "../llm/mod.ts";
 import { type Database, readExperiment } from "../store/mod.ts";
 import { testDatabase } from "../store/testing.ts";
 import { type MeasurementSetup, runMeasurement, type Surroundings, type Unreadable } from "./mod.ts";
-import { apprentice, begun, type Fate, judge, MIGRATIONS, simulated } from "./testing.ts";
+import { apprentice, begun, type Fate, judge, MIGRATIONS, simulated, thoughtful } from "./testing.ts";
 
 /** Begins and runs a measurement of a prompt with demos on the 40 validation questions. */
 async function run(
   db: Database,
-  { onProgress = () => {}, onUnreadable = () => {}, around = {}, ...changes }: Partial<MeasurementSetup> & {
-    around?: Partial<Surroundings>;
-    onProgress?: (answered: number) => void;
-    onUnreadable?: (grades: Unreadable) => void;
-  } = {},
+  { onProgress = () => {}, onUnreadable = () => {}, onSilent = () => {}, around = {}, ...changes }:
+    & Partial<MeasurementSetup>
+    & {
+      around?: Partial<Surroundings>;
+      onProgress?: (answered: number) => void;
+      onUnreadable?: (grades: Unreadable) => void;
+      onSilent?: (line: string) => void;
+    } = {},
 ) {
   const [{ seedPrompt, dataset, ...setup }, surroundings] = await begun(db, { around, kind: "evaluate" });
   const demos = dataset.train.slice(0, 12).map(({ question, references: [answer] }) => ({
@@ -22,7 +25,7 @@ async function run(
   const prompt = { ...seedPrompt, demos };
   const measurement = await runMeasurement(
     { ...setup, dataset, split: "validation", prompt, ...changes },
-    { ...surroundings, onProgress, onUnreadable },
+    { ...surroundings, onProgress, onUnreadable, onSilent },
   ).catch((error) => error as Error);
   return { measurement, id: setup.id, record: await readExperiment(db, setup.id) };
 }
@@ -158,6 +161,37 @@ Deno.test("runMeasurement() fails when not one grade of a judge can be read, and
     caps: { calls: 40 }, // nothing is left to grade with
   });
   deepEqual([(measurement as { n: number }).n, experiment.status], [0, "finished"]);
+});
+
+Deno.test("runMeasurement() asks no more of a model that says nothing, and tells of one that does at times", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const told: string[] = [];
+  const around = { concurrency: 4 }, onSilent = (line: string) => told.push(line);
+  const mute = thoughtful(simulated(apprentice), () => "");
+  const { measurement, record: { experiment, metrics } } = await run(db, { primary: mute, around, onSilent });
+  const message =
+    /^Cannot score anything as local said nothing in any of \d+ answers: its 16 tokens .* --answer-tokens 2048$/;
+  await rejects(Promise.reject(measurement), {
+    name: "ProviderError",
+    retryable: false,
+    fatal: false,
+    message,
+  });
+  match(experiment.error!, message);
+  deepEqual([experiment.status, metrics, told], ["failed", [], []]);
+  ok(mute.asked.length >= 10 && mute.asked.length <= 20, `${mute.asked.length} were asked`);
+
+  const [few, half] = [{ calls: 3 }, { calls: 40 }];
+  const short = await run(db, { primary: thoughtful(simulated(apprentice), () => ""), caps: few, onSilent });
+  match(short.record.experiment.error!, /in any of 3 answers/);
+  let n = 0;
+  const slow = thoughtful(simulated(apprentice), () => ++n % 2 === 0 ? "" : undefined);
+  const { measurement: whole } = await run(db, { primary: slow, caps: half, onSilent });
+  equal((whole as { n: number }).n, 40); // an answer without a word is a wrong one
+  deepEqual(told, [
+    "local said nothing in 20 of 40 answers: its 16 tokens ran out first (thinking takes them, too): " +
+    "begin anew with --answer-tokens 2048",
+  ]);
 });
 
 Deno.test("runMeasurement() asks with the prompt's bias, or asks nothing", async () => {

@@ -19,6 +19,7 @@ import { type Bias, COURSE, messages, type Options, Stop } from "../optimize/mod
 import { mean } from "../optimize/candidate.ts";
 import { integer, random } from "../random.ts";
 import { visible } from "../text.ts";
+import type { Silence } from "./silence.ts";
 
 /** What scores: a metric, or a model that grades. */
 export type Grading = Metric | { readonly judge: LanguageModel };
@@ -45,7 +46,7 @@ export type Ask = (
 >;
 
 export const asking =
-  (ledger: Ledger, onAnswer: () => void): Ask =>
+  (ledger: Ledger, onAnswer: Silence["heard"]): Ask =>
   async (role, messages, { temperature = 0, sample, ...options }) => {
     const draw = temperature > 0 && sample !== undefined ? { sample } : {};
     const answer = await ledger.ask(role, { messages, temperature, ...options, ...draw }).catch((error) => {
@@ -55,7 +56,7 @@ export const asking =
       if (!(refused && error.retryable)) ledger.stop(error); // nothing else would fare better, so nothing else is sent
       throw error;
     });
-    onAnswer();
+    onAnswer(role, answer?.completion, options.maxTokens);
     return answer;
   };
 
@@ -172,7 +173,7 @@ export interface Unreadable {
   readonly text: string;
 }
 
-/** Not one grade can be read: the same run would end so again, as the replies are kept. */
+/** Not one grade can be read, or nothing was said at all: the same run would end so again, as the replies are kept. */
 export class GradesError extends ProviderError {}
 
 /** What a model that grades said in a run, to each answer, read back replies included. By a metric nothing is said. */

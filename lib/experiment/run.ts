@@ -57,6 +57,7 @@ import {
   telling,
   type Unreadable,
 } from "./roles.ts";
+import { namesOf, type Silence, silenceOf } from "./silence.ts";
 
 /** All that an experiment depends on: with the same completions it gives the same trials. */
 export interface Setup extends Sampling {
@@ -140,13 +141,15 @@ const standing = (candidate: Candidate): Progress["best"] => ({
 
 /**
  * Runs an experiment to its end and keeps it. Throws what cannot be mended, after the experiment was marked as failed: also
- * where a model grades, and no grade of it can be read. `onUnreadable` is told at the end when that is so of some.
+ * where a model grades, and no grade of it can be read, or where all that a model answers is cut off before it says anything.
+ * `onUnreadable` and `onSilent` are told at the end when that is so of some.
  */
 export async function runExperiment(
   setup: Setup,
   {
     onProgress = () => {},
     onUnreadable = () => {},
+    onSilent = () => {},
     step = async (_phase, _iteration, work) => await work(),
     ...surroundings
   }:
@@ -154,6 +157,7 @@ export async function runExperiment(
     & {
       onProgress?: (progress: Progress) => void;
       onUnreadable?: (grades: Unreadable) => void;
+      onSilent?: (line: string) => void;
       step?: ExperimentStep;
     },
 ): Promise<StopReason> {
@@ -167,7 +171,7 @@ export async function runExperiment(
   });
   const forSearch = leaving(caps, 2 * test.length * callsEach);
   const models = { primary, optimizer, ..."judge" in metric ? { grader: metric.judge } : {} };
-  const grades = gradesOf(metric);
+  const grades = gradesOf(metric), silence = silenceOf(namesOf(models));
 
   const reason = await live({ id, models, caps }, surroundings, async (ledger) => {
     let now: Omit<Progress, "spent" | "best"> = { phase: "primary_inference", iteration: 0, asked: 0 };
@@ -177,7 +181,10 @@ export async function runExperiment(
       if (incumbent && incumbent.results.size !== best.n) best = standing(incumbent); // it grows as the race goes on
       onProgress({ ...now, best, spent: ledger.spent() });
     };
-    const ask = asking(ledger, () => tell({ asked: now.asked + 1 }));
+    const ask = asking(ledger, (...answer) => {
+      silence.heard(...answer);
+      tell({ asked: now.asked + 1 });
+    });
     const searching = closable(ask);
     ledger.limit(forSearch);
     const biased = await calibrates(setup, { db, ask: searching.ask });
@@ -199,7 +206,8 @@ export async function runExperiment(
         tell({ phase, iteration });
         return await step(phase, iteration, async () => {
           const result = await work();
-          grades.require(GRADES_TO_TELL); // all of a step have come, in whatever order
+          silence.require(GRADES_TO_TELL); // all of a step have come, in whatever order
+          grades.require(GRADES_TO_TELL);
           return result;
         });
       },
@@ -226,6 +234,7 @@ export async function runExperiment(
           kept,
           ask: leniently(ask),
           grades,
+          silence,
           test,
           random: draws.fork("claim"),
         }));
@@ -235,6 +244,7 @@ export async function runExperiment(
   });
   const unreadable = grades.unreadable();
   if (unreadable) onUnreadable(unreadable);
+  silence.told().forEach(onSilent);
   return reason!;
 }
 
@@ -346,12 +356,13 @@ const resultsOf = ({ index: version, results }: Candidate, from = 0) =>
  */
 async function claim(
   { seed, best }: Outcome,
-  { setup: { id, datasetId, metric, ...sampling }, db, kept, ask, grades, test, random }: {
+  { setup: { id, datasetId, metric, ...sampling }, db, kept, ask, grades, silence, test, random }: {
     setup: Setup;
     db: Database;
     kept: Kept;
     ask: Ask;
     grades: Grades;
+    silence: Silence;
     test: readonly Example[];
     random: Random;
   },
@@ -366,6 +377,7 @@ async function claim(
     test,
     { split: "test", scorer: scoring(ask, metric, grades), random },
   )).map((measurement, i) => ({ version: versions[i]!.index, ...measurement }));
+  silence.require(1);
   grades.require(1);
   for (const { version, ...measurement } of measurements) {
     await keepMeasurement(db, { id, datasetId, version, measurement }, kept);

@@ -8,7 +8,15 @@ import {
 } from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { byMetric } from "../evaluate/mod.ts";
-import { completionKey, type Message, ProviderError, recorder, type Sleep, tapeModel } from "../llm/mod.ts";
+import {
+  completionKey,
+  type Message,
+  type ModelRequest,
+  ProviderError,
+  recorder,
+  type Sleep,
+  tapeModel,
+} from "../llm/mod.ts";
 import {
   type Context,
   messages,
@@ -39,6 +47,7 @@ import {
   MIGRATIONS,
   questionTypes,
   simulated,
+  thoughtful,
 } from "./testing.ts";
 
 type Options = Parameters<typeof begun>[1];
@@ -890,6 +899,59 @@ Deno.test("runExperiment() tells at its end how many grades could not be read", 
   );
   ok(unread > 0 && told[0]!.count > 2 * unread); // those of the search as well
   deepEqual(metrics.map(({ n }) => n), [16 - unread, 16 - unread]);
+});
+
+Deno.test("runExperiment() ends after the first block when a model spends its tokens before it says anything", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const rows: [calls: number, thought: string, first: number, judged: boolean][] = [
+    [600, "", 10, false],
+    [600, "<think>\nThis is a", 10, false],
+    [10, " \n", 1, false], // too few for a search: it is said of the claim
+    [600, "", 10, true],
+  ];
+  for (const [calls, thought, first, judged] of rows) {
+    const { primary, optimizer } = pair(`thought ${thought} at ${calls} ${judged}`);
+    const thinker = thoughtful(judged ? simulated(judge) : primary, () => thought);
+    const begin = await begun(db, {
+      ...judged ? { primary, metric: { judge: thinker } } : { primary: thinker },
+      ...{ optimizer, caps: { calls } },
+    });
+    const [what, tokens, mend] = judged
+      ? ["grades", 256, "another model that grades (--optimizer), or with a metric (--metric)"]
+      : ["answers", 16, "--answer-tokens 2048"];
+    const message =
+      `Cannot score anything as local said nothing in any of ${first} ${what}: its ${tokens} tokens ran out ` +
+      `first (thinking takes them, too): begin anew with ${mend}`;
+    await rejects(runExperiment(...begin), {
+      ...{ name: "ProviderError", retryable: false, fatal: false, message },
+    });
+    const { experiment, metrics } = await readExperiment(db, begin[0].id);
+    deepEqual([experiment.stop_reason, experiment.error, metrics], ["unreadable", message, []]);
+    equal(thinker.asked.length, first);
+  }
+});
+
+Deno.test("runExperiment() tells at its end in how many replies a model said nothing", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  const models = pair("thought at times");
+  const question = ({ messages }: ModelRequest) => messages.at(-1)!.content;
+  const primary = thoughtful(
+    models.primary,
+    (request) => question(request).length % 7 === 0 ? "" : undefined,
+  );
+  const optimizer = thoughtful(models.optimizer, () => "");
+  const told: string[] = [];
+  const [setup, around] = await begun(db, { primary, optimizer });
+  await runExperiment(setup, { ...around, onSilent: (line) => told.push(line) });
+  const silent = primary.asked.filter((request) => question(request).length % 7 === 0).length;
+  const line = (count: string, tokens: number, option: string) =>
+    `local said nothing in ${count}: its ${tokens} tokens ran out first (thinking takes them, too): begin anew with ${option} 2048`;
+  const proposals = optimizer.asked.length;
+  ok(silent > 0 && proposals > 0);
+  deepEqual(told, [
+    line(`${silent} of ${primary.asked.length} answers`, 16, "--answer-tokens"),
+    line(`${proposals} of ${proposals} proposals`, 64, "--optimizer-tokens"),
+  ]);
 });
 
 Deno.test("runExperiment() counts the seconds of earlier processes", async () => {

@@ -95,6 +95,20 @@ export function apprentice(messages: readonly Message[]): string {
   return `${best?.answer ?? "That is an interesting question!"}\n`;
 }
 
+/** `model`, but where there is a `thought` it gives that for an answer, and is at its end. */
+export function thoughtful(
+  model: Simulated,
+  thought: (request: ModelRequest) => string | undefined,
+): Simulated {
+  return {
+    ...model,
+    async complete(request, options) {
+      const completion = await model.complete(request, options), text = thought(request);
+      return text === undefined ? completion : { ...completion, text, finish: "length" };
+    },
+  };
+}
+
 /** `model`, but it says the first of `labels` in place of any other, if no bias is against that; and it tells so. */
 export function leaning(model: Simulated, labels: readonly string[]): Simulated {
   return {

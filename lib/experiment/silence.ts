@@ -1,0 +1,98 @@
+/**
+ * Replies that say nothing as their tokens ran out first: a model that thinks spends them on that before it answers.
+ *
+ * ```ts
+ * import { silenceOf } from "./silence.ts";
+ * import { deepStrictEqual as deepEqual } from "node:assert/strict";
+ *
+ * const silence = silenceOf({ primary: "vertex:gemini-2.5-flash" });
+ * silence.heard("primary", { text: "odd", finish: "stop", usage: null }, 256);
+ * silence.heard("primary", { text: "", finish: "length", usage: null }, 256);
+ * silence.require(2); // one said something
+ * deepEqual(silence.told(), [
+ *   "vertex:gemini-2.5-flash said nothing in 1 of 2 answers: its 256 tokens ran out first (thinking takes them, too): " +
+ *   "begin anew with --answer-tokens 2048",
+ * ]);
+ * ```
+ *
+ * @module
+ */
+import type { Completion, LanguageModel, Role } from "../llm/mod.ts";
+import { GradesError } from "./roles.ts";
+
+/** How often the models of a run said nothing for want of tokens, read back replies included. */
+export interface Silence {
+  /** `completion` is undefined where there was none: that is no reply. */
+  heard(role: Role, completion: Completion | undefined, maxTokens: number): void;
+  /** Throws GradesError when `least` answers came or grades came at least, and not one of them says anything. */
+  require(least: number): void;
+  /** A line for each role in which a model said nothing at times. */
+  told(): string[];
+}
+
+/** What models are called, by the role they play. */
+export const namesOf = (models: Partial<Readonly<Record<Role, LanguageModel>>>): Names =>
+  Object.fromEntries(Object.entries(models).map(([role, { name }]) => [role, name]));
+
+type Names = Partial<Readonly<Record<Role, string>>>;
+
+/** Keeps count of a run's replies; `names` are the models' by the role they play. */
+export function silenceOf(names: Names): Silence {
+  const counts = new Map<Role, Count>();
+  return {
+    heard(role, completion, tokens) {
+      if (!completion) return;
+      const { replies, silent } = counts.get(role) ?? NONE;
+      counts.set(role, { replies: replies + 1, silent: silent + (isSilent(completion) ? 1 : 0), tokens });
+    },
+    require(least) {
+      for (const role of ["primary", "grader"] as const) {
+        const { replies, silent, tokens } = counts.get(role) ?? NONE;
+        if (silent < Math.max(1, least) || silent < replies) continue;
+        throw new GradesError(
+          `Cannot score anything as ${names[role]} said nothing in any of ${silent} ${
+            ROLES[role].replies
+          }: ` +
+            `${spent(tokens)}: begin anew with ${ROLES[role].mend(Math.max(2048, 4 * tokens))}`,
+          { retryable: false, fatal: false },
+        );
+      }
+    },
+    told: () =>
+      Array.from(counts).flatMap(([role, { replies, silent, tokens }]) =>
+        silent === 0 ? [] : [
+          `${names[role]} said nothing in ${silent} of ${replies} ${ROLES[role].replies}: ${
+            spent(tokens)
+          }: ` +
+          `begin anew with ${ROLES[role].mend(Math.max(2048, 4 * tokens))}`,
+        ]
+      ),
+  };
+}
+
+/** Replies of one role, those that said nothing, and the tokens they might have. */
+interface Count {
+  readonly replies: number;
+  readonly silent: number;
+  readonly tokens: number;
+}
+
+const NONE: Count = { replies: 0, silent: 0, tokens: 0 };
+
+/** Some servers hand on the thoughts, between marks of which the second never came. */
+const isSilent = ({ text, finish }: Completion): boolean =>
+  finish === "length" && /^\s*(<think>(?!.*<\/think>).*)?$/s.test(text);
+
+const spent = (tokens: number): string => `its ${tokens} tokens ran out first (thinking takes them, too)`;
+
+/** What a role's replies are called, and what gives it more room for them. */
+const ROLES: Readonly<Record<Role, { readonly replies: string; readonly mend: (tokens: number) => string }>> =
+  {
+    primary: { replies: "answers", mend: (tokens) => `--answer-tokens ${tokens}` },
+    optimizer: { replies: "proposals", mend: (tokens) => `--optimizer-tokens ${tokens}` },
+    evaluator: { replies: "replies", mend: () => "another model" },
+    grader: {
+      replies: "grades",
+      mend: () => "another model that grades (--optimizer), or with a metric (--metric)",
+    },
+  };
