@@ -397,6 +397,25 @@ Deno.test("evaluate counts no answer that is read back against its cap", async (
   equal(server.asked.length, 41);
 });
 
+Deno.test("evaluate takes no answer of another model behind the same name", async () => {
+  await using at = await place();
+  let size = 1;
+  await using server = modelServer(() => size === 1 ? "even" : "odd", {
+    list: () => ({ data: [{ id: "model.gguf", meta: { size } }] }),
+  });
+  const args = ["--dataset", at.questions, ...server.models, "--json"];
+  const rows: [size: number, asked: number, cached: number][] = [[1, 40, 0], [1, 40, 40], [2, 80, 0], [
+    1,
+    80,
+    40,
+  ]];
+  for (const [now, asked, cached] of rows) {
+    size = now;
+    const result = resultOf(await run("evaluate", args, at));
+    deepEqual([server.asked.length, result.calls.cached], [asked, cached]);
+  }
+});
+
 Deno.test("two runs of evaluate that ask the same at once pay each question once, and come to the same score", async () => {
   await using at = await place();
   const both = Promise.withResolvers<void>();

@@ -41,7 +41,6 @@ import {
   found,
   kept,
   main,
-  type Models,
   models,
   OWN,
   requireWritableFile,
@@ -76,6 +75,7 @@ import {
   setupOf,
   surroundings,
 } from "./wiring.ts";
+import { asBegun, type Roles, type Weights, weightsOf } from "./weights.ts";
 
 export const schema = z.strictObject({
   dataset: z.string().default(DATASET).describe("questions and answers, .jsonl or .csv").meta({
@@ -112,6 +112,8 @@ export type Config = Omit<Options, keyof Settled | keyof Learned> & Settled & Le
   readonly claimed_with?: Readonly<Record<string, unknown>>;
   /** What it was begun by. */
   readonly versions?: typeof VERSIONS;
+  /** What it was begun with. */
+  readonly weights?: Weights | undefined;
 };
 
 /** What may change when a run is resumed: everything else would make it another run. */
@@ -145,12 +147,16 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
   const plan = again || !fresh ? await resumed(db, id, options, setting) : fresh;
   await using roles = await models(plan.config, setting);
   await using learning = openLearning(setting);
-  const begun = await run.task("load_state", "1", () => begin(db, id, plan, { hold, learning, setting }));
+  const begun = await run.task(
+    "load_state",
+    "1",
+    () => begin(db, id, plan, { hold, learning, roles, setting }),
+  );
   const { config } = begun;
 
   let stopReason: StopReason;
   try {
-    stopReason = await search(db, begun, { ...roles, learning }, setting);
+    stopReason = await search(db, begun, learning, setting);
   } catch (error) {
     if (["DatabaseError", "HeldError"].includes((error as Error).name)) throw error;
     const record = await readExperiment(db, id); // what was found and paid for is not lost with the rest
@@ -313,37 +319,45 @@ export interface Begun extends Plan {
   readonly holder: string;
   /** Seconds it ran in earlier processes. */
   readonly seconds: number;
+  readonly roles: Roles;
 }
 
 /** Keeps a plan as the experiment `id`, or sets that running again. */
-export async function begin(db: Database, id: string, plan: Plan, { hold: { holder }, learning, setting }: {
-  hold: Hold;
-  learning: Learning;
-  setting: Setting;
-}): Promise<Begun> {
+export async function begin(
+  db: Database,
+  id: string,
+  plan: Plan,
+  { hold: { holder }, learning, roles, setting }: {
+    hold: Hold;
+    learning: Learning;
+    roles: Roles;
+    setting: Setting;
+  },
+): Promise<Begun> {
   const { experiment, dataset } = plan;
   if (experiment) {
+    const before = asBegun(roles, plan.config.weights);
     if (plan.config.retry_errors) await forgive(db, id);
     const seconds = await resumeExperiment(db, id, kept(plan.config), holder);
-    return { ...plan, id, datasetId: experiment.datasetId, holder, seconds };
+    return { ...plan, id, datasetId: experiment.datasetId, holder, seconds, roles: before };
   }
   const datasetId = await keepQuestions(db, dataset, setting);
   const asked = { datasetId, config: plan.config, seedPrompt: seedPrompt(plan.config) };
-  const config = { ...plan.config, ...await choose(db, asked, learning, setting) };
+  const config = { ...plan.config, weights: weightsOf(roles), ...await choose(db, asked, learning, setting) };
   const { seed } = config;
   await beginExperiment(db, { id, kind: "optimize", datasetId, seed, config: kept(config), holder });
-  return { ...plan, config, id, datasetId, holder, seconds: 0 };
+  return { ...plan, config, id, datasetId, holder, seconds: 0, roles };
 }
 
 /** Runs what has begun to its end. */
 export const search = async (
   db: Database,
   begun: Begun,
-  roles: Models & { readonly learning: Learning },
+  learning: Learning,
   setting: Setting,
 ): Promise<StopReason> => {
   const { config, holder, seconds } = begun;
-  await using learned = await slots(db, begun, roles.learning);
+  await using learned = await slots(db, begun, learning);
   let unreadable = undefined as Unreadable | undefined;
   const silent: string[] = [];
   const stopReason = await setting.stage("Search", (say) => {
@@ -352,7 +366,7 @@ export const search = async (
       setting.run.log(line);
       setting.run.progress(Math.min(100, 100 * asked / config.max_calls), line);
     });
-    return runExperiment(setupOf(begun, roles, learned.search), {
+    return runExperiment(setupOf(begun, begun.roles, learned.search), {
       ...surroundings(db, config, setting, say),
       holder,
       secondsBefore: seconds,

@@ -589,6 +589,40 @@ Deno.test("optimize --resume refuses what would make it another run", async () =
   equal(server.asked.length, asked);
 });
 
+Deno.test("optimize --resume finds its answers whatever is said of the weights, and refuses others than it began with", async () => {
+  await using at = await place();
+  const rows: [before: number | undefined, after: number | undefined, code: number][] = [
+    [1, 1, EXIT.budget],
+    [1, undefined, EXIT.budget], // such as a server that starts yet
+    [undefined, 1, EXIT.budget],
+    [1, 2, EXIT.provider],
+  ];
+  for (const [before, after, code] of rows) {
+    let size = before;
+    await using server = modelServer(parity, {
+      list: () => size && { data: [{ id: "writer" }, { id: "parity", meta: { size } }] },
+    });
+    const begun = await run("optimize", [
+      "--dataset",
+      at.questions,
+      ...server.models,
+      "--max-calls",
+      "60",
+      "--json",
+    ], at);
+    const asked = server.asked.length;
+    size = after;
+    const ended = await run("optimize", ["--resume", resultOf(begun).experiment_id, "--json"], at);
+    deepEqual([ended.code, server.asked.length], [code, asked], ended.stderr);
+    if (code === EXIT.budget) deepEqual(unpaid(resultOf(ended)), unpaid(resultOf(begun)));
+    else {
+      const why =
+        /^Cannot go on as openai:parity\S+ has other weights than when this experiment began \(size 2 instead of size 1\): /;
+      match(said(ended), why);
+    }
+  }
+});
+
 Deno.test("optimize --resume refuses less than a finished run was given, and less than one that was cut off has spent", async () => {
   await using at = await place();
   await using server = modelServer(parity);

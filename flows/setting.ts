@@ -279,7 +279,9 @@ export async function models(names: ModelNames, { env, stage, tell }: Setting): 
 export async function remoteModels(names: ModelNames, { env }: Setting): Promise<LanguageModel[]> {
   const remote = specsOf(names).filter(({ provider }) => provider !== "local");
   return await Promise.all(
-    remote.map((spec) => openModel(spec, { ...keysOf(env), python: () => Promise.reject() })),
+    remote.map((spec) =>
+      openModel(spec, { ...keysOf(env), identify: false, python: () => Promise.reject() })
+    ),
   );
 }
 

@@ -330,8 +330,8 @@ async function one(
         dataset: await loadDataset(db, taken.datasetId),
         ...experiment ? { experiment } : {},
       };
-      const begun = await begin(db, id, plan, { hold, learning, setting: each });
-      const stopReason = await search(db, begun, { ...roles, learning }, each);
+      const begun = await begin(db, id, plan, { hold, learning, roles, setting: each });
+      const stopReason = await search(db, begun, learning, each);
       if (stopReason === "interrupted") return "interrupted";
       const failed = failures(await readExperiment(db, id), undefined);
       if (failed?.all) return { error: failed.text, exitCode: EXIT.provider as number };

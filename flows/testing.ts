@@ -213,11 +213,15 @@ export interface ModelServer extends AsyncDisposable {
 
 /**
  * Serves whatever `answer` makes of a request, the nth to arrive counted from 1: a text with usage, or a response as it is. Of
- * the texts that are `tokens`, it tells the token, their place there; without them it knows of none, and takes no bias so.
+ * the texts that are `tokens`, it tells the token, their place there; without them it knows of none, and takes no bias so. At
+ * /v1/models it has what `list` gives at that time, if anything.
  */
 export function modelServer(
   answer: (request: ChatRequest, n: number) => string | Response | Promise<string | Response>,
-  { tokens: known = [] }: { readonly tokens?: readonly string[] } = {},
+  { tokens: known = [], list = () => undefined }: {
+    readonly tokens?: readonly string[];
+    readonly list?: () => unknown;
+  } = {},
 ): ModelServer {
   const asked: Asked[] = [];
   const tokens = { prompt: 0, completion: 0 };
@@ -226,6 +230,8 @@ export function modelServer(
     if (pathname === "/tokenize" && known.length > 0) {
       return Response.json({ tokens: [known.indexOf((await http.json()).content)] });
     }
+    const listed = pathname === "/v1/models" ? list() : undefined;
+    if (listed !== undefined) return Response.json(listed);
     if (http.method !== "POST" || pathname !== "/v1/chat/completions") {
       return new Response("there is no such page", { status: 404 });
     }

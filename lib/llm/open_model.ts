@@ -21,6 +21,7 @@ import type { LanguageModel } from "./model.ts";
 import { openai, OPENAI_URL } from "./openai.ts";
 import { visible } from "./text.ts";
 import { openVertex, type VertexOptions } from "./vertex.ts";
+import { weightsOf } from "./weights.ts";
 
 /** A model that was named, not opened yet. */
 export type ModelSpec =
@@ -78,6 +79,8 @@ export interface OpenOptions {
   readonly google?: Partial<VertexOptions>;
   /** The interpreter that runs the embedded model; called for `local` alone. */
   readonly python: () => Promise<string>;
+  /** Whether a server is asked which weights are behind the name, for the model's identity. @default {true} */
+  readonly identify?: boolean;
   /** Told what a user should know, a line at a time. */
   readonly notice?: (line: string) => void;
 }
@@ -85,7 +88,7 @@ export interface OpenOptions {
 /** Opens a model; one that holds a process is disposable. Throws ModelNameError. */
 export async function openModel(
   spec: ModelSpec,
-  { apiKey, google: { project, ...google } = {}, python, notice }: OpenOptions,
+  { apiKey, google: { project, ...google } = {}, python, identify = true, notice }: OpenOptions,
 ): Promise<LanguageModel & Partial<AsyncDisposable>> {
   if (spec.provider === "local") {
     return await openLocal({ python: await python(), ...notice ? { notice } : {} });
@@ -101,9 +104,21 @@ export async function openModel(
   }
   try {
     return provider === "openai"
-      ? openai(spec.model, { baseUrl: spec.baseUrl, apiKey })
+      ? await openServed(spec, { apiKey, identify })
       : await openVertex(spec.model, { project: project!, ...google });
   } catch (error) { // a key that no header can carry, credentials that are not there
     throw new ModelNameError((error as Error).message, { cause: error });
   }
+}
+
+/** Where the name is somebody else's than OpenAI's, whose models stay what they are, the weights are part of the identity. */
+async function openServed(
+  { model, baseUrl }: { readonly model: string; readonly baseUrl: string },
+  { apiKey, identify }: { apiKey: string | undefined; identify: boolean },
+): Promise<LanguageModel> {
+  const opened = openai(model, { baseUrl, apiKey });
+  const weights = identify && baseUrl !== OPENAI_URL
+    ? await weightsOf(model, baseUrl, { apiKey: apiKey?.trim() })
+    : undefined;
+  return weights === undefined ? opened : { ...opened, identity: { ...opened.identity, weights } };
 }

@@ -1,0 +1,47 @@
+/**
+ * Which weights an experiment was begun with: its answers are kept under them, and go on being found whatever its server says
+ * of them later, or does not say.
+ *
+ * @module
+ */
+import { type LanguageModel, ProviderError } from "../lib/llm/mod.ts";
+import type { Models } from "./setting.ts";
+
+/** Who answers and who proposes. */
+export type Roles = Pick<Models, "primary" | "optimizer">;
+
+/** By role, what a server said of its weights, as it is kept with the experiment; null where it said nothing. */
+export type Weights = Readonly<Record<keyof Roles, string | null>>;
+
+/** What the servers say now, if one of them says anything. */
+export function weightsOf(roles: Roles): Weights | undefined {
+  const [primary = null, optimizer = null] = [roles.primary, roles.optimizer].map(({ identity }) =>
+    identity.weights
+  );
+  return primary === null && optimizer === null ? undefined : { primary, optimizer };
+}
+
+/**
+ * The models as they were when an experiment began; one that was begun before weights were looked at had none. Throws
+ * ProviderError where a server has others by now, as two models' answers would be mixed into one score.
+ */
+export function asBegun({ primary, optimizer }: Roles, begun: Weights | undefined): Roles {
+  const first = withWeights(primary, begun?.primary ?? null);
+  return {
+    primary: first,
+    optimizer: optimizer === primary ? first : withWeights(optimizer, begun?.optimizer ?? null),
+  };
+}
+
+function withWeights(model: LanguageModel, begun: string | null): LanguageModel {
+  const { weights = begun, ...identity } = model.identity;
+  if (begun === null) return { ...model, identity };
+  if (weights !== begun) {
+    throw new ProviderError(
+      `Cannot go on as ${model.name} has other weights than when this experiment began (${weights} instead of ${begun}): ` +
+        "have those served and resume, or begin a new experiment without --resume",
+      { retryable: false, fatal: true },
+    );
+  }
+  return { ...model, identity: { ...identity, weights } };
+}
