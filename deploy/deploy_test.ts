@@ -254,6 +254,11 @@ Deno.test("entrypoint.sh makes variables of files, and becomes the command", asy
       await start({ DATABASE_URL_FILE: `${folder}/url`, OPENAI_API_KEY_FILE: `${folder}/empty` }, ...print),
       { code: 7, said: `${url}|none|none|` },
     );
+    const key = { OPENAI_API_KEY_GPU_BOX_FILE: `${folder}/url`, OPENAI_API_KEY: "own" };
+    deepEqual(await start(key, "sh", "-c", 'printf "%s|" "$OPENAI_API_KEY_GPU_BOX" "$OPENAI_API_KEY"'), {
+      code: 0,
+      said: `${url}|own|`,
+    });
     deepEqual(await start({ DATABASE_URL: "as it is" }, ...print), { code: 7, said: "as it is|none|none|" });
     const { code, said } = await start({ DATABASE_URL_FILE: `${folder}/none` }, ...print);
     ok(code !== 0 && said === "", "without its secret nothing is started");

@@ -222,7 +222,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
 
   keys(_, { env }) {
-    const has = KEYS.filter((name) => env[name]);
+    const hosts = Object.keys(env).filter((name) => name.startsWith("OPENAI_API_KEY_"));
+    const has = [...KEYS, ...hosts].filter((name) => env[name]);
     return has.length > 0
       ? ok(`${has.join(", ")} set`)
       : absent(`${KEYS.join(", ")} not set: only needed for remote models`);

@@ -5,9 +5,17 @@
  * import { keysOf } from "./keys.ts";
  * import { strictEqual as equal } from "node:assert/strict";
  *
- * const { google } = keysOf({ GOOGLE_CLOUD_PROJECT: "ours", GOOGLE_CLOUD_LOCATION: "" });
+ * const { google, apiKeyOf } = keysOf({
+ *   GOOGLE_CLOUD_PROJECT: "ours",
+ *   GOOGLE_CLOUD_LOCATION: "",
+ *   OPENAI_API_KEY: "sk-1",
+ *   OPENAI_API_KEY_API_GROQ_COM: "gsk-2",
+ * });
  * equal(google.project, "ours");
  * equal(google.location, undefined); // one that is empty is none
+ * equal(apiKeyOf("https://api.openai.com/v1"), "sk-1");
+ * equal(apiKeyOf("https://api.groq.com/openai/v1"), "gsk-2");
+ * equal(apiKeyOf("https://elsewhere.example/v1"), undefined); // nobody gets another's
  * ```
  *
  * @module
@@ -15,7 +23,7 @@
 
 /** Keys and places, of an environment. */
 export const keysOf = (env: Readonly<Record<string, string | undefined>>) => ({
-  apiKey: env.OPENAI_API_KEY,
+  apiKeyOf: (baseUrl: string): string | undefined => env[ownVariable(baseUrl)] ?? env[keyVariable(baseUrl)],
   google: {
     project: env.GOOGLE_CLOUD_PROJECT,
     location: env.GOOGLE_CLOUD_LOCATION || undefined,
@@ -23,3 +31,19 @@ export const keysOf = (env: Readonly<Record<string, string | undefined>>) => ({
     credentials: env.GOOGLE_APPLICATION_CREDENTIALS || undefined,
   },
 });
+
+/**
+ * The variable of the key for a server. OPENAI_API_KEY is OpenAI's, and goes to servers on this machine, too; any other host
+ * has one that is named by it, as nobody is to be sent another's key.
+ */
+export function keyVariable(baseUrl: string): string {
+  const { protocol, hostname } = new URL(baseUrl);
+  const isOpenAi = protocol === "https:" && hostname.endsWith(".openai.com");
+  return isOpenAi || HERE.test(hostname) ? "OPENAI_API_KEY" : ownVariable(baseUrl);
+}
+
+const HERE = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** OPENAI_API_KEY_API_GROQ_COM for api.groq.com, whatever the port. */
+const ownVariable = (baseUrl: string): string =>
+  `OPENAI_API_KEY_${new URL(baseUrl).hostname.toUpperCase().replace(/[^A-Z0-9]+/g, "_")}`;

@@ -73,8 +73,8 @@ const shown = (name: string): string => `"${visible(name)}"`;
 
 /** What opening a model may need. */
 export interface OpenOptions {
-  /** For `openai:`. */
-  readonly apiKey?: string | undefined;
+  /** For `openai:`, the key for a server. */
+  readonly apiKeyOf?: (baseUrl: string) => string | undefined;
   /** For `vertex:`; without a project it cannot be opened. */
   readonly google?: Partial<VertexOptions>;
   /** The interpreter that runs the embedded model; called for `local` alone. */
@@ -88,13 +88,14 @@ export interface OpenOptions {
 /** Opens a model; one that holds a process is disposable. Throws ModelNameError. */
 export async function openModel(
   spec: ModelSpec,
-  { apiKey, google: { project, ...google } = {}, python, identify = true, notice }: OpenOptions,
+  { apiKeyOf = () => undefined, google: { project, ...google } = {}, python, identify = true, notice }:
+    OpenOptions,
 ): Promise<LanguageModel & Partial<AsyncDisposable>> {
   if (spec.provider === "local") {
     return await openLocal({ python: await python(), ...notice ? { notice } : {} });
   }
   const { provider } = spec;
-  if (provider === "openai" && !apiKey && spec.baseUrl === OPENAI_URL) {
+  if (provider === "openai" && spec.baseUrl === OPENAI_URL && !apiKeyOf(OPENAI_URL)) {
     throw new ModelNameError(`Cannot open the model ${shown(spec.name)} without a key: set OPENAI_API_KEY`);
   }
   if (provider === "vertex" && !project) {
@@ -104,7 +105,7 @@ export async function openModel(
   }
   try {
     return provider === "openai"
-      ? await openServed(spec, { apiKey, identify })
+      ? await openServed(spec, { apiKey: apiKeyOf(spec.baseUrl), identify })
       : await openVertex(spec.model, { project: project!, ...google });
   } catch (error) { // a key that no header can carry, credentials that are not there
     throw new ModelNameError((error as Error).message, { cause: error });

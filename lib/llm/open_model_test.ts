@@ -55,7 +55,10 @@ Deno.test("openModel() asks for a key where one is needed, and for Python where 
     name: "UsageError",
     message: /set OPENAI_API_KEY/,
   });
-  equal((await openModel(parseModel("openai:gpt-4o"), { python, apiKey: "sk-x" })).name, "openai:gpt-4o");
+  equal(
+    (await openModel(parseModel("openai:gpt-4o"), { python, apiKeyOf: () => "sk-x" })).name,
+    "openai:gpt-4o",
+  );
   equal(
     (await openModel(parseModel("openai:m@http://localhost"), { python })).name,
     "openai:m@http://localhost/v1",

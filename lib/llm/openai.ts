@@ -25,6 +25,7 @@ import {
   serverUrl,
   unlessAborted,
 } from "./exchange.ts";
+import { keyVariable } from "./keys.ts";
 import {
   type Completion,
   type Finish,
@@ -237,7 +238,7 @@ function refusal(
       visible(headers.get("location") ?? "nowhere", apiKey)
     }, which is not followed; give that URL instead`
     : status === 401 || status === 403
-    ? `it wants a valid key: set OPENAI_API_KEY (${status}: ${said})`
+    ? `it wants a valid key: set ${keyVariable(endpoint)} (${status}: ${said})`
     : `it answered ${status}: ${said}`;
   const retryAfterMs = adapted ? 0 : retryAfter(headers, now()) ?? retryInfo(error);
   return new ProviderError(`Cannot ask ${endpoint} as ${what}`, {
