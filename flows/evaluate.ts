@@ -34,6 +34,7 @@ import {
   caps,
   DATASET,
   failures,
+  freshOption,
   grading,
   ignored,
   keepQuestions,
@@ -46,6 +47,7 @@ import {
   surroundings,
 } from "./wiring.ts";
 import { fenced } from "./artifacts.ts";
+import { afresh } from "./weights.ts";
 
 export const schema = z.strictObject({
   dataset: z.string().default(DATASET).describe("questions and answers, .jsonl or .csv").meta({
@@ -59,6 +61,7 @@ export const schema = z.strictObject({
     .meta({ metavar: "ID|F.json" }),
   ...scoringOptions,
   ...askingOptions,
+  ...freshOption,
   seed: z.int().min(0).default(1).describe(
     "of the split, where the file has none, and of draws at a temperature above 0",
   ),
@@ -141,8 +144,9 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   await using db = await database(options, setting);
   const kept = typeof given === "string" ? await named(() => findPrompt(db, given)) : undefined;
   const prompt = kept?.prompt ?? given as Prompt;
-  await using roles = await models(options, setting);
+  await using opened = await models(options, setting);
   const id = crypto.randomUUID();
+  const roles = options.fresh ? afresh(opened, id) : opened;
   const datasetId = await keepQuestions(db, dataset, setting);
   const asked = kept ? { prompt: kept.id } : {}; // `latest` will be another one
   const config = keptOptions({ ...options, ...settings, ...asked, versions: VERSIONS }, LEFT_OUT);
@@ -185,12 +189,14 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
   printResult(options.json ? json(result) : text, id, setting);
   run.progress(100 * result.n / Math.max(1, wanted), `${result.n} of ${wanted} questions`);
   run.artifact({ key: "result", type: "markdown", data: fenced(text), description: "What came of it" });
-  const failed = failures(record, roles.failure());
+  const failed = failures(record, opened.failure());
   if (failed) setting.tell(failed.text);
   if (unreadable) setting.tell(unreadable.text);
   silent.forEach(setting.tell);
   if (result.status === "interrupted") {
-    setting.tell("Go on with the same command: what was answered is read back.");
+    setting.tell(
+      `Go on with the same command: what was answered is ${options.fresh ? "asked anew" : "read back"}.`,
+    );
     return EXIT.interrupted;
   }
   if (failed?.all) return EXIT.provider;

@@ -416,6 +416,16 @@ Deno.test("evaluate takes no answer of another model behind the same name", asyn
   }
 });
 
+Deno.test("evaluate --fresh reads nothing back", async () => {
+  await using at = await place();
+  await using server = modelServer(parity);
+  const args = ["--dataset", at.questions, ...server.models, "--json"];
+  for (const [more, asked] of [[[], 40], [["--fresh"], 80], [["--fresh"], 120], [[], 120]] as const) {
+    equal((await run("evaluate", [...args, ...more], at)).code, EXIT.done);
+    equal(server.asked.length, asked);
+  }
+});
+
 Deno.test("two runs of evaluate that ask the same at once pay each question once, and come to the same score", async () => {
   await using at = await place();
   const both = Promise.withResolvers<void>();

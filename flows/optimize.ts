@@ -62,6 +62,7 @@ import {
   askingOptions,
   DATASET,
   failures,
+  freshOption,
   keepQuestions,
   optimizerOptions,
   printResult,
@@ -75,7 +76,7 @@ import {
   setupOf,
   surroundings,
 } from "./wiring.ts";
-import { asBegun, type Roles, type Weights, weightsOf } from "./weights.ts";
+import { afresh, asBegun, type Roles, type Weights, weightsOf } from "./weights.ts";
 
 export const schema = z.strictObject({
   dataset: z.string().default(DATASET).describe("questions and answers, .jsonl or .csv").meta({
@@ -90,6 +91,7 @@ export const schema = z.strictObject({
     metavar: "S",
   }),
   ...askingOptions,
+  ...freshOption,
   ...optimizerOptions,
   ...learnedOptions,
   resume: z.string().optional().describe("goes on with an experiment that was cut off").meta({
@@ -335,18 +337,19 @@ export async function begin(
   },
 ): Promise<Begun> {
   const { experiment, dataset } = plan;
+  const opened = experiment ? asBegun(roles, plan.config.weights) : roles;
+  const own = plan.config.fresh ? afresh(opened, id) : opened;
   if (experiment) {
-    const before = asBegun(roles, plan.config.weights);
     if (plan.config.retry_errors) await forgive(db, id);
     const seconds = await resumeExperiment(db, id, kept(plan.config), holder);
-    return { ...plan, id, datasetId: experiment.datasetId, holder, seconds, roles: before };
+    return { ...plan, id, datasetId: experiment.datasetId, holder, seconds, roles: own };
   }
   const datasetId = await keepQuestions(db, dataset, setting);
   const asked = { datasetId, config: plan.config, seedPrompt: seedPrompt(plan.config) };
   const config = { ...plan.config, weights: weightsOf(roles), ...await choose(db, asked, learning, setting) };
   const { seed } = config;
   await beginExperiment(db, { id, kind: "optimize", datasetId, seed, config: kept(config), holder });
-  return { ...plan, config, id, datasetId, holder, seconds: 0, roles };
+  return { ...plan, config, id, datasetId, holder, seconds: 0, roles: own };
 }
 
 /** Runs what has begun to its end. */

@@ -623,6 +623,21 @@ Deno.test("optimize --resume finds its answers whatever is said of the weights, 
   }
 });
 
+Deno.test("optimize --fresh asks what others paid for, and --resume finds what it was answered", async () => {
+  await using at = await place();
+  await using server = modelServer(parity);
+  const args = ["--dataset", at.questions, ...server.models, "--max-calls", "60", "--json"];
+  const first = resultOf(await run("optimize", args, at)), asked = server.asked.length;
+  const fresh = resultOf(await run("optimize", [...args, "--fresh"], at));
+  deepEqual([server.asked.length, fresh.calls.cached], [2 * asked, 0]);
+  const resumed = resultOf(await run("optimize", ["--resume", fresh.experiment_id, "--json"], at));
+  deepEqual(unpaid(resumed), unpaid(fresh));
+  equal(server.asked.length, 2 * asked);
+  const ended = await run("optimize", ["--resume", first.experiment_id, "--fresh", "--json"], at);
+  equal(ended.code, EXIT.usage);
+  match(said(ended), /^Cannot resume \S+ with another --fresh: it began with false, got true: /);
+});
+
 Deno.test("optimize --resume refuses less than a finished run was given, and less than one that was cut off has spent", async () => {
   await using at = await place();
   await using server = modelServer(parity);

@@ -33,6 +33,13 @@ export function asBegun({ primary, optimizer }: Roles, begun: Weights | undefine
   };
 }
 
+/** The models as if they were other ones: no answer of another experiment than `id` is theirs. */
+export function afresh({ primary, optimizer }: Roles, id: string): Roles {
+  const salted = (model: LanguageModel) => ({ ...model, identity: { ...model.identity, fresh: id } });
+  const first = salted(primary);
+  return { primary: first, optimizer: optimizer === primary ? first : salted(optimizer) };
+}
+
 function withWeights(model: LanguageModel, begun: string | null): LanguageModel {
   const { weights = begun, ...identity } = model.identity;
   if (begun === null) return { ...model, identity };

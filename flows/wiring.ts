@@ -69,6 +69,11 @@ export const askingOptions = {
   max_retries: z.int().min(0).max(20).default(4).describe("times a failed request is sent again"),
 };
 
+/** Whether answers that are kept are read back: a server may have changed in ways that it does not tell. */
+export const freshOption = {
+  fresh: z.boolean().default(false).describe("asks anew what another experiment was answered"),
+};
+
 /** How a search goes. */
 export const searchOptions = {
   threshold: z.number().min(0).max(1).default(0.9).describe("validation score at which the search ends"),
