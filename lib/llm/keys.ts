@@ -42,7 +42,7 @@ export function keyVariable(baseUrl: string): string {
   return isOpenAi || HERE.test(hostname) ? "OPENAI_API_KEY" : ownVariable(baseUrl);
 }
 
-const HERE = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
+const HERE = /^(localhost|.+\.localhost|127(\.\d+){3}|0\.0\.0\.0|\[::1?\])$/;
 
 /** OPENAI_API_KEY_API_GROQ_COM for api.groq.com, whatever the port. */
 const ownVariable = (baseUrl: string): string =>

@@ -64,7 +64,7 @@ export function journal(
     }),
     settle: grouped(async (settlements: Settlement[]) => {
       try {
-        return await settle(db, settlements);
+        return await settle(db, settlements, sweepId);
       } finally {
         claims.delete(settlements);
       }
@@ -403,9 +403,14 @@ function renewed(renew: (ids: string[]) => Promise<void>, ms: number) {
 
 /**
  * Answer and bill in one statement: there is never one without the other. What failed is free for others; an answer whose
- * claim was lost is kept all the same, as it was paid for.
+ * claim was lost is kept all the same, as it was paid for. What a provider counted above the reservation is taken from the
+ * purse of the sweep `sweepId`.
  */
-async function settle(db: Queryable, settlements: readonly Settlement[]): Promise<void[]> {
+async function settle(
+  db: Queryable,
+  settlements: readonly Settlement[],
+  sweepId: string | undefined,
+): Promise<void[]> {
   const rows = settlements.map(({ id, usage, cost, ms, outcome }) => ({
     id,
     state: outcome.kind,
@@ -441,7 +446,7 @@ async function settle(db: Queryable, settlements: readonly Settlement[]): Promis
               (key text, model text, identity jsonb, request jsonb, text text, finish text, prompt_tokens int,
                completion_tokens int, firsts jsonb)
        on conflict (key) do nothing
-     )
+     )${sweepId === undefined ? "" : ", settled as ("}
      update calls
         set state = row.state, prompt_tokens = row.prompt_tokens, completion_tokens = row.completion_tokens,
             cost_usd = row.cost_usd, ms = row.ms, error = row.error, failure = row.failure, status = row.status,
@@ -450,11 +455,20 @@ async function settle(db: Queryable, settlements: readonly Settlement[]): Promis
        from jsonb_to_recordset($1) as row
             (id uuid, state text, prompt_tokens bigint, completion_tokens bigint, cost_usd numeric, ms float8, error text,
              failure text, status int, retryable boolean, completion_key text)
-      where calls.id = row.id`,
-    [JSON.stringify(rows), JSON.stringify(completions)],
+      where calls.id = row.id${sweepId === undefined ? "" : EXCESS}`,
+    [JSON.stringify(rows), JSON.stringify(completions), ...sweepId === undefined ? [] : [sweepId]],
   );
   return settlements.map(() => undefined);
 }
+
+/** The row of the sweep is waited for only where there is any. */
+const EXCESS = `
+     returning greatest(0, calls.prompt_tokens + calls.completion_tokens - reserved_tokens) as tokens,
+               greatest(0, calls.cost_usd - reserved_usd) as usd)
+     update sweeps
+        set tokens = sweeps.tokens + excess.tokens, usd = sweeps.usd + excess.usd
+       from (select sum(tokens) as tokens, sum(usd) as usd from settled) as excess
+      where id = $3 and (excess.tokens > 0 or excess.usd > 0)`;
 
 const failureRow = (failure: Failure | null) =>
   failure && {

@@ -115,6 +115,22 @@ Deno.test("what a call reserved of tokens or dollars and did not use comes back;
   }
 });
 
+Deno.test("what a provider counts above the reservation of a call is taken from the purse", async () => {
+  for (const caps of [{ tokens: 130 }, { cost: 13_000_000_000_000n }]) {
+    await using db = await testDatabase({ folder: FOLDER });
+    const { journals: [mine, theirs] } = await sweep(db, caps);
+    const [first, second] = [intent(1), intent(2)];
+    deepEqual(kinds(await Promise.all([mine!.intend(first), theirs!.intend(second)])), [
+      "granted",
+      "granted",
+    ]);
+    await mine!.settle(failed(first, 60)); // 60 + 40 + 40 > 130
+    equal((await theirs!.intend(intent(3))).kind, "refused");
+    await theirs!.settle(failed(second, 30)); // 60 + 30 + 40
+    equal((await theirs!.intend(intent(4))).kind, "granted");
+  }
+});
+
 Deno.test("ledgers of a sweep spend what it may spend to the last call that fits, and never more", async () => {
   const BY: readonly { caps: Allowance; cap: keyof Caps; most: number }[] = [
     { caps: { calls: 50 }, cap: "calls", most: 50 },
