@@ -19,7 +19,7 @@ import { once } from "./once.ts";
 
 /** Whether a server is on this machine, by the name it is asked by. */
 export const isLoopback = (url: string): boolean =>
-  /^(?:localhost|.*\.localhost|127(?:\.\d+){3}|\[::1\])$/.test(new URL(url).hostname);
+  /^(?:localhost|.*\.localhost|127(?:\.\d+){3}|0\.0\.0\.0|\[::1?\])$/.test(new URL(url).hostname);
 
 /** Sends one request and reads the whole answer; only `signal` ends the waiting for it. */
 export async function loopback(

@@ -21,6 +21,8 @@
  * @module
  */
 
+import { isLoopback } from "../loopback.ts";
+
 /** Keys and places, of an environment. */
 export const keysOf = (env: Readonly<Record<string, string | undefined>>) => ({
   apiKeyOf: (baseUrl: string): string | undefined => env[ownVariable(baseUrl)] ?? env[keyVariable(baseUrl)],
@@ -39,10 +41,8 @@ export const keysOf = (env: Readonly<Record<string, string | undefined>>) => ({
 export function keyVariable(baseUrl: string): string {
   const { protocol, hostname } = new URL(baseUrl);
   const isOpenAi = protocol === "https:" && hostname.endsWith(".openai.com");
-  return isOpenAi || HERE.test(hostname) ? "OPENAI_API_KEY" : ownVariable(baseUrl);
+  return isOpenAi || isLoopback(baseUrl) ? "OPENAI_API_KEY" : ownVariable(baseUrl);
 }
-
-const HERE = /^(localhost|.+\.localhost|127(\.\d+){3}|0\.0\.0\.0|\[::1?\])$/;
 
 /** OPENAI_API_KEY_API_GROQ_COM for api.groq.com, whatever the port. */
 const ownVariable = (baseUrl: string): string =>
