@@ -90,7 +90,7 @@ Deno.test("optimize survives a kill at every point, through DATABASE_URL and on 
   const { questions } = at;
   const whole = await undisturbed(questions, at.env);
   const order = whole.asked.map(roleOf);
-  deepEqual([order.length, order.at(-1)], [122, "grader"]);
+  deepEqual([order.length, order.at(-1)], [118, "grader"]);
   const alone = cutsOf(whole);
   const remote = async (cuts: readonly Cut[]) => {
     const bare = cuts[0]![0].startsWith("migration");
