@@ -158,8 +158,8 @@ const variables: [where: string, name: string, value: string | undefined][] = [
 ].map((one) => [...one]);
 
 const ENTRYPOINT = await read("deploy/entrypoint.sh");
-/** Read from files by entrypoint.sh. */
-const FROM_FILES = /for name in ([^;]*);/.exec(ENTRYPOINT)![1]!.split(/[\s\\]+/);
+/** Read from files by entrypoint.sh, beside the keys of other hosts than OpenAI's. */
+const FROM_FILES = /for name in ([^$;]*)/.exec(ENTRYPOINT)![1]!.trim().split(/[\s\\]+/);
 
 Deno.test("each variable is read by what it is given to", async () => {
   const python = await ensurePython({ root: ROOT, group: "prefect" });
@@ -184,7 +184,7 @@ Deno.test("each variable is read by what it is given to", async () => {
   /** Of PostgreSQL's image, as its page describes them. */
   const image = ["POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD_FILE"];
   const known = (name: string): boolean =>
-    new RegExp(`\\benv\\.${name}\\b|env: "${name}"`).test(sources) ||
+    new RegExp(`\\benv\\.${name}\\b|"${name}"`).test(sources) ||
     [...options, ...prefect, ...image].includes(name) ||
     name === "QUINTET_HOME" || name === "DO_NOT_TRACK" || new RegExp(`^\\s*${name}\\b`, "m").test(deno) ||
     (name.endsWith("_FILE") && FROM_FILES.includes(name.slice(0, -5)) && known(name.slice(0, -5)));
