@@ -64,6 +64,7 @@ import {
   setupOf,
   surroundings,
 } from "./wiring.ts";
+import { weightsOf } from "./weights.ts";
 
 const schema = z.strictObject({
   dataset: z.string().default(DATASET).describe("questions and answers, .jsonl or .csv").meta({
@@ -189,7 +190,8 @@ async function searched(db: Database, { options, seed, learned, roles, learning,
 }): Promise<Run | null> {
   const dataset = await dealt(options, seed);
   const id = crypto.randomUUID(), datasetId = await saveDataset(db, dataset);
-  const config = { ...options, ...settled(options, dataset), ...learned, seed, versions: VERSIONS };
+  const weights = weightsOf(roles); // it may be resumed like any other
+  const config = { ...options, ...settled(options, dataset), ...learned, seed, versions: VERSIONS, weights };
   await beginExperiment(db, {
     ...{ id, kind: "optimize", datasetId, seed },
     config: kept(config, ["seeds", "lessons", "timesteps"]),

@@ -85,7 +85,11 @@ async function evaluate(options: Options, setting: Setting): Promise<number> {
   requireOneForm(options, own);
   if (options.predictions === undefined) return await scorePrompt(options, setting);
   const names = own.has("metrics") || options.metric === undefined ? options.metrics : [options.metric];
-  return await scoreTexts(options.predictions, { ...options, names }, setting);
+  const flags = ["ignore_case", "ignore_punctuation", "ignore_numbers"].some((name) => own.has(name)) ||
+      names.includes("exact_match")
+    ? ignored(options, names)
+    : {}; // a variable that other commands heed
+  return await scoreTexts(options.predictions, { ...options, names, flags }, setting);
 }
 
 /**
@@ -208,7 +212,10 @@ async function scorePrompt(options: Options, setting: Setting): Promise<number> 
 /** Scores texts by several metrics; asks nobody and keeps nothing. */
 async function scoreTexts(
   path: string,
-  { names, ...options }: Options & { readonly names: readonly string[] },
+  { names, flags, json: asJson }: Options & {
+    readonly names: readonly string[];
+    readonly flags: Readonly<Record<string, boolean>>;
+  },
   { print }: Setting,
 ): Promise<number> {
   if (names.length === 0) {
@@ -218,7 +225,6 @@ async function scoreTexts(
   if (unknown !== undefined) {
     throw new UsageError(`Cannot score by ${JSON.stringify(unknown)}: metrics are ${metricNames.join(", ")}`);
   }
-  const flags = ignored(options, names);
   const rows = await readPredictions(path);
   const scores = Object.fromEntries(names.map((name) => {
     const { score, corpus } = metric(name, name === "exact_match" ? flags : {});
@@ -226,7 +232,7 @@ async function scoreTexts(
     const each = rows.map(({ prediction, references }) => score(prediction, references));
     return [name, { score: value, n: rows.length, ci95: bootstrap(each, { random: random(1) }), signature }];
   }));
-  if (options.json) print(json({ n: rows.length, scores }));
+  if (asJson) print(json({ n: rows.length, scores }));
   else {
     for (const [name, { score, signature }] of Object.entries(scores)) {
       print(`${name.padEnd(12)}${percent(score).padStart(6)}  ${signature}`);

@@ -558,6 +558,7 @@ Deno.test("evaluate refuses what its other form takes, where somebody gave that"
     [[...scored, "--metrics", "bleu"], { QUINTET_METRIC: "f1" }, undefined, ["bleu"]],
     [scored, { QUINTET_METRIC: "f1" }, undefined, ["f1"]],
     [[...scored, "--metric", "f1"], { QUINTET_METRICS: "bleu" }, undefined, ["f1"]],
+    [[...scored, "--metrics", "f1"], { QUINTET_IGNORE_CASE: "true" }, undefined, ["f1"]],
     ...[
       "--primary=openai:nosuch",
       "--max-calls=3",

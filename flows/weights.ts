@@ -16,7 +16,7 @@ export type Weights = Readonly<Record<keyof Roles, string | null>>;
 /** What the servers say now, if one of them says anything. */
 export function weightsOf(roles: Roles): Weights | undefined {
   const [primary = null, optimizer = null] = [roles.primary, roles.optimizer].map(({ identity }) =>
-    identity.weights
+    identity.served
   );
   return primary === null && optimizer === null ? undefined : { primary, optimizer };
 }
@@ -41,14 +41,14 @@ export function afresh({ primary, optimizer }: Roles, id: string): Roles {
 }
 
 function withWeights(model: LanguageModel, begun: string | null): LanguageModel {
-  const { weights = begun, ...identity } = model.identity;
+  const { served = begun, ...identity } = model.identity;
   if (begun === null) return { ...model, identity };
-  if (weights !== begun) {
+  if (served !== begun) {
     throw new ProviderError(
-      `Cannot go on as ${model.name} has other weights than when this experiment began (${weights} instead of ${begun}): ` +
-        "have those served and resume, or begin a new experiment without --resume",
-      { retryable: false, fatal: true },
+      `Cannot go on as ${model.name} has other weights than when this experiment began (${served} instead of ${begun}): ` +
+        "have those served and go on, or begin a new experiment",
+      { retryable: false, fatal: false },
     );
   }
-  return { ...model, identity: { ...identity, weights } };
+  return { ...model, identity: { ...identity, served } };
 }

@@ -14,7 +14,7 @@ import {
 } from "../llm/mod.ts";
 import { Stop, type StopReason } from "../optimize/mod.ts";
 import { BEAT, type Database, endExperiment, heartbeat, journal } from "../store/mod.ts";
-import { GradesError } from "./roles.ts";
+import { UnreadableError } from "./roles.ts";
 
 /** What an experiment is given from outside: durable rows, prices, clock, chance of names, and who ends it. */
 export interface Surroundings {
@@ -81,7 +81,7 @@ export async function live(
     return await end(reason === "interrupted" ? "interrupted" : "finished", reason);
   } catch (error) {
     if (error instanceof Stop) return await end("interrupted", error.reason);
-    const reason = error instanceof GradesError ? "unreadable" : null;
+    const reason = error instanceof UnreadableError ? "unreadable" : null;
     await end("failed", reason, error instanceof Error ? error.message : String(error))
       .catch(() => {}); // the first error says more
     throw error;

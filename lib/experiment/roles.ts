@@ -174,12 +174,12 @@ export interface Unreadable {
 }
 
 /** Not one grade can be read, or nothing was said at all: the same run would end so again, as the replies are kept. */
-export class GradesError extends ProviderError {}
+export class UnreadableError extends ProviderError {}
 
 /** What a model that grades said in a run, to each answer, read back replies included. By a metric nothing is said. */
 export interface Grades {
   heard(reply: string): void;
-  /** Throws GradesError when `least` replies came at least, and none of them is a grade. */
+  /** Throws UnreadableError when `least` replies came at least, and none of them is a grade. */
   require(least: number): void;
   /** Undefined where all could be read. */
   unreadable(): Unreadable | undefined;
@@ -199,7 +199,7 @@ export function gradesOf(metric: Grading): Grades {
     },
     require(least) {
       if (count < Math.max(1, least) || count < replies) return;
-      throw new GradesError(
+      throw new UnreadableError(
         `Cannot score by the grades of ${name} as none of ${count} could be read: each must be {"score": N}, ` +
           `got ${example}: begin anew with another model that grades (--optimizer), or with a metric (--metric)`,
         { retryable: false, fatal: false },

@@ -18,13 +18,13 @@
  * @module
  */
 import type { Completion, LanguageModel, Role } from "../llm/mod.ts";
-import { GradesError } from "./roles.ts";
+import { UnreadableError } from "./roles.ts";
 
 /** How often the models of a run said nothing for want of tokens, read back replies included. */
 export interface Silence {
   /** `completion` is undefined where there was none: that is no reply. */
   heard(role: Role, completion: Completion | undefined, maxTokens: number): void;
-  /** Throws GradesError when `least` answers came or grades came at least, and not one of them says anything. */
+  /** Throws UnreadableError when `least` answers came or grades came at least, and not one of them says anything. */
   require(least: number): void;
   /** A line for each role in which a model said nothing at times. */
   told(): string[];
@@ -49,7 +49,7 @@ export function silenceOf(names: Names): Silence {
       for (const role of ["primary", "grader"] as const) {
         const { replies, silent, tokens } = counts.get(role) ?? NONE;
         if (silent < Math.max(1, least) || silent < replies) continue;
-        throw new GradesError(
+        throw new UnreadableError(
           `Cannot score anything as ${names[role]} said nothing in any of ${silent} ${
             ROLES[role].replies
           }: ` +

@@ -118,8 +118,8 @@ async function openServed(
   { apiKey, identify }: { apiKey: string | undefined; identify: boolean },
 ): Promise<LanguageModel> {
   const opened = openai(model, { baseUrl, apiKey });
-  const weights = identify && baseUrl !== OPENAI_URL
+  const served = identify && baseUrl !== OPENAI_URL
     ? await weightsOf(model, baseUrl, { apiKey: apiKey?.trim() })
     : undefined;
-  return weights === undefined ? opened : { ...opened, identity: { ...opened.identity, weights } };
+  return served === undefined ? opened : { ...opened, identity: { ...opened.identity, served } };
 }

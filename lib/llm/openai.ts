@@ -218,8 +218,12 @@ const TOO_LONG =
  */
 const UNPAID = /insufficient_quota|billing_(?:hard_limit_reached|not_active)/;
 
-/** What kind of error it is, in the server's own terms. */
-const kindOf = (error: ServerError | undefined): string => `${error?.code ?? ""} ${error?.type ?? ""}`;
+/** What an error means that is not over when it is asked again, whatever its status. */
+function lasting(error: ServerError | undefined, said: string): { retryable?: false; fatal?: true } {
+  const kind = `${error?.code ?? ""} ${error?.type ?? ""}`;
+  if (UNPAID.test(kind)) return { retryable: false, fatal: true };
+  return TOO_LONG.test(`${kind} ${said}`) ? { retryable: false } : {};
+}
 
 function refusal(
   { status, headers, text: body }: Exchanged,
@@ -232,7 +236,6 @@ function refusal(
 ): ProviderError {
   const error = errorOf(body);
   const said = visible(error?.message ?? (parsed(body)?.message || body), apiKey) || "nothing";
-  const kind = kindOf(error);
   const what = status >= 300 && status < 400
     ? `it redirects to ${
       visible(headers.get("location") ?? "nowhere", apiKey)
@@ -243,12 +246,7 @@ function refusal(
   const retryAfterMs = adapted ? 0 : retryAfter(headers, now()) ?? retryInfo(error);
   return new ProviderError(`Cannot ask ${endpoint} as ${what}`, {
     status,
-    ...adapted
-      ? { retryable: true, fatal: false, blameless: true }
-      : TOO_LONG.test(`${kind} ${said}`)
-      ? { retryable: false }
-      : {},
-    ...UNPAID.test(kind) ? { retryable: false, fatal: true } : {},
+    ...adapted ? { retryable: true, fatal: false, blameless: true } : lasting(error, said),
     ...status < 400 ? { fatal: true } : {},
     ...retryAfterMs === undefined ? {} : { retryAfterMs },
   });
@@ -262,13 +260,13 @@ function completionOf(answer: Exchanged, request: ModelRequest, apiKey: string):
   if (json === undefined) throw unreadable(notJson(answer, [apiKey]));
   const error = errorOf(answer.text);
   if (error) {
-    const code = Number(error.code);
-    const kind = kindOf(error);
+    const code = Number(error.code), retryAfterMs = retryInfo(error);
+    const status = code >= 400 && code <= 599 ? code : 200;
     throw new ProviderError(`Cannot use the answer as it is an error: ${visible(error.message, apiKey)}`, {
-      status: code >= 400 && code <= 599 ? code : 200,
-      ...code >= 400 && code <= 599
-        ? {}
-        : { retryable: !TOO_LONG.test(`${kind} ${error.message}`) && !UNPAID.test(kind) },
+      status,
+      ...status === 200 ? { retryable: true } : {},
+      ...lasting(error, `${error.message}`),
+      ...retryAfterMs === undefined ? {} : { retryAfterMs },
       usage: bill(""),
     });
   }

@@ -184,6 +184,16 @@ Deno.test("openai() turns every fault into a ProviderError that says whether to 
     }, /maximum context/],
     [json({ error: { message: "overloaded", code: 503 } }), { status: 503, retryable: true }, /overloaded/],
     [json({ error: { message: "overloaded" } }), { status: 200, retryable: true }, /overloaded/],
+    [
+      json({ error: { message: "no money", code: 429, type: "insufficient_quota" } }),
+      { status: 429, retryable: false, fatal: true, blameless: false },
+      /no money/,
+    ],
+    [
+      json({ error: { message: "maximum context length is 9", code: 400 } }),
+      { status: 400, retryable: false, fatal: false },
+      /maximum context length/,
+    ],
     [json({ choices: [], usage: ANSWER.usage }), {
       status: 200,
       retryable: true,

@@ -94,10 +94,10 @@ Deno.test("openModel() tells another model behind the same name apart, unless no
   const spec = parseModel(`openai:m@${server.url}`);
   const identity = async (identify?: boolean) =>
     (await openModel(spec, { python, ...identify === undefined ? {} : { identify } })).identity;
-  equal((await identity()).weights, "size 1");
+  equal((await identity()).served, "size 1");
   size = 2;
-  equal((await identity()).weights, "size 2");
+  equal((await identity()).served, "size 2");
   equal(server.requests.length, 4);
-  equal("weights" in await identity(false), false);
+  equal("served" in await identity(false), false);
   equal(server.requests.length, 4);
 });

@@ -135,7 +135,7 @@ function indexOf(validation: readonly Example[]): Index {
     const length = Math.min(COPIED_WORDS, words.length);
     for (let i = 0; i + length <= words.length; i++) {
       const run = words.slice(i, i + length).join(" ");
-      runs.set(run, (runs.get(run) ?? id) === id ? id : null);
+      runs.set(run, runs.has(run) && runs.get(run) !== id ? null : id);
     }
   }
   const index = { runs, questions };

@@ -12,7 +12,7 @@ const validation = [
   },
   { id: "v2", question: "Why not?", references: ["x"] },
   { id: "v3", question: "What is 3 + 4?", references: ["x"] },
-  ...["Well acted.", "Badly cut."].map((review, i) => ({
+  ...["Well acted.", "Badly cut.", "A bore."].map((review, i) => ({
     id: `v${4 + i}`,
     question: `Say what the sentiment of the following review is: ${review}`,
     references: ["x"],

@@ -70,6 +70,7 @@ export async function* optimize(options: Options): AsyncGenerator<Trial, Outcome
     try {
       if (search.spent) return end("budget", iteration - 1);
       if (await onTarget(search, order)) return end("target", iteration - 1);
+      if (search.spent) return end("budget", iteration - 1);
       if (iteration > maxIterations) return end("iterations", iteration - 1);
       if (search.idle >= patience) return end("patience", iteration - 1);
 

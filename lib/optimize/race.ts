@@ -32,8 +32,8 @@ const CAUTION = 10;
  */
 const DOUBT = 0.05 / 0.08 ** 2;
 /**
- * Share of questions that a challenger may leave without an answer beyond those that the incumbent does: such a question counts
- * for neither, so a prompt whose demos leave long questions no room would win by the short ones.
+ * Share of questions that a challenger may leave without a score beyond those that the incumbent does, and more by chance: such
+ * a question counts for neither, so a prompt whose demos leave long questions no room would win by the short ones.
  */
 const SILENT = 0.1;
 /** Sign flips drawn where they are too many to count; a race need not know the third digit. */
@@ -73,6 +73,18 @@ export async function race(
     running = running.filter((other) => other !== runner);
     if (runner !== incumbent) verdicts.push({ candidate: runner, won: false, reason });
   };
+  /** Beside the incumbent, or where that is out, whoever leaves the fewest. */
+  const dropSilent = (asked: readonly Example[]) => {
+    const beside = running.find((runner) => runner === incumbent) ??
+      running.reduce((a, b) => missing([b], asked) < missing([a], asked) ? b : a);
+    for (const runner of running.filter((runner) => runner !== incumbent && runner !== beside)) {
+      const open = ({ results }: Candidate, { id }: Example) => results.has(id) ? 0 : 1;
+      const more = asked.map((question) => open(runner, question) - open(beside, question));
+      if (mean(more) > SILENT && signFlip(more, { random, resamples: FLIPS }) / 2 < course.alpha) {
+        drop(runner, `no score for ${missing([runner], asked)} of ${asked.length} questions`);
+      }
+    }
+  };
   const ranked = (runners: readonly Candidate[]) => {
     // of thousands of questions most have been seen by nobody, and two are compared many times
     const seen = questions.filter(({ id }) => runners.some(({ results }) => results.has(id)));
@@ -83,10 +95,7 @@ export async function race(
     const asked = questions.slice(0, seen);
     if (missing(running, asked) > affordable()) break;
     await heat(running, asked);
-    for (const runner of affordable() < 0 ? [] : running.filter((runner) => runner !== incumbent)) {
-      const silent = missing([runner], asked) - missing([incumbent], asked);
-      if (silent > SILENT * asked.length) drop(runner, `no answer to ${silent} of ${asked.length} questions`);
-    }
+    if (affordable() >= 0) dropSilent(asked);
     if (running.length === 1) break;
 
     const [best, ...others] = ranked(running);

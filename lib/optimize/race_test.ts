@@ -139,11 +139,17 @@ Deno.test("race() without challengers has nothing to say", async () => {
   deepEqual((await run([runner(0, never)], 20)).verdicts, []);
 });
 
-Deno.test("race() drops who leaves more questions without an answer than the incumbent does", async () => {
+Deno.test("race() drops who leaves clearly more questions without a score than others do", async () => {
   const silent = (share: number) => (i: number) => i % 10 < 10 * share ? null : true;
-  const { of } = await run([runner(0, third), runner(1, silent(0.2)), runner(2, silent(0.1))], 80);
-  equal(of(1).reason, "no answer to 2 of 10 questions");
+  const { of } = await run([runner(0, third), runner(1, silent(0.4)), runner(2, silent(0.1))], 80);
+  equal(of(1).reason, "no score for 4 of 10 questions");
   equal(of(2).won, true);
   const alike = await run([runner(0, (i) => silent(0.3)(i) && third(i)), runner(1, silent(0.3))], 80);
   equal(alike.of(1).won, true);
+  // the incumbent is out after ten questions, and has no score for those that come then
+  const late = (i: number) => i >= 10 && i % 2 === 0 ? null : true;
+  const rivals = [runner(2, (i) => i % 20 !== 0), runner(3, never), runner(4, never)];
+  const after = await run([runner(0, never), runner(1, late), ...rivals], 80);
+  equal(after.of(1).won, false);
+  match(after.of(1).reason, /^no score for \d+ of \d+ questions$/);
 });

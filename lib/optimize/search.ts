@@ -36,7 +36,7 @@ export type Step = <T>(name: StepName, iteration: number, work: () => T | Promis
 /** Predicts the validation score of prompts; the most promising are raced. */
 export type Surrogate = (prompts: readonly Prompt[]) => Promise<readonly number[]>;
 
-/** Why a run ended. Whoever scores says that it is `unreadable`: no score can be made of what the model that grades said. */
+/** Why a run ended. Whoever asks says that it is `unreadable`: no score can be made of what the models said, or of nothing. */
 export type StopReason = "target" | "patience" | "iterations" | "budget" | "interrupted" | "unreadable";
 
 /** Thrown by `answer` or `ask` to end the run in good order: the money is spent, or the user wants it to end. */

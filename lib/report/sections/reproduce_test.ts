@@ -84,8 +84,10 @@ Deno.test("the command of a report runs the experiment again, and nothing is ask
     const { text, changed } = command(first.record.experiment);
     deepEqual(changed, []);
     const second = await run(`${text} --json`);
+    /** Not what was wished for: what came of that is in metric_options, meta_model and policy_model. */
+    const isKept = ([name]: [string, unknown]) => !/^(ignore_\w+|surrogate|policy)$/.test(name);
     const of = ({ record: { trials, metrics, answers, experiment }, config }: typeof first) => ({
-      config: Object.fromEntries(Object.entries(config).filter(([name]) => !name.startsWith("ignore_"))), // in metric_options
+      config: Object.fromEntries(Object.entries(config).filter(isKept)),
       trials: trials.map(({ prompt_id: _, ...trial }) => trial),
       metrics,
       answers,
