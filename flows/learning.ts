@@ -103,8 +103,10 @@ export const learned = (
 /** Chooses for a new experiment, and says what and why. Throws an UnusableModelError when what was chosen is not what was kept. */
 export async function choose(
   db: Database,
-  { datasetId, config, seedPrompt }: {
+  { datasetId, dataset, config, seedPrompt }: {
     readonly datasetId: string;
+    /** Name of the question set. */
+    readonly dataset: string;
     readonly config: LearnedOptions;
     readonly seedPrompt: Prompt;
   },
@@ -126,7 +128,7 @@ export async function choose(
     }
     const context = await contextOf(db, datasetId, { ...config });
     const { model, because } = await chooseMetaModel(db, {
-      context,
+      ...{ context, dataset },
       seed: async () => (await room.features()).features(seedPrompt, embed),
     });
     tell(
@@ -180,7 +182,7 @@ export async function slots(
     const row = await named(() => findMetaModel(db, meta_model));
     const context = await contextOf(db, datasetId, { ...config });
     const { surrogate, advice } = opened.use(
-      openSurrogate(row, { context, embed, lightgbm: await lightgbm() }),
+      openSurrogate(row, { context, dataset: dataset.name, embed, lightgbm: await lightgbm() }),
     );
     Object.assign(search, { surrogate, advice });
   }

@@ -345,7 +345,12 @@ export async function begin(
     return { ...plan, id, datasetId: experiment.datasetId, holder, seconds, roles: own };
   }
   const datasetId = await keepQuestions(db, dataset, setting);
-  const asked = { datasetId, config: plan.config, seedPrompt: seedPrompt(plan.config) };
+  const asked = {
+    datasetId,
+    dataset: dataset.name,
+    config: plan.config,
+    seedPrompt: seedPrompt(plan.config),
+  };
   const config = { ...plan.config, weights: weightsOf(roles), ...await choose(db, asked, learning, setting) };
   const { seed } = config;
   await beginExperiment(db, { id, kind: "optimize", datasetId, seed, config: kept(config), holder });

@@ -201,6 +201,11 @@ Deno.test("what was learned is refused where it is not what was kept", async () 
   openSurrogate(trained!, { embed, lightgbm })[Symbol.dispose]();
 });
 
+/** Contexts as the database names them: two splits of a question set, one of another set, one of another model. */
+const context = (id: number, primary = "m"): string =>
+  JSON.stringify([`${id}`.padStart(8, "0"), "exact_match", {}, primary]);
+const OWN = context(1), SPLIT_ANEW = context(2), OTHER = context(3), OTHER_MODEL = context(4, "n");
+
 Deno.test("chooseMetaModel() takes the newest where it holds, and says why it takes none", async () => {
   await using db = await testDatabase({ folder: MIGRATIONS });
   const good: MetaModelRow = {
@@ -213,7 +218,7 @@ Deno.test("chooseMetaModel() takes the newest where it holds, and says why it ta
       foresight: { searches: 5, rankCorrelation: 0.6, pValue: 0.03125 },
     },
     contexts: [{
-      ...{ context: "own", dataset: "d", mean: 0.4, prompts: 50, searches: 6 },
+      ...{ context: OWN, dataset: "d", mean: 0.4, prompts: 50, searches: 6 },
       ...{ rmse: 0.1, meanRmse: 0.2, rankCorrelation: 0.6 },
     }],
     ...{ transfer: null, model: "", modelSha256: "0".repeat(64) },
@@ -226,17 +231,25 @@ Deno.test("chooseMetaModel() takes the newest where it holds, and says why it ta
   const demos = (count: number) => () =>
     Promise.resolve(COLUMNS.map((name) => name === "demo_count" ? count : 0));
   const check = async (context: string, count: number, taken: string | null, why: RegExp) => {
-    const { model, because } = await chooseMetaModel(db, { context, seed: demos(count) });
+    const { model, because } = await chooseMetaModel(db, {
+      ...{ context, dataset: context === OTHER ? "e" : "d" },
+      seed: demos(count),
+    });
     equal(model?.id ?? null, taken, because);
     ok(why.test(because), because);
   };
-  await check("own", 0, null, /no meta-model was trained yet/);
+  await check(OWN, 0, null, /no meta-model was trained yet/);
   const validated = (change: Partial<MetaModelRow["crossValidation"]>) => ({
     crossValidation: { ...good.crossValidation, ...change },
   });
   const foresight = { searches: 5, rankCorrelation: 0.5, pValue: 0.0625 };
   const { foresight: _, ...before } = good.crossValidation;
   const [own] = good.contexts;
+  const parts = [
+    { ...own!, prompts: 20, searches: 1, rankCorrelation: 0.8 },
+    { ...own!, context: context(5), prompts: 40, searches: 1, rankCorrelation: 0.5 },
+    { ...own!, context: OTHER_MODEL, prompts: 40, searches: 1, rankCorrelation: -1 },
+  ];
   const cases: [
     change: Partial<MetaModelRow>,
     context: string,
@@ -244,25 +257,29 @@ Deno.test("chooseMetaModel() takes the newest where it holds, and says why it ta
     taken: boolean,
     why: RegExp,
   ][] = [
-    [{}, "own", 0, true, /better than the mean on 50 prompts of 6 searches/],
-    [{ rmse: 0.21 }, "own", 0, false, /newest meta-model does not beat predicting the mean$/], // though an older one does
-    [{ importance: [] }, "own", 0, false, /does not beat predicting the mean$/],
-    [validated({ rmse: 0.3 }), "own", 0, false, /does not beat predicting the mean$/],
-    [{ crossValidation: before }, "own", 0, false, /train it anew \(`deno task train-meta-model`\)$/],
-    [validated({ foresight: null }), "own", 0, false, /too few searches .*\(6, it takes 6\)/],
-    [validated({ foresight }), "own", 0, false, /no better than luck \(.* 0\.50, p = 0\.063 on 5\)/],
-    [{ contexts: [{ ...own!, rmse: 0.3 }] }, "own", 0, false, /no better than the mean/],
-    [{ contexts: [{ ...own!, searches: 1 }] }, "own", 0, false, /too few question sets/],
-    [{}, "other", 0, false, /too few question sets/],
+    [{}, OWN, 0, true, /better than the mean on 50 prompts of 6 searches/],
+    [{ rmse: 0.21 }, OWN, 0, false, /newest meta-model does not beat predicting the mean$/], // though an older one does
+    [{ importance: [] }, OWN, 0, false, /does not beat predicting the mean$/],
+    [validated({ rmse: 0.3 }), OWN, 0, false, /does not beat predicting the mean$/],
+    [{ crossValidation: before }, OWN, 0, false, /train it anew \(`deno task train-meta-model`\)$/],
+    [validated({ foresight: null }), OWN, 0, false, /too few searches .*\(6, it takes 6\)/],
+    [validated({ foresight }), OWN, 0, false, /no better than luck \(.* 0\.50, p = 0\.063 on 5\)/],
+    [{ contexts: [{ ...own!, rmse: 0.3 }] }, OWN, 0, false, /no better than the mean/],
+    [{ contexts: [{ ...own!, searches: 1 }] }, OWN, 0, false, /too few question sets/],
+    [{}, OTHER, 0, false, /too few question sets/],
+    [{}, SPLIT_ANEW, 0, true, /better than the mean on 50 prompts of 6 searches/],
+    [{ contexts: parts }, SPLIT_ANEW, 0, true, /on 60 prompts of 2 searches .*\(rank correlation 0\.60\)/],
+    [{ contexts: parts.slice(1) }, SPLIT_ANEW, 0, false, /too few question sets/], // one search, one of another model
+    [{ contexts: parts.map((part) => ({ ...part, rmse: 0.3 })) }, OWN, 0, false, /no better than the mean/],
     [
       { transfer: { sets: 5, rankCorrelation: 0.4, pValue: 0.031 } },
-      "other",
+      OTHER,
       4,
       true,
       /holds for .* not seen/,
     ],
-    [{ transfer: { sets: 5, rankCorrelation: 0.4, pValue: 0.031 } }, "other", 9, false, /unlike those/],
-    [{ transfer: { sets: 5, rankCorrelation: 0.1, pValue: 0.2 } }, "other", 4, false, /does not hold for/],
+    [{ transfer: { sets: 5, rankCorrelation: 0.4, pValue: 0.031 } }, OTHER, 9, false, /unlike those/],
+    [{ transfer: { sets: 5, rankCorrelation: 0.1, pValue: 0.2 } }, OTHER, 4, false, /does not hold for/],
   ];
   for (const [change, context, demos, taken, why] of cases) {
     const newest = row(change);

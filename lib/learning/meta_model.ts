@@ -88,7 +88,10 @@ export async function trainMetaModel(
   const mean = average(training.labels);
   const dealt = foldsOf(seen, folds, seed);
   const validated = crossValidate(table, params, { lightgbm, folds: dealt });
-  const unseen = { predictions: validated.predictions, labels: table.labels };
+  const unseen = {
+    ...{ predictions: validated.predictions, labels: table.labels },
+    searches: searches.length,
+  };
   const best = (prompts: number) => ({ ...paramsFor(prompts), rounds: Math.max(1, validated.rounds) });
   const model = saveModel(booster);
   const row: MetaModelRow = {
@@ -210,11 +213,13 @@ function named<Of extends string>(of: Of, found: ReturnType<typeof foresee>) {
 interface Unseen {
   readonly predictions: ArrayLike<number>;
   readonly labels: ArrayLike<number>;
+  /** How many searches there are in all. */
+  readonly searches: number;
 }
 
-/** The rank correlation within searches; 0 for a single one, which says nothing of the next. */
-const orderIn = (searches: readonly Search[], { predictions, labels }: Unseen): number =>
-  searches.filter(isJudged).length < 2
+/** The rank correlation within searches; 0 where there is but one in all, which could not be left out. */
+const orderIn = (searches: readonly Search[], { predictions, labels, searches: all }: Unseen): number =>
+  all < 2
     ? 0
     : ordered(searches.map((rows) => [rows.map((i) => predictions[i]!), rows.map((i) => labels[i]!)]))
       .rankCorrelation;

@@ -6,7 +6,7 @@ import { findLibrary, Lightgbm } from "../native/mod.ts";
 import { ensurePython } from "../python/mod.ts";
 import { normal, type Random, random } from "../random.ts";
 import type { MetaModelRow, Queryable } from "../store/mod.ts";
-import { beatsTheMean, doubt, openSurrogate, trainMetaModel } from "./mod.ts";
+import { beatsTheMean, chooseMetaModel, doubt, openSurrogate, trainMetaModel } from "./mod.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const library = await findLibrary("lightgbm", await ensurePython({ root, group: "learn" }));
@@ -126,6 +126,24 @@ Deno.test("trainMetaModel() counts question sets by their names, whatever splits
   equal((await of((i) => `${i % 5}`)).transfer, null);
   const { transfer } = await of((i) => `${i}`);
   deepEqual([transfer!.sets, transfer!.pValue], [5, 1 / 32]);
+});
+
+Deno.test("trainMetaModel() judges searches of one question set together, though each split it anew", async () => {
+  using lightgbm = new Lightgbm(library);
+  const chance = random(1), context = (i: number) => JSON.stringify([`${i}`, "exact_match", {}, "m"]);
+  const rows = Array.from({ length: 7 }, (_, i) => searches(1, chance, { context: context(i), common: 0.2 }));
+  const row = await trained(lightgbm, rows.flat());
+  ok(row.contexts.every(({ searches, rankCorrelation }) => searches === 1 && rankCorrelation > 0));
+  const db = { query: () => Promise.resolve({ rows: [row] }) } as unknown as Queryable;
+  const chosen = async (dataset: string) =>
+    await chooseMetaModel(db, { context: context(9), dataset, seed: () => Promise.resolve([]) });
+  match((await chosen("d")).because, /better than the mean on 168 prompts of 7 searches/);
+  match((await chosen("e")).because, /too few question sets/);
+
+  using known = openSurrogate(row, { context: context(9), dataset: "d", embed, lightgbm });
+  using own = openSurrogate(row, { embed, lightgbm });
+  const at = COLUMNS.map(() => 0);
+  ok(Math.abs(known.expect(at) - own.expect(at)) < 1e-9); // all are of these questions
 });
 
 Deno.test("openSurrogate() keeps an order among prompts of which more than everything is expected", async () => {

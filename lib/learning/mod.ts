@@ -3,7 +3,7 @@
  *
  * ```ts ignore
  * const { trained } = await trainMetaModel({ db, embed, lightgbm, newId, elapsed });
- * const { model, because } = await chooseMetaModel(db, context);
+ * const { model, because } = await chooseMetaModel(db, { context, dataset, seed });
  * ```
  *
  * @module

@@ -1,7 +1,7 @@
 /**
  * The meta-model in the loop: which one is used where, and why.
  *
- * The newest one is used if it beats predicting the mean, where it has shown that it can order prompts: in a context of which it
+ * The newest one is used if it beats predicting the mean, where it has shown that it can order prompts: on questions of which it
  * knows several searches by each of them when it was left out, elsewhere by question sets that came later. An older one is never
  * asked instead: of many that know nothing, some beat the mean. A loop without a surrogate is the same loop.
  *
@@ -12,6 +12,7 @@ import { type Booster, CorruptModelError, loadModel, predict } from "../gbdt/mod
 import type { Lightgbm } from "../native/mod.ts";
 import type { Prompt, Surrogate } from "../optimize/mod.ts";
 import { type MetaModelRow, newestMetaModel, type Queryable } from "../store/mod.ts";
+import { akin, type Place, together } from "./akin.ts";
 import { doubt, isSure, told } from "./meta_model.ts";
 import { requireSound, unusable } from "./sound.ts";
 
@@ -22,12 +23,12 @@ export interface Choice {
 }
 
 /**
- * The meta-model for a context. `seed` gives the features of the prompt to begin with; it is asked only where a meta-model
- * might be used in a context that it has not seen.
+ * The meta-model for a context, where it is judged by all those of the same question set. `seed` gives the features of the
+ * prompt to begin with; it is asked only where a meta-model might be used on questions that it has not seen.
  */
 export async function chooseMetaModel(
   db: Queryable,
-  { context, seed }: { context: string; seed: () => Promise<ArrayLike<number>> },
+  { seed, ...place }: Place & { readonly dataset: string; readonly seed: () => Promise<ArrayLike<number>> },
 ): Promise<Choice> {
   const none = (because: string): Choice => ({ model: null, because });
   const model = await newestMetaModel(db, FEATURE_VERSION);
@@ -35,7 +36,7 @@ export async function chooseMetaModel(
   const why = doubt(model);
   if (why) return none(`the newest meta-model ${why}`);
 
-  const own = model.contexts.find((other) => other.context === context);
+  const own = together(akin(model.contexts, place));
   if (own && own.searches > 1) {
     const holds = own.rmse < own.meanRmse && own.rankCorrelation > 0;
     const on = `on ${own.prompts} prompts of ${own.searches} searches for these questions`;
@@ -90,17 +91,16 @@ export interface OpenSurrogate extends Disposable {
 }
 
 /**
- * Opens a meta-model, for a context where it is used in one: predictions are relative to the mean of its scores, else to the
- * mean of all. Throws an UnusableModelError when it is not what was kept, or goes by other features.
+ * Opens a meta-model, for a context where it is used in one: predictions are relative to the mean of its scores, or of those of
+ * the same question set; else to the mean of all. Throws an UnusableModelError when it is not what was kept, or goes by other features.
  */
 export function openSurrogate(
   row: MetaModelRow,
-  { context, embed, lightgbm }: { context?: string; embed: Embed; lightgbm: Lightgbm },
+  { embed, lightgbm, ...place }: Partial<Place> & { readonly embed: Embed; readonly lightgbm: Lightgbm },
 ): OpenSurrogate {
-  const { contexts, importance } = row;
+  const { importance } = row;
   const booster = boosterOf(row, lightgbm);
-  const center = contexts.find((other) => other.context === context)?.mean ??
-    contexts.reduce((sum, { mean }) => sum + mean, 0) / Math.max(1, contexts.length);
+  const center = centerOf(row, place);
   const expected = (rows: readonly ArrayLike<number>[]) =>
     Array.from(predict(booster, rows), (above) => center + above);
   return {
@@ -110,6 +110,13 @@ export function openSurrogate(
     advice: adviceOf(importance),
     [Symbol.dispose]: () => booster[Symbol.dispose](),
   };
+}
+
+/** The mean score that predictions are relative to. */
+function centerOf({ contexts }: MetaModelRow, { context, dataset }: Partial<Place>): number {
+  const own = contexts.filter((other) => other.context === context);
+  const near = together(context === undefined || own.length > 0 ? own : akin(contexts, { context, dataset }));
+  return near?.mean ?? contexts.reduce((sum, { mean }) => sum + mean, 0) / Math.max(1, contexts.length);
 }
 
 /** Throws an UnusableModelError unless the meta-model is what was kept, and goes by the features that this version makes. */

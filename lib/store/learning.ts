@@ -57,6 +57,9 @@ export async function contextOf(
   return row!.context;
 }
 
+/** What contexts have in common that differ in the questions alone, or in how these were split: metric and primary model. */
+export const settingOf = (context: string): string => JSON.stringify(JSON.parse(context).slice(1));
+
 /** Keeps rows of features under their version; each row has a number for each name. */
 export async function saveFeatures(
   db: Queryable,

@@ -1,4 +1,9 @@
-import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  notStrictEqual as notEqual,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import type { Example } from "../dataset/example.ts";
 import type { Bias } from "../optimize/candidate.ts";
 import { candidate } from "../optimize/search.ts";
@@ -20,6 +25,7 @@ import {
   saveMetaModel,
   savePolicy,
   scoredPrompts,
+  settingOf,
 } from "./learning.ts";
 import { testDatabase } from "./testing.ts";
 import { promptId, saveScores, saveTrials } from "./trials.ts";
@@ -130,6 +136,9 @@ Deno.test("scoredPrompts() pools a prompt's scores within a context, each questi
   const { rows: [dataset] } = await db.query<{ id: string }>("select id from datasets");
   equal(await contextOf(db, dataset!.id, { ...EXACT, seed: 9 }), seen[0]!.context);
   equal(await contextOf(db, dataset!.id, { ...EXACT, primary: "openai:x" }), seen[2]!.context);
+  const elsewhere = await contextOf(db, crypto.randomUUID(), EXACT);
+  equal(settingOf(elsewhere), settingOf(seen[0]!.context)); // other questions, the same metric and model
+  notEqual(settingOf(elsewhere), settingOf(seen[2]!.context));
 
   const rows = [{ promptId: seen[0]!.promptId, values: Float64Array.of(0.1, -2e-7, 3) }];
   await saveFeatures(db, { version: 1, names: ["a", "b", "c"], rows });

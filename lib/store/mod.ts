@@ -58,6 +58,7 @@ export {
   savePolicy,
   type ScoredPrompt,
   scoredPrompts,
+  settingOf,
 } from "./learning.ts";
 export { draftMigration, migrate, type MigrationStatus, status } from "./migrate.ts";
 export {
