@@ -179,7 +179,7 @@ function text(row: MetaModelRow): string {
     "",
     why === null
       ? "It beats predicting the mean: `deno task optimize` uses it where it holds."
-      : `It ${why}: \`deno task optimize\` goes on without it.`,
+      : `It ${why}. \`deno task optimize\` goes on without it.`,
   ].join("\n");
 }
 

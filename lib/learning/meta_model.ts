@@ -150,7 +150,8 @@ export function doubt(
   }
   if (foresight === null) {
     const searches = contexts.reduce((sum, { searches }) => sum + searches, 0);
-    return `has seen too few searches to tell it from luck (${searches}, it takes ${FEWEST_FORESEEN + 1})`;
+    return `has seen too few searches to tell it from luck (${searches}, it takes ${FEWEST_FORESEEN + 1}): ` +
+      "search with other seeds (`--seed`) or questions"; // the same search again has the same prompts
   }
   return isSure(foresight)
     ? null
