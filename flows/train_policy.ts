@@ -32,7 +32,7 @@ export const schema = z.strictObject({
 type Options = z.output<typeof schema>;
 
 async function run(options: Options, setting: Setting): Promise<number> {
-  const { stage, print, run: told } = setting;
+  const { stage, print, tell, run: told } = setting;
   const dataset = await readDataset(options.dataset, { seed: options.seed });
   await using db = await database(options, setting);
   await using learning = openLearning(setting);
@@ -54,6 +54,7 @@ async function run(options: Options, setting: Setting): Promise<number> {
           gamma: options.gamma,
           ...options.learning_rate === undefined ? {} : { learningRate: options.learning_rate },
         },
+        onDoubt: (why) => tell(`Not rewarded by the newest meta-model: it ${why}.`),
         onProgress: ({ timesteps, totalTimesteps }, mean) =>
           say(
             `${timesteps} of ${totalTimesteps} edits` +

@@ -34,6 +34,7 @@ import {
 } from "../rl/mod.ts";
 import {
   findMetaModel,
+  type MetaModelRow,
   newestMetaModel,
   newestPolicy,
   type PolicyRow,
@@ -41,7 +42,7 @@ import {
   savePolicy,
   scoredPrompts,
 } from "../store/mod.ts";
-import { beatsTheMean } from "./meta_model.ts";
+import { doubt } from "./meta_model.ts";
 import { requireSound } from "./sound.ts";
 import { type OpenSurrogate, openSurrogate } from "./surrogate.ts";
 
@@ -72,6 +73,8 @@ export interface PolicyTraining {
   readonly options?: PpoOptions | DqnOptions;
   /** Writes what is then the newest, or throws when another process has that to do. @default {(write) => write(db)} */
   readonly keep?: (write: (tx: Queryable) => Promise<void>) => Promise<void>;
+  /** Told why the newest meta-model does not reward, in words; not where there is none. */
+  readonly onDoubt?: (why: string) => void;
   readonly onProgress?: (progress: Progress, meanReturn: number | null) => void;
 }
 
@@ -89,8 +92,7 @@ export async function trainPolicy(
   const began = elapsed();
   const { algorithm = "ppo", timesteps = 5000, environments: N = 8, edits = 8, options = {} } = given;
   const { keep = (write) => write(db) } = given;
-  const newest = await newestMetaModel(db, FEATURE_VERSION),
-    metaModel = newest && beatsTheMean(newest) ? newest : undefined;
+  const metaModel = await rewarding(db, given.onDoubt);
   using expectation = metaModel && openSurrogate(metaModel, { embed, lightgbm: await lightgbm() });
   const task = taskOf(given), look = lookOf({ embed, task, expectation });
   const scored = (await scoredPrompts(db, FEATURE_VERSION)).map(({ prompt }) => prompt);
@@ -129,7 +131,7 @@ export async function trainPolicy(
   const onnx = policy.onnx();
   const row: PolicyRow = {
     ...{ id: newId(), algorithm, featureVersion: FEATURE_VERSION, timesteps },
-    parameters: { ...options, environments: N, edits },
+    parameters: { ...options, environments: N, edits, ...DRAWN },
     meanReturn: await gain(policy.logits, evaluation, EPISODES),
     randomReturn: await gain(() => Array(ACTIONS.length).fill(0), evaluation, EPISODES),
     metaModelId: metaModel?.id ?? null,
@@ -143,6 +145,20 @@ export async function trainPolicy(
   };
   await keep((tx) => savePolicy(tx, row));
   return row;
+}
+
+/** Keeps it that a policy was measured by edits that are drawn as a search draws them: earlier ones were by their best edits. */
+const DRAWN = { drawn: true } as const;
+
+/** The meta-model that rewards: the newest one, if it beats predicting the mean. */
+async function rewarding(
+  db: Queryable,
+  onDoubt: (why: string) => void = () => {},
+): Promise<MetaModelRow | undefined> {
+  const newest = await newestMetaModel(db, FEATURE_VERSION);
+  const why = newest && doubt(newest);
+  if (why) onDoubt(why);
+  return newest && !why ? newest : undefined;
 }
 
 const average = (values: readonly number[]): number =>
@@ -175,6 +191,11 @@ export async function choosePolicy(
 ): Promise<{ readonly policy: PolicyRow | null; readonly because: string }> {
   const policy = await newestPolicy(db, FEATURE_VERSION);
   if (!policy) return { policy: null, because: "none was trained yet (`deno task train-policy`)" };
+  if (policy.parameters.drawn !== DRAWN.drawn) {
+    const because =
+      "the newest was measured by its best edits alone: train it anew (`deno task train-policy`)";
+    return { policy: null, because };
+  }
   if (!beatsChance(policy)) return { policy: null, because: "the newest edits no better than chance" };
   const { meanReturn, randomReturn } = policy;
   const points = (value: number) => `${(100 * value).toFixed(1)} points`;

@@ -83,6 +83,13 @@ Deno.test("trainPolicy() keeps a policy that edits better than chance, and a loo
   await near(row.meanReturn, (i) => opened.policy(candidate, random(i))); // what was measured is what the loop is given
   await near(row.randomReturn, (i) => byChance(candidate, random(i)));
 
+  equal(policy!.parameters.drawn, true);
+  await db.query("update rl_models set parameters = parameters - 'drawn'"); // as they were kept before
+  deepEqual(await choosePolicy(db), {
+    policy: null,
+    because: "the newest was measured by its best edits alone: train it anew (`deno task train-policy`)",
+  });
+
   const damaged = { ...policy!, onnx: policy!.onnx.slice(0, -9) };
   await rejects(openPolicy(damaged, given), /Cannot use policy .* as it is not what was kept/);
 });
