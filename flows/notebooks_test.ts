@@ -94,7 +94,7 @@ const CLAIMS: Readonly<Record<string, { tables: number; pictures: number; texts:
       /^What there is to learn from \(1 row × 3 columns\)\n.*\n +\d+ +2 +58$/,
       /^Cross-validation: \d+ of 100 rounds · rmse 0\.\d+$/,
       /^\d folds, \d+ trees \(2 rows × 4 columns\)\n/,
-      /^From \d{2,} prompts the score of an unseen one is predicted with an error of \d+\.\d points; /,
+      /^From \d{2,} prompts the score of an unseen one is predicted with an error of \d+\.\d points; .* is not used: it (?:has seen too few searches .*\(3, it takes 6\)|does not beat)/,
     ],
   },
   "04_policy": {
@@ -161,6 +161,20 @@ Deno.test("every notebook answers its question on searches of the embedded model
       match(page, /<h2 id="Answer">|<h2[^>]*>Answer/);
     });
   }
+});
+
+Deno.test("the notebook on the meta-model says of a single search what train-meta-model says", async () => {
+  await using own = await place();
+  await using server = modelServer(parity);
+  const search = ["--dataset", own.questions, ...server.models, "--max-calls", "700", "--threshold", "1"];
+  equal((await run("optimize", search, own)).code, EXIT.done);
+  const outputs = `${own.folder}/outputs`;
+  const ended = await run("notebooks", ["--only", "03", "--output", outputs, "--json"], own);
+  equal(ended.code, EXIT.done, ended.stderr);
+  const trained = await run("train_meta_model", [], own);
+  const [, verdict] = trained.stdout.match(/^It (.*)\. `deno task optimize` goes on without it\.$/m)!;
+  const plain = shownAs(await read(`${outputs}/03_meta_model.ipynb`), "text/plain");
+  ok(plain.some((shown) => shown.endsWith(`is not used: it ${verdict}.`)), `${verdict}\n${plain.join("\n")}`);
 });
 
 Deno.test("a notebook that is ended by the user is no fault, nor are the searches before it", {
