@@ -345,13 +345,9 @@ export async function begin(
     return { ...plan, id, datasetId: experiment.datasetId, holder, seconds, roles: own };
   }
   const datasetId = await keepQuestions(db, dataset, setting);
-  const asked = {
-    datasetId,
-    dataset: dataset.name,
-    config: plan.config,
-    seedPrompt: seedPrompt(plan.config),
-  };
-  const config = { ...plan.config, weights: weightsOf(roles), ...await choose(db, asked, learning, setting) };
+  const begun = { ...plan.config, weights: weightsOf(roles) };
+  const asked = { datasetId, dataset: dataset.name, config: begun, seedPrompt: seedPrompt(plan.config) };
+  const config = { ...begun, ...await choose(db, asked, learning, setting) };
   const { seed } = config;
   await beginExperiment(db, { id, kind: "optimize", datasetId, seed, config: kept(config), holder });
   return { ...plan, config, id, datasetId, holder, seconds: 0, roles: own };

@@ -9,7 +9,7 @@ import { byId } from "./by_id.ts";
 import type { Queryable } from "./db.ts";
 import { promptOf, type PromptRow } from "./trials.ts";
 
-/** A prompt with its mean validation score in a context: the same questions, metric and primary model. */
+/** A prompt with its mean validation score in a context: the same questions, metric, primary model and weights of that. */
 export interface ScoredPrompt {
   readonly promptId: string;
   /** The search, or measurement, that it was first scored in. */

@@ -147,6 +147,24 @@ Deno.test("scoredPrompts() pools a prompt's scores within a context, each questi
   deepEqual((await scoredPrompts(db, 2)).map(({ features }) => features), [null, null, null]);
 });
 
+Deno.test("contextOf() tells the weights of the primary model apart, where they are known", async () => {
+  await using db = await testDatabase({ folder: FOLDER });
+  const id = crypto.randomUUID();
+  const of = (weights?: Record<string, string | null>) => contextOf(db, id, { ...EXACT, weights });
+  const plain = await of();
+  deepEqual(JSON.parse(plain), [id, "exact_match", {}, "local"]); // as it was before weights were known
+  equal(await of({ primary: null, optimizer: "b" }), plain);
+  const first = await of({ primary: "a", optimizer: null });
+  equal(await of({ primary: "a", optimizer: "b" }), first);
+  deepEqual(new Set([plain, first, await of({ primary: "b", optimizer: null })]).size, 3);
+
+  for (const weights of ["a", "b"]) {
+    const own = await experiment(db, { ...EXACT, weights: { primary: weights, optimizer: null } });
+    await trial(db, own, 0, { systemPrompt: "Be brief.", scores: [weights === "a" ? 1 : 0] });
+  }
+  deepEqual((await scoredPrompts(db, 1)).map(({ score, n }) => [score, n]), [[1, 1], [0, 1]]);
+});
+
 Deno.test("scoredPrompts() has no features of another prompt that was there before", async () => {
   await using db = await testDatabase({ folder: FOLDER });
   const id = await experiment(db, EXACT);
