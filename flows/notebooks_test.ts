@@ -94,7 +94,7 @@ const CLAIMS: Readonly<Record<string, { tables: number; pictures: number; texts:
       /^What there is to learn from \(1 row × 3 columns\)\n.*\n +\d+ +2 +58$/,
       /^Cross-validation: \d+ of 100 rounds · rmse 0\.\d+$/,
       /^\d folds, \d+ trees \(2 rows × 4 columns\)\n/,
-      /^From \d{2,} prompts the score of an unseen one is predicted with an error of \d+\.\d points; .* is not used: it (?:has seen too few searches .*\(3, it takes 6\)|does not beat)/,
+      /^From \d{2,} prompts the score of an unseen one is predicted with an error of \d+\.\d points; .* is not used: it (?:has seen too few searches .*\(\d, it takes 6\)|does not beat)/,
     ],
   },
   "04_policy": {
