@@ -41,8 +41,8 @@ const few =
     };
   };
 
-/** Answers on a model's first connection before it gives completions: it is asked for a token in each of two forms. */
-const TOKENS = 2;
+/** Answers on a model's first connection before it gives completions: it is asked for its weights, and a token in each of two forms. */
+const FIRST = 3;
 
 /** Runs of each kind of weather, each through a proxy of its own; a line a kind, and a try a connection that broke. */
 async function weathered(
@@ -113,12 +113,12 @@ export const modelNetwork: Fault = async (arena) => {
     },
     {
       fault: name("silence in the middle of an answer, 30 s"),
-      weather: few("silent", 1, 200, 240, TOKENS),
+      weather: few("silent", 1, 200, 240, FIRST),
       runs: quick ? 1 : 5,
     },
     ...quick ? [] : [{
       fault: name("silence instead of an answer, 300 s"),
-      weather: few("silent", 1, 0, 1, TOKENS),
+      weather: few("silent", 1, 0, 1, FIRST),
       runs: 1,
     }],
   ], {
