@@ -21,6 +21,7 @@ import {
   findSweep,
   holdExperiment,
   isSweepOver,
+  isWaiting,
   loadDataset,
   readExperiment,
   readSweep,
@@ -319,6 +320,7 @@ async function one(
   const ended = await setting.run.task("experiment", `${position}`, async () => {
     try {
       await using hold = await holdExperiment(db, id, { patienceMs: 500 });
+      if (!await isWaiting(db, id)) return "elsewhere";
       const experiment = await findExperiment(db, id).catch((error) => {
         if (!(error instanceof RangeError)) throw error; // it was not begun yet
       });

@@ -96,6 +96,7 @@ export {
   failSweepExperiment,
   findSweep,
   isSweepOver,
+  isWaiting,
   readSweep,
   releaseExperiment,
   setSweepCaps,

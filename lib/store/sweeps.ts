@@ -161,6 +161,15 @@ export async function isSweepOver(db: Queryable, sweepId: string): Promise<boole
   return rows.length === 0;
 }
 
+/** Whether an experiment is still to be run: who ran it may have ended it while its lock was waited for. */
+export async function isWaiting(db: Queryable, experimentId: string): Promise<boolean> {
+  const { rows } = await db.query(
+    "select from sweep_experiments where experiment_id = $1 and status = 'waiting'",
+    [experimentId],
+  );
+  return rows.length > 0;
+}
+
 /** Leaves an experiment to whoever wants work, at once. */
 export async function releaseExperiment(db: Queryable, experimentId: string): Promise<void> {
   await db.query(
