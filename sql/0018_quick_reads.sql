@@ -1,6 +1,9 @@
 -- The bill of an experiment is read from its own calls. Read from `bill`, as before, one line of a list was all calls of all
 -- experiments, grouped, sorted and ranked for percentiles: 1.2 s of a million calls, for each look at a sweep. The rows stay
--- as they were.
+-- as they were, but for claims.
+--
+-- A claim is of the run that made it. While a finished experiment goes on with larger caps, and where that is cut off, its best
+-- prompt may be one that was never tested: the old claim is kept, but shown only when it is the finished run's again.
 create or replace view experiment_overview as
 select x.id, x.kind, x.status, x.stop_reason, x.error, d.name as dataset, d.id as dataset_id,
        d.sha256 as dataset_sha256,
