@@ -50,22 +50,14 @@ export function silenceOf(names: Names): Silence {
         const { replies, silent, tokens } = counts.get(role) ?? NONE;
         if (silent < Math.max(1, least) || silent < replies) continue;
         throw new UnreadableError(
-          `Cannot score anything as ${names[role]} said nothing in any of ${silent} ${
-            ROLES[role].replies
-          }: ` +
-            `${spent(tokens)}: begin anew with ${ROLES[role].mend(Math.max(2048, 4 * tokens))}`,
+          `Cannot score anything as ${names[role]} said nothing in any of ${silent} ${spent(role, tokens)}`,
           { retryable: false, fatal: false },
         );
       }
     },
     told: () =>
       Array.from(counts).flatMap(([role, { replies, silent, tokens }]) =>
-        silent === 0 ? [] : [
-          `${names[role]} said nothing in ${silent} of ${replies} ${ROLES[role].replies}: ${
-            spent(tokens)
-          }: ` +
-          `begin anew with ${ROLES[role].mend(Math.max(2048, 4 * tokens))}`,
-        ]
+        silent === 0 ? [] : [`${names[role]} said nothing in ${silent} of ${replies} ${spent(role, tokens)}`]
       ),
   };
 }
@@ -83,7 +75,10 @@ const NONE: Count = { replies: 0, silent: 0, tokens: 0 };
 const isSilent = ({ text, finish }: Completion): boolean =>
   finish === "length" && /^\s*(<think>(?!.*<\/think>).*)?$/s.test(text);
 
-const spent = (tokens: number): string => `its ${tokens} tokens ran out first (thinking takes them, too)`;
+/** Of what there are so many, why, and what to do. */
+const spent = (role: Role, tokens: number): string =>
+  `${ROLES[role].replies}: its ${tokens} tokens ran out first (thinking takes them, too): ` +
+  `begin anew with ${ROLES[role].mend(Math.max(2048, 4 * tokens))}`;
 
 /** What a role's replies are called, and what gives it more room for them. */
 const ROLES: Readonly<Record<Role, { readonly replies: string; readonly mend: (tokens: number) => string }>> =

@@ -195,9 +195,9 @@ export function foldsOf(seen: readonly Observation[], folds: number, seed: numbe
   return deal(groups, Math.min(folds, new Set(groups).size), seed);
 }
 
-/** The rows of each search, oldest first; a measurement of a prompt or two is none. */
-const searchesOf = (seen: readonly Observation[]): Search[] =>
-  [...Map.groupBy(seen.keys(), (i) => seen[i]!.experimentId).values()].filter(isJudged);
+/** The rows of each search, all or those among `rows`, oldest first; a measurement of a prompt or two is none. */
+const searchesOf = (seen: readonly Observation[], rows: Iterable<number> = seen.keys()): Search[] =>
+  [...Map.groupBy(rows, (i) => seen[i]!.experimentId).values()].filter(isJudged);
 
 /** The searches of each question set, by its name: with another split, primary model or metric it is the same set. */
 const setsOf = (seen: readonly Observation[], searches: readonly Search[]): Search[][] => [
@@ -235,11 +235,11 @@ function byContext(
   return [...groups].map(([context, indices]) => {
     const own = indices.map((i) => unseen.labels[i]!);
     const { n: prompts, rmse } = fit(indices.map((i) => unseen.predictions[i]!), own);
-    const searches = [...Map.groupBy(indices, (i) => seen[i]!.experimentId).values()];
+    const searches = searchesOf(seen, indices);
     return {
       ...{ context, dataset: seen[indices[0]!]!.dataset, mean: means.get(context)! },
       ...{ prompts, rmse, meanRmse: fit(own.map(() => 0), own).rmse },
-      ...{ searches: searches.filter(isJudged).length, rankCorrelation: orderIn(searches, unseen) },
+      ...{ searches: searches.length, rankCorrelation: orderIn(searches, unseen) },
     };
   });
 }

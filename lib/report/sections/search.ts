@@ -62,16 +62,16 @@ ${figure((options) => scoreAgainstCalls(trials, options), key)}</section>`;
 }
 
 /** The line from the seed prompt to the best one, in words. */
-const path = (trials: readonly TrialRow[]): Html =>
-  html`<ol class="path">${
+function path(trials: readonly TrialRow[]): Html {
+  const listed = indices(trials);
+  return html`<ol class="path">${
     ancestry(trials).map((trial) =>
-      html`<li><b>${trialNumber(trial.index, indices(trials))} ${term(trial.operator)}</b> ${
-        standing(trial)
-      }${trial.index === 0 ? "" : html`<div>${words(trial.metadata.note ?? "")}</div>`}<div>${
-        words(trial.reason)
-      }</div></li>`
+      html`<li><b>${trialNumber(trial.index, listed)} ${term(trial.operator)}</b> ${standing(trial)}${
+        trial.index === 0 ? "" : html`<div>${words(trial.metadata.note ?? "")}</div>`
+      }<div>${words(trial.reason)}</div></li>`
     )
   }</ol>`;
+}
 
 const standing = ({ validation, questions_seen }: TrialRow): Html | string =>
   validation === null
