@@ -171,7 +171,7 @@ export interface LedgerOptions {
   readonly priceOf: (model: LanguageModel) => Price | null;
   /** How failed attempts are repeated; each model gets a breaker of its own. */
   readonly retry: Omit<RetryOptions, "breaker" | "signal" | "failed" | "onWait">;
-  /** Calls in flight at most. */
+  /** Requests on the wire at most. */
   readonly concurrency: number;
   readonly newId: () => string;
   /** Milliseconds on a clock that never goes back. */
@@ -240,7 +240,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   let settled = Promise.withResolvers<void>(); // resolves when the next one is settled or decided on
   let stopped: Error | undefined;
   const abort = new AbortController(), halt = new AbortController();
-  const limit = pLimit(options.concurrency);
+  const wire = pLimit(options.concurrency), begin = pLimit(2 * options.concurrency);
   const { sleep = wait } = options.retry;
   const breakers = new Map(
     Object.values(models).map((model) => [model, breaker({ now: elapsed, sleep })]),
@@ -324,7 +324,9 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
         return { completion, key, origin };
       }
       try {
-        return await limit(() => inTime(abort.signal, (signal) => bought(role, model, key, request, signal)));
+        return await inPlace((leave) =>
+          inTime(abort.signal, (signal) => bought(role, model, key, request, signal, leave))
+        );
       } catch (error) {
         if (error instanceof Short) await inTime(halt.signal, (signal) => sleep(SHORT, signal));
         else if (!(error instanceof Elsewhere)) throw error;
@@ -333,14 +335,32 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     }
   }
 
+  /**
+   * Has `work` done in one of the places on the wire, which it leaves to the next call when it has an answer: that is written
+   * meanwhile, so that a database that is far away keeps no place empty. Twice as many calls as places are begun at most:
+   * where answers wait for the database, no more are bought.
+   */
+  function inPlace<T>(work: (leave: () => void) => Promise<T>): Promise<T> {
+    return begin(async () => {
+      const { promise, resolve: leave } = Promise.withResolvers<void>();
+      await new Promise<void>((enter) => void wire(() => (enter(), promise)));
+      try {
+        return await work(leave);
+      } finally {
+        leave();
+      }
+    });
+  }
+
   async function bought(
     role: Role,
     model: LanguageModel,
     key: string,
     request: ModelRequest,
     signal: AbortSignal,
+    leave: () => void,
   ): Promise<Answer> {
-    const completion = await retry((...tries) => paid(role, model, key, request, tries, signal), {
+    const completion = await retry((...tries) => paid(role, model, key, request, tries, signal, leave), {
       ...options.retry,
       failed: failed.get(key) ?? 0,
       breaker: breakers.get(model)!,
@@ -402,6 +422,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     request: ModelRequest,
     [attempt, blameless]: readonly [attempt: number, blameless: number],
     signal: AbortSignal,
+    leave: () => void,
   ): Promise<Completion> {
     const worst: Usage = {
       promptTokens: model.promptTokensAtMost(request),
@@ -469,6 +490,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       throw error;
     }
     point("call: answered");
+    leave();
     const stored = { ...completion, key, model: model.name, identity: model.identity, request };
     await settle(completion.usage ?? worst, { kind: "answered", completion: stored });
     point("call: settled");

@@ -85,6 +85,47 @@ Deno.test("ask() writes the intent before it sends, and the answer before it giv
   deepEqual(log, ["sent with 1 intents", "given with 1 settled"]);
 });
 
+Deno.test("ask() writes an answer while the next call is on the wire, as many at once as there are places, then waits", async () => {
+  const [model, journal] = [server(), memory()];
+  const gates: PromiseWithResolvers<void>[] = [];
+  let [onWire, most] = [0, 0];
+  const ledger = await open({
+    ...model,
+    async complete(...args) {
+      most = Math.max(most, ++onWire);
+      try {
+        return await model.complete(...args);
+      } finally {
+        onWire--;
+      }
+    },
+  }, {
+    concurrency: 2,
+    journal: {
+      ...journal,
+      async settle(settlement) {
+        const gate = Promise.withResolvers<void>();
+        gates.push(gate);
+        await gate.promise;
+        await journal.settle(settlement);
+      },
+    },
+  });
+  const quiet = () => new Promise((resolve) => setTimeout(resolve, 5));
+  const answers = Promise.all([1, 2, 3, 4, 5, 6, 7].map((i) => ledger.ask("primary", question(i))));
+  await quiet();
+  deepEqual([model.served.calls, gates.length], [4, 4]);
+  gates.shift()!.resolve();
+  await quiet();
+  equal(model.served.calls, 5);
+  while (gates.length > 0) {
+    gates.shift()!.resolve();
+    await quiet();
+  }
+  deepEqual([(await answers).length, model.served.calls, most], [7, 7, 2]);
+  await ledger.idle();
+});
+
 Deno.test("caps are never exceeded, whatever fails and however many ask", async () => {
   await fc.assert(
     fc.asyncProperty(
