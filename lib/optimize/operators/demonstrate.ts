@@ -196,18 +196,20 @@ const COMPARED = 2_000;
 /** `k` examples far from one another: each next one is the least like those chosen (Gonzalez, 1985), answers balanced. */
 export function spread(all: readonly Example[], k: number, random: Random): Example[] {
   const examples = all.length > COMPARED ? sample(all, COMPARED, random.fork("compared")) : all;
-  const grams = new Map(examples.map((example) => [example, trigrams(example.question)]));
-  const chosen = examples.length === 0 ? [] : [pick(examples, random)];
+  const grams = examples.map(({ question }) => trigrams(question));
+  const near = examples.map(() => 0); // to the nearest of those chosen
+  const chosen: number[] = examples.length === 0 ? [] : [integer(examples.length, random)];
   while (chosen.length < Math.min(k, examples.length)) {
-    const shown = counts(chosen.map((example) => example.references[0]!));
-    const rest = examples.filter((example) => !chosen.includes(example));
-    const least = Math.min(...rest.map((example) => shown.get(example.references[0]!) ?? 0));
-    const next = rest.filter((example) => (shown.get(example.references[0]!) ?? 0) === least);
-    const closeness = (example: Example) =>
-      Math.max(...chosen.map((other) => jaccard(grams.get(example)!, grams.get(other)!)));
-    chosen.push(next.reduce((best, example) => closeness(example) < closeness(best) ? example : best));
+    const last = grams[chosen.at(-1)!]!;
+    grams.forEach((gram, i) => near[i] = Math.max(near[i]!, jaccard(gram, last)));
+    const shown = counts(chosen.map((i) => examples[i]!.references[0]!));
+    const rest = examples.flatMap((_, i) => chosen.includes(i) ? [] : [i]);
+    const shownOf = (i: number) => shown.get(examples[i]!.references[0]!) ?? 0;
+    const least = Math.min(...rest.map(shownOf));
+    const next = rest.filter((i) => shownOf(i) === least);
+    chosen.push(next.reduce((best, i) => near[i]! < near[best]! ? i : best));
   }
-  return chosen;
+  return chosen.map((i) => examples[i]!);
 }
 
 /** Questions that a covering set is chosen from, and for: each is compared with each. */
@@ -220,8 +222,7 @@ const COVERED = 300;
  */
 export function covering(all: readonly Example[], k: number, random: Random): Example[] {
   const examples = sample(all, Math.min(COVERED, Math.max(k, Math.ceil(all.length * 0.7))), random);
-  const grams = examples.map(({ question }) => trigrams(question));
-  const likeness = grams.map((a) => grams.map((b) => jaccard(a, b))); // each step goes by all of it
+  const likeness = jaccards(examples.map(({ question }) => trigrams(question))); // each step goes by all of it
   const answers = examples.map(({ references }) => references[0]!);
   const closed = new Set(answers).size <= examples.length / 2;
   const near = Array.from(examples, () => 0), against = Array.from(examples, () => 0);
@@ -267,4 +268,23 @@ function jaccard(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
   let common = 0;
   for (const gram of a) if (b.has(gram)) common++;
   return common / (a.size + b.size - common);
+}
+
+/** Of each with each. By the sets that each gram is in: most pairs of long texts have most of their grams not in common. */
+function jaccards(sets: readonly ReadonlySet<string>[]): number[][] {
+  const holders = new Map<string, number[]>();
+  sets.forEach((set, i) => {
+    for (const gram of set) {
+      const all = holders.get(gram);
+      if (all) all.push(i);
+      else holders.set(gram, [i]);
+    }
+  });
+  const common = sets.map(() => new Uint32Array(sets.length));
+  for (const all of holders.values()) {
+    for (const a of all) {
+      for (const b of all) common[a]![b]!++;
+    }
+  }
+  return sets.map((a, i) => sets.map((b, j) => common[i]![j]! / (a.size + b.size - common[i]![j]!)));
 }
