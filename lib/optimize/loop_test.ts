@@ -158,6 +158,28 @@ Deno.test("optimize() never asks for more answers than maxCalls", async () => {
   );
 });
 
+Deno.test("optimize() asks the optimizer model under a small budget, and makes no proposal that cannot enter the race", async () => {
+  const surrogate: Options["surrogate"] = (prompts) => Promise.resolve(prompts.map(() => 0));
+  for (const maxCalls of [40, 60, 100, 150]) {
+    for (const options of [{}, { surrogate }]) {
+      let asked = 0;
+      for (let seed = 0; seed < 10; seed++) {
+        const { trials, outcome } = await run({
+          ...{ maxCalls, target: 1, random: random(seed), ...options },
+          ask: () => {
+            const text = `<system_prompt>Try ${++asked}.</system_prompt>`;
+            return Promise.resolve({ text, finish: "stop", usage: null });
+          },
+        });
+        ok(outcome.calls <= maxCalls);
+        ok(trials.filter(({ candidate: { results } }) => results.size > 0).length > 1);
+        if (!("surrogate" in options)) ok(!trials.some(({ reason }) => reason.startsWith("not raced")));
+      }
+      ok(asked >= 3, `${asked} with ${maxCalls} calls each`);
+    }
+  }
+});
+
 Deno.test("optimize() ends in good order when a call is stopped, and keeps the best so far", async () => {
   for (const reason of ["budget", "interrupted"] as const) {
     let left = 500;

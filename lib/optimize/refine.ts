@@ -131,27 +131,32 @@ interface Place {
   readonly situation: Situation;
 }
 
-/** An operator and a parent for each place, within what can be paid for beside the race's first block. */
+/**
+ * An operator and a parent for each place, within what can be paid for beside the race's first block. Where nothing ranks
+ * proposals they enter in their order, and none is made that could not.
+ */
 function assigned(search: Search, places: readonly Random[]): Place[] {
   const {
-    options: { operators, train, advice, course, callsEach, askCost },
+    options: { operators, train, advice, course, askCost, surrogate },
     arms,
     pool,
     rejected,
     space,
   } = search;
-  const priceOf = ({ practises, asks }: Operator) => practises * callsEach + asks;
-  let purse = affordable(search) - breadthOf(search) * entryPrice(search);
+  const reserved = reservedFor(search);
+  let purse = affordable(search);
   const opening = (place: number) =>
     pool.length > 1 ? [] : calibrates(search) ? ["calibrate"] : OPENING.slice(0, place % PLACES);
   return places.flatMap((random, i): Place[] => {
+    const spare = purse - entryPrice(search) * (surrogate ? reserved : Math.max(reserved, i + 1));
+    if (spare < 0) return [];
     const parent = random() < FROM_INCUMBENT ? search.incumbent : winner(pool, random);
     const situation = {
       ...{ parent, pool, train, space, limits: limitsFor(search, parent), rejected, advice, random },
       calibrates: calibrates(search),
     };
     const able = operators.filter((operator) =>
-      priceOf(operator) <= Math.max(purse, 0) && operator.applies(situation)
+      priceOf(search, operator) <= spare && operator.applies(situation)
     );
     if (able.length === 0) return [];
     const trial = able.map((operator) => ({
@@ -161,9 +166,24 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
     }));
     const turn = opening(i).flatMap((name) => able.find((operator) => operator.name === name) ?? []).at(-1);
     const operator = turn ?? choose(arms, trial, random).operator;
-    purse -= priceOf(operator);
+    purse -= priceOf(search, operator);
     return [{ operator, parent, situation }];
   });
+}
+
+/** What one proposal of an operator may cost, in calls. */
+const priceOf = ({ options: { callsEach } }: Search, { practises, asks }: Operator): number =>
+  practises * callsEach + asks;
+
+/**
+ * Places of the race that are kept whatever a proposal costs: all of them. Where the budget is shorter than that, as many as leave
+ * enough for one rewrite: else a small budget would never ask the optimizer model.
+ */
+function reservedFor(search: Search): number {
+  const writers = search.options.operators.filter(({ asks }) => asks > 0);
+  const dearest = Math.max(0, ...writers.map((operator) => priceOf(search, operator)));
+  const places = Math.floor((affordable(search) - dearest) / entryPrice(search));
+  return Math.max(1, Math.min(breadthOf(search), places));
 }
 
 /** The limits, with no more demos than mostly fit beside the instructions of a prompt: questions may be long. */
