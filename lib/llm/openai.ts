@@ -36,7 +36,7 @@ import {
 } from "./model.ts";
 import { retry } from "./retry.ts";
 import { toStorable } from "../text.ts";
-import { firstsOf, grammarOf, visible, without } from "./text.ts";
+import { firstsOf, grammarOf, spoken, visible, without } from "./text.ts";
 import { promptTokensAtMost, usageOf } from "./usage.ts";
 
 /** Where OpenAI answers. */
@@ -50,7 +50,7 @@ export interface OpenAIOptions extends ExchangeOptions {
   readonly apiKey?: string | undefined;
 }
 
-/** The model `name` of an OpenAI-compatible server. Its text comes with NUL and lone surrogates as U+FFFD. */
+/** The model `name` of an OpenAI-compatible server. Its text comes without thoughts, with NUL and lone surrogates as U+FFFD. */
 export function openai(name: string, options: OpenAIOptions = {}): LanguageModel {
   const endpoint = endpointOf(options.baseUrl ?? OPENAI_URL);
   const apiKey = options.apiKey?.trim() ?? "";
@@ -276,17 +276,17 @@ function completionOf(answer: Exchanged, request: ModelRequest, apiKey: string):
   const content = contentOf(message.content);
   const refusal = typeof message.refusal === "string" && message.refusal !== "" ? message.refusal : undefined;
   if (content === undefined && refusal === undefined) throw unreadable("its message has no content");
-  const text = toStorable(content || refusal || "");
-  const usage = bill(text);
+  const said = toStorable(content || refusal || "");
+  const usage = bill(said);
   const finish = refusal === undefined ? finishOf(choice.finish_reason) : "filter";
   // A model that says nothing still ends it with a mark, which is counted: without one nothing was generated.
-  if (text === "" && finish !== "filter" && !usage?.completionTokens) {
+  if (said === "" && finish !== "filter" && !usage?.completionTokens) {
     throw unreadable("it is empty, and not one token of it was counted");
   }
   // A server that echoes the key must not have it stored; a short one may be a word of the answer.
   const secrets = apiKey.length < 16 ? [] : [apiKey];
   return {
-    ...{ text: without(text, secrets), finish, usage },
+    ...{ text: spoken(without(said, secrets)), finish, usage },
     ...request.firsts ? firstsOf(choice.logprobs?.content?.[0]?.top_logprobs, ...secrets) : {},
   };
 }

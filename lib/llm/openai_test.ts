@@ -95,6 +95,15 @@ Deno.test("openai() maps every form of an answer", async () => {
     [said({ content: "  a \n" }), { text: "  a \n" }],
     [said({ content: "a\0b\ud800c" }), { text: "a\ufffdb\ufffdc" }],
     [said({ content: "" }), { text: "" }],
+    [said({ content: "<think>\nRed? No.\n</think>\n\nblue" }), { text: "blue" }], // as R1 and Qwen3 come from some servers
+    [said({ content: "Red? No.\n</think>\n\nblue" }), { text: "blue" }], // the template has said the first mark
+    [said({ content: "<think>Red?</think>" }, "length"), { text: "", finish: "length" }],
+    [said({ content: "<think>Red? N" }, "length"), { text: "<think>Red? N", finish: "length" }],
+    [said({ content: "Write <think> before </think>." }), { text: "Write <think> before </think>." }],
+    [answered({ choices: [{ message: { content: "<think>Red?</think>" } }], usage: null }), {
+      text: "", // and yet something was generated
+      usage: null,
+    }],
     [answered({ usage: undefined }), { usage: null }],
     [answered({ usage: null }), { usage: null }],
     [answered({ usage: { prompt_tokens: 4 } }), { usage: null }],

@@ -16,6 +16,16 @@ export const visible = (text: string, ...secrets: readonly string[]): string =>
 export const without = (text: string, secrets: readonly string[]): string =>
   secrets.reduce((rest, secret) => secret === "" ? rest : rest.replaceAll(secret, "[key]"), text);
 
+/**
+ * A reply without the thoughts that some servers hand on before it, between `<think>` and `</think>`; the template of some
+ * models has said the first mark already. Thoughts that were cut off stay: there is no reply.
+ */
+export function spoken(reply: string): string {
+  const end = reply.indexOf("</think>"), begin = reply.indexOf("<think>");
+  const thought = begin < 0 || begin > end || reply.slice(0, begin).trim() === "";
+  return end >= 0 && thought ? reply.slice(end + "</think>".length).trimStart() : reply;
+}
+
 /** Bytes of `text` in UTF-8: no tokenizer of the byte-level kind makes more tokens of it. */
 export const utf8Length = (text: string): number => encoder.encode(text).length;
 
