@@ -392,6 +392,23 @@ Deno.test("readReply() refuses what is cut off or has no prompt", () => {
   }
 });
 
+Deno.test("readReply() finds what is meant among what models write around it", () => {
+  const rows: [text: string, systemPrompt: string, outputPrompt: string][] = [
+    [`I reply in <system_prompt> and <output_prompt> tags.\n\n${REPLY}`, "Be brief.", "One word."],
+    [`A draft: <system_prompt>Be long.</system_prompt> No:\n${REPLY}\nIs it good?`, "Be brief.", "One word."],
+    ["```xml\n" + REPLY + "\n```", "Be brief.", "One word."],
+    [REPLY.toUpperCase(), "BE BRIEF.", "ONE WORD."],
+    ["<system_prompt>\n```text\nBe brief.\nBe kind.\n```\n</system_prompt>", "Be brief.\nBe kind.", ""],
+    [REPLY.replace("Be brief.", "Write as in\n```\na\n```"), "Write as in\n```\na\n```", "One word."],
+    ["**<system_prompt>**\nBe **brief**.\n**</system_prompt>**", "Be **brief**.", ""],
+    [REPLY.replace("</output_prompt>", "\n\nIs it good?"), "Be brief.", "One word."],
+    ["```\n" + REPLY.replace("</output_prompt>", "\n```"), "Be brief.", "One word."],
+  ];
+  for (const [text, systemPrompt, outputPrompt] of rows) {
+    deepEqual(readReply({ text, finish: "stop", usage: null }), { systemPrompt, outputPrompt }, text);
+  }
+});
+
 Deno.test("calibrate chooses demos and asks for a bias, where the model takes one", async () => {
   equal(calibrate.applies(context()), false);
   equal(calibrate.applies(context({ calibrates: true })), true);

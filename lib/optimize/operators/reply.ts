@@ -19,7 +19,7 @@ the new system prompt
 one line that follows every question and says what form the answer takes; may be empty
 </output_prompt>`;
 
-/** The instructions in a reply, or why it has none. */
+/** The instructions in a reply, or why it has none. Of several, the last are meant: what comes before is a draft. */
 export function readReply(
   completion: Completion,
 ): { readonly systemPrompt: string; readonly outputPrompt: string } | { readonly refused: string } {
@@ -27,18 +27,37 @@ export function readReply(
     return { refused: "truncated reply: the optimizer model ran out of tokens" };
   }
   const systemPrompt = inside(completion.text, "system_prompt");
-  const outputPrompt = inside(completion.text, "output_prompt") ?? "";
   if (!systemPrompt) {
     return { refused: `reply without <system_prompt>: ${json(completion.text.slice(0, 80))}` };
   }
+  const outputPrompt = inside(completion.text, "output_prompt") ?? opened(completion.text, "output_prompt") ??
+    "";
   return { systemPrompt, outputPrompt };
 }
 
-/** What stands in a tag. Not by a pattern: that would try each of a million opening tags. */
+/** What stands in the last pair of a tag. Not by one pattern: that would try each of a million opening tags. */
 function inside(text: string, tag: string): string | undefined {
-  const [opening, closing] = [`<${tag}>`, `</${tag}>`];
-  const from = text.indexOf(opening), to = text.indexOf(closing, from);
-  return from < 0 || to < 0 ? undefined : text.slice(from + opening.length, to).trim();
+  const to = last(text, `</${tag}>`);
+  const from = to && last(text.slice(0, to.index), `<${tag}>`);
+  return from && unwrapped(text.slice(from.index + from[0].length, to.index));
+}
+
+/** The paragraph after a tag that was never closed: it is the last thing in the form that is asked for. */
+function opened(text: string, tag: string): string | undefined {
+  const from = last(text, `<${tag}>`);
+  return from &&
+    unwrapped(text.slice(from.index + from[0].length).trim().split(/\n\s*\n|\n\s*```/, 1)[0]!);
+}
+
+/** Some models write tags in capitals. */
+const last = (text: string, tag: string): RegExpExecArray | undefined =>
+  text.matchAll(new RegExp(tag, "gi")).reduce<RegExpExecArray | undefined>((_, match) => match, undefined);
+
+/** A text without the signs of Markdown around the whole of it: a fence, or those that made its tags bold. */
+function unwrapped(text: string): string {
+  const whole = text.trim();
+  const [, fenced, bold] = /^(?:```\w*\n([^]*?)\n```|\*\*\n([^]*)\n\*\*)$/.exec(whole) ?? [];
+  return (fenced ?? bold ?? whole).trim();
 }
 
 /** A prompt as the optimizer model sees it, with `most` characters of each text. */
