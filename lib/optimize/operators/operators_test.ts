@@ -409,6 +409,24 @@ Deno.test("readReply() finds what is meant among what models write around it", (
   }
 });
 
+Deno.test("instruct and reflect show both ends of a long question", async () => {
+  const long = train.map((example) => ({
+    ...example,
+    question: `A ship's log. ${"The sea was calm. ".repeat(400)}\n\nWhich ship is it?`,
+  }));
+  for (const operator of [instruct, reflect]) {
+    const given = context({
+      train: long,
+      practise: (_, examples) =>
+        Promise.resolve(examples.map((example) => ({ example, answer: "", score: 0, completion: "" }))),
+    }, REPLY);
+    await operator.propose(given);
+    const text = given.asked[0]!.at(-1)!.content;
+    ok(text.includes("A ship's log.") && text.includes("Which ship is it?"), text.slice(0, 300));
+    ok(text.length < long.length * 2_500, `${text.length}`);
+  }
+});
+
 Deno.test("calibrate chooses demos and asks for a bias, where the model takes one", async () => {
   equal(calibrate.applies(context()), false);
   equal(calibrate.applies(context({ calibrates: true })), true);

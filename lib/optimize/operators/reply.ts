@@ -68,6 +68,12 @@ export const shown = ({ systemPrompt, outputPrompt, demos }: Prompt, most = Infi
     worked_examples: demos.length,
   });
 
-/** The beginning of a text: eight long documents, or a reply that was refused as over-long, would fill the context. */
-export const excerpt = (text: string, most = 2_000): string =>
-  text.length > most ? `${text.slice(0, most)}…` : text;
+/**
+ * Both ends of a text: eight long documents, or a reply that was refused as over-long, would fill the context, and what is
+ * asked of a document mostly stands below it.
+ */
+export function excerpt(text: string, most = 2_000): string {
+  if (text.length <= most) return text;
+  const half = Math.floor(most / 2);
+  return `${text.slice(0, half)} […] ${text.slice(-half)}`;
+}
