@@ -129,7 +129,7 @@ export async function race(
   const on = `on ${after.length} questions`;
   if (after.length === 0) drop(winner, "not raced: the budget ended");
   else if (gain <= 0) drop(winner, `no better than trial ${incumbent.index} ${on}`);
-  else if (gain * lead.length <= doubt) {
+  else if (lead.length < DECIDING || gain * lead.length <= doubt) {
     drop(winner, `${points(gain)} ahead of trial ${incumbent.index} ${on}: too little to tell from luck`);
   } else {verdicts.push({
       candidate: winner,
@@ -161,7 +161,10 @@ function spread(lead: readonly number[]): number {
   return (sum + 2 * largest) / (lead.length + 2);
 }
 
-/** The fewest questions that can decide a race: who wins each of them is believed to be better. */
+/**
+ * The fewest questions that can decide a race: who wins each of them is believed to be better. Of small leads of one size fewer
+ * would be believed, as nothing tells how far such leads lie apart.
+ */
 export const DECIDING = Array.from({ length: 20 }, (_, i) => i + 1)
   .find((n) => n > DOUBT * spread(Array.from({ length: n }, () => 1)))!;
 

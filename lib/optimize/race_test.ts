@@ -113,6 +113,28 @@ Deno.test("race() cannot be won on fewer questions than DECIDING, and on so many
   }
 });
 
+Deno.test("race() cannot be won by parts of points on fewer questions than DECIDING, wherever scores are missing", async () => {
+  const scored = (index: number, score: number, n: number) => ({ ...runner(index, always), score, n });
+  for (const [n, won] of [[1, false], [2, false], [DECIDING - 1, false], [DECIDING, true]] as const) {
+    const [incumbent, challenger] = [scored(0, 0.8, 20), scored(1, 0.9, n)];
+    const [verdict] = await race(incumbent, [challenger], {
+      questions: questions(20),
+      course: { block: 10, alpha: 0.1 },
+      random: random(1),
+      affordable: () => incumbent.results.size > 0 ? -1 : Infinity, // the money ended among the grades
+      heat(runners, asked) {
+        for (const { results, score, n } of runners as (typeof challenger)[]) {
+          for (const example of asked.slice(0, n)) {
+            results.set(example.id, { example, answer: "", score, completion: "" });
+          }
+        }
+        return Promise.resolve();
+      },
+    });
+    equal(verdict!.won, won, verdict!.reason);
+  }
+});
+
 Deno.test("race() costs far less than seeing everything", async () => {
   const runners = [
     runner(0, third),
