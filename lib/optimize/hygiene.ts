@@ -55,6 +55,10 @@ export function refusal(
   const given = `${seedPrompt.systemPrompt}\n${seedPrompt.outputPrompt}`;
   const lost = placeholders(given).filter((name) => !instructions.includes(name));
   if (lost.length > 0) return `lost the placeholder ${lost.join(", ")}`;
+  const madeUp = placeholders(instructions).find((name) =>
+    FOR_THE_QUESTION.test(name) && !given.includes(name)
+  );
+  if (madeUp) return `made up the placeholder ${madeUp}: the question comes by itself`;
   const trouble = TROUBLE.find((pattern) => pattern.test(instructions) && !pattern.test(given));
   if (trouble) {
     return `error text in place of a prompt: ${json(instructions.match(trouble)![0].slice(0, 80))}`;
@@ -76,6 +80,9 @@ export const readable = ({ systemPrompt, outputPrompt, demos }: Prompt): boolean
 export const placeholders = (
   text: string,
 ): string[] => [...new Set(text.match(/\{\{?[A-Za-z_][\w.]*\}?\}/g) ?? [])];
+
+/** A place for the question, which nothing fills. Others may describe the form of an answer: `{city}: {number} sold`. */
+const FOR_THE_QUESTION = /^\{\{?(?:user_)?(?:question|query|input|message)\}?\}$/i;
 
 /** Texts that a model or a server says instead of a prompt. */
 const TROUBLE = [

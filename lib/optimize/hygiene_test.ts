@@ -34,6 +34,7 @@ Deno.test("refusal() has nothing against a sound prompt", () => {
     { systemPrompt: "{name}, say what the sentiment of the following review is, in one word." },
     { systemPrompt: "{name}:\nException: mails of invoices are billing.\nError reports are bugs." },
     { demos: [demo("What is 3 - 4?")] },
+    { outputPrompt: "Write {city}: {number} sold." },
   ];
   for (const row of rows) equal(check(row), null, JSON.stringify(row));
 });
@@ -44,6 +45,11 @@ Deno.test("refusal() names the reason", () => {
     [{ systemPrompt: "{name} " + "very ".repeat(100) }, /^over-long: \d+ characters where 418 are allowed$/],
     [{ demos: [demo("a?"), demo("b?"), demo("c?")] }, /^over-long: 3 demos where 2 are allowed$/],
     [{ systemPrompt: "Answer." }, /^lost the placeholder \{name\}$/],
+    [{ systemPrompt: "{name}, answer this: {question}" }, /^made up the placeholder \{question\}: /],
+    [
+      { outputPrompt: "Input: {{ user_input }}, {{user_input}}" },
+      /^made up the placeholder \{\{user_input\}\}: /,
+    ],
     [{ systemPrompt: "{name}\nTypeError: x is not a function" }, /^error text/],
     [{ systemPrompt: "Error: no model of {name} is loaded" }, /^error text/],
     [{ systemPrompt: "{name}\nTraceback (most recent call last)" }, /^error text/],
@@ -82,7 +88,7 @@ Deno.test("refusal() takes prompts that differ in their bias alone for one where
 
 Deno.test("refusal() bears in a prompt what the seed prompt has", () => {
   for (const part of ["systemPrompt", "outputPrompt"] as const) {
-    for (const text of ["Use <think> tags.", validation[0]!.question]) {
+    for (const text of ["Use <think> tags.", "Answer {question}.", validation[0]!.question]) {
       const seedPrompt: Prompt = { systemPrompt: "", outputPrompt: "", demos: [], [part]: text };
       const proposed = { ...seedPrompt, demos: [demo("Which river flows through Vienna?")] };
       equal(refusal(proposed, { limits, known: [], seedPrompt, validation }), null, text);

@@ -343,6 +343,20 @@ Deno.test("reflect shows failures, earlier attempts and advice, all as data that
   ok(!text.includes(hostile) && text.includes(JSON.stringify(hostile).slice(1, -1)));
 });
 
+Deno.test("reflect speaks of placeholders where there are some, and names them", async () => {
+  const told = async (systemPrompt: string) => {
+    const given = context({
+      parent: raced(0, { systemPrompt }),
+      practise: (_, examples) =>
+        Promise.resolve(examples.map((example) => ({ example, answer: "", score: 0, completion: "" }))),
+    }, REPLY);
+    await reflect.propose(given);
+    return given.asked[0]![0]!.content;
+  };
+  ok((await told("Greet {name} of {{town}}.")).includes("Keep {name}, {{town}} as it is written."));
+  equal(/placeholder|[{}]|Keep/.test(await told("Be brief.")), false);
+});
+
 Deno.test("reflect shows each rewrite that failed once, and none that others made", async () => {
   const given = context({
     rejected: [

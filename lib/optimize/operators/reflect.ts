@@ -8,6 +8,8 @@
  */
 import { sample } from "../../random.ts";
 import { json } from "../../text.ts";
+import type { Prompt } from "../candidate.ts";
+import { placeholders } from "../hygiene.ts";
 import { described } from "./instruct.ts";
 import { excerpt, readReply, REPLY_FORM, shown } from "./reply.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
@@ -66,7 +68,7 @@ export const reflect: Operator = {
         content:
           "You improve prompts for a language model. First find the rule behind the failures, then write a prompt " +
           "that prevents them without losing what works. Write rules that hold for questions not shown; " +
-          `do not quote the questions. Keep every {placeholder} of the current prompt.\n\n${REPLY_FORM}`,
+          `do not quote the questions.${kept(parent.prompt)}\n\n${REPLY_FORM}`,
       },
       {
         role: "user",
@@ -89,5 +91,11 @@ export const reflect: Operator = {
     };
   },
 };
+
+/** Said where there are some alone: who is told of placeholders that are not there makes them up. */
+function kept({ systemPrompt, outputPrompt }: Prompt): string {
+  const names = placeholders(`${systemPrompt}\n${outputPrompt}`);
+  return names.length === 0 ? "" : ` Keep ${names.join(", ")} as it is written.`;
+}
 
 const spoken = (action: string): string => action.replaceAll("_", " ");
