@@ -84,13 +84,13 @@ export const placeholders = (
 /** A place for the question, which nothing fills. Others may describe the form of an answer: `{city}: {number} sold`. */
 const FOR_THE_QUESTION = /^\{\{?(?:user_)?(?:question|query|input|message)\}?\}$/i;
 
-/** Texts that a model or a server says instead of a prompt. */
+/** Texts that a model or a server says instead of a prompt. They begin a sentence: a rule may speak of them, or quote them. */
 const TROUBLE = [
   /^\s*Error:.*/,
   /^[ \t]*(?:\w+(?:Error|Exception)\b.*|Traceback \(most recent call last\))/m,
-  /\b(?:rate limit(?:ed)?|quota) exceeded\b/i,
-  /\b(?:invalid|incorrect) api key\b/i,
-  /\b(?:I'm sorry|I am sorry|I apologize),? (?:but )?I (?:can't|cannot|am unable|am not able)\b/i,
+  /(?:^|[.!?}]\s)[ \t]*(?:rate limit(?:ed)?|quota) exceeded\b/im,
+  /(?:^|[.!?}]\s)[ \t]*(?:invalid|incorrect) api key\b/im,
+  /(?:^|[.!?}]\s)[ \t]*(?:I'm sorry|I am sorry|I apologize),? (?:but )?I (?:can't|cannot|am unable|am not able)\b/im,
   /<\/?(?:think|thinking|system_prompt|output_prompt)>/i,
 ];
 

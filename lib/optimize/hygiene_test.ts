@@ -33,6 +33,10 @@ Deno.test("refusal() has nothing against a sound prompt", () => {
     { systemPrompt: "{name}, you know every river that flows through an old town." },
     { systemPrompt: "{name}, say what the sentiment of the following review is, in one word." },
     { systemPrompt: "{name}:\nException: mails of invoices are billing.\nError reports are bugs." },
+    { systemPrompt: `{name}: never say "I'm sorry, but I can't help with that."` },
+    {
+      systemPrompt: "{name}:\n- rate limit exceeded: technical\n- what speaks of an invalid API key: account",
+    },
     { demos: [demo("What is 3 - 4?")] },
     { outputPrompt: "Write {city}: {number} sold." },
   ];
@@ -55,6 +59,8 @@ Deno.test("refusal() names the reason", () => {
     [{ systemPrompt: "{name}\nTraceback (most recent call last)" }, /^error text/],
     [{ systemPrompt: "{name} Rate limit exceeded, retry later" }, /^error text/],
     [{ systemPrompt: "{name} I'm sorry, but I can't help with that." }, /^error text/],
+    [{ systemPrompt: "{name}.\n  I apologize, but I cannot do that" }, /^error text/],
+    [{ systemPrompt: "{name}\nInvalid API key" }, /^error text/],
     [{ systemPrompt: "{name} <think>So the user wants" }, /^error text/],
     [
       {
