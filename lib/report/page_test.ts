@@ -37,6 +37,24 @@ Deno.test("htmlReport() says on its first screen what came of it", () => {
   ) ok(first.includes(said), `${said} is missing in: ${first}`);
 });
 
+Deno.test("htmlReport() says of each model what it did, and whose price is not known", () => {
+  const [primary, optimizer] = RECORD.bill;
+  const { model } = optimizer!;
+  const models = [...RECORD.models, { model, identity: { provider: "openai", model: "large" } }];
+  const facts = (bill: ExperimentRecord["bill"]) => {
+    const document = parsed(rendered({}, { models, bill }));
+    const names = [...document.querySelectorAll("#reproduce > .facts dt")].map(words);
+    return [names.filter((name) => /^Model/.test(name)), words(document.querySelector("#result"))] as const;
+  };
+  const [names, paid] = facts(RECORD.bill);
+  deepEqual(names, ["Model that answered", "Model that wrote prompts"]);
+  ok(!paid.includes("price is not known") && paid.includes("at the price list of the day"), paid);
+  const free = [{ ...primary!, model, cost_usd: 0 }, { ...optimizer!, cost_usd: 0 }];
+  const [both, unpaid] = facts(free);
+  deepEqual(both, ["Model", "Model that answered and wrote prompts"]);
+  ok(unpaid.includes("$0without openai:large@https://models.example/v1, whose price is not known"), unpaid);
+});
+
 Deno.test("htmlReport() has every section, each with a heading, and links that lead somewhere", () => {
   const document = parsed(htmlReport(RECORD));
   for (const section of document.querySelectorAll("section")) {

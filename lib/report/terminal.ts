@@ -4,7 +4,7 @@
  * @module
  */
 import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
-import { fate, resumable } from "./rows.ts";
+import { fate, resumable, unpriced } from "./rows.ts";
 import { measurementOf, resultOf, type Scored } from "./result.ts";
 import {
   aligned,
@@ -12,6 +12,7 @@ import {
   count,
   dollars,
   duration,
+  modelName,
   moment,
   percent,
   plural,
@@ -66,6 +67,7 @@ export function resultText(record: ExperimentRecord): string {
         duration(result.seconds)
       }`,
     ),
+    ...unpricedText(record).map((line) => row("", line)),
     row("experiment", result.experiment_id),
     ...why(error),
     "",
@@ -107,8 +109,13 @@ export function measurementText(record: ExperimentRecord): string {
       ...calls.cached > 0 ? [`${count(calls.cached)} read back`] : [],
       ...[dollars(cost_usd), duration(seconds), `experiment ${experiment_id}`],
     ].join(", "),
+    ...unpricedText(record),
   ].join("\n");
 }
+
+/** Whom the dollars leave out. */
+const unpricedText = (record: ExperimentRecord): string[] =>
+  unpriced(record).map((model) => `without ${modelName(model, 200)}, whose price is not known`);
 
 /** What there is to say of a measurement that has no score. */
 const UNSCORED: Readonly<Record<ExperimentRow["status"], string>> = {

@@ -1,5 +1,5 @@
 import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
-import type { TrialRow } from "../store/overview.ts";
+import type { ExperimentRecord, TrialRow } from "../store/overview.ts";
 import { measurementOf, resultOf } from "./result.ts";
 import { measurementText, resultText } from "./terminal.ts";
 import { RECORD, TRIALS } from "./testing.ts";
@@ -48,6 +48,23 @@ Deno.test("resultText() and measurementText() say what a run failed with, withou
     equal(of(record).error, "Cannot ask https://models.example/v1 as it answered 401:\nno such \u001b[1mkey");
     equal(of(RECORD).error, null);
     equal(/^ {2}error/m.test(text(RECORD)), false);
+  }
+});
+
+Deno.test("resultText() and measurementText() name the models that are in no dollars", () => {
+  const [primary, optimizer] = RECORD.bill;
+  const remote = { ...primary!, model: "openai:m@https://me:secret@models.example/v1" };
+  const rows: [bill: ExperimentRecord["bill"], left: string[]][] = [
+    [[primary!, optimizer!], []],
+    [[{ ...primary!, cost_usd: 0 }, optimizer!], []], // the embedded one
+    [[{ ...remote, cost_usd: 0 }, optimizer!], ["openai:m@https://models.example/v1"]],
+    [[{ ...remote, prompt_tokens: 0, cost_usd: 0 }], []], // it said nothing
+  ];
+  for (const [bill, left] of rows) {
+    for (const text of [resultText, measurementText]) {
+      const told = text({ ...RECORD, bill }).matchAll(/^ *without (\S+), whose price is not known$/gm);
+      deepEqual(Array.from(told, ([, model]) => model), left);
+    }
   }
 });
 

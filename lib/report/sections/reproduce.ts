@@ -4,7 +4,7 @@
  * @module
  */
 import { html } from "hono/html";
-import type { ExperimentRecord, ExperimentRow } from "../../store/overview.ts";
+import type { BillRow, ExperimentRecord, ExperimentRow } from "../../store/overview.ts";
 import { commanded } from "../rows.ts";
 import { discreet, modelName, moment, term } from "../text.ts";
 import type { Html } from "./parts.ts";
@@ -25,10 +25,24 @@ const FLAGS: Readonly<Record<ExperimentRow["kind"], readonly string[]>> = {
   evaluate: [...COMMON, "split", "prompt"].sort(),
 };
 
+/** What a model did, by the role it played. */
+const DEEDS: Readonly<Record<BillRow["role"], string>> = {
+  primary: "answered",
+  optimizer: "wrote prompts",
+  evaluator: "scored",
+  grader: "graded",
+};
+
+/** `that answered and wrote prompts`; nothing of a model whose answers were all read back. */
+function deedsOf(model: string, bill: readonly BillRow[]): string[] {
+  const deeds = bill.filter((row) => row.model === model).map(({ role }) => DEEDS[role]);
+  return deeds.length === 0 ? [] : [`that ${[...new Set(deeds)].join(" and ")}`];
+}
+
 const SECRET = /key|secret|token|password|credential|auth|cookie|database|dsn/i;
 
 /** The section. */
-export function reproduce({ experiment, metrics, models, learned }: ExperimentRecord): Html {
+export function reproduce({ experiment, bill, metrics, models, learned }: ExperimentRecord): Html {
   const { id, dataset_sha256, seed, config, started_at } = experiment;
   const changed = commanded(experiment) ? command(experiment).changed : [];
   const facts: (readonly [string, Html | string])[] = [
@@ -41,8 +55,8 @@ export function reproduce({ experiment, metrics, models, learned }: ExperimentRe
       "Metric, signature",
       html`<code>${term(signature, 400)}</code>`,
     ]),
-    ...models.slice(0, MODELS).map(({ identity }): [string, Html] => [
-      "Model that answered",
+    ...models.slice(0, MODELS).map(({ model, identity }): [string, Html] => [
+      ["Model", ...deedsOf(model, bill)].join(" "),
       html`<code>${identityText(identity)}</code>`,
     ]),
     ...learned.metaModel !== null && learned.metaModelUsed

@@ -7,7 +7,7 @@ import { html } from "hono/html";
 import type { ExperimentRecord } from "../../store/overview.ts";
 import { beforeAndAfter } from "../charts.ts";
 import { count, discreet, dollars, duration, modelName, plural, points, probability, term } from "../text.ts";
-import { compared } from "../rows.ts";
+import { compared, unpriced } from "../rows.ts";
 import { capital, ending, metricOf, scored, scoreOf, verdict } from "../verdict.ts";
 import { figure, type Html, quoted } from "./parts.ts";
 import { changed } from "./prompt.ts";
@@ -124,6 +124,7 @@ once, the prompt to begin with and the best prompt answer the same test question
 question (paired). The interval is of the mean difference, with 95 % confidence.</p>`;
 
 function costs({ experiment: { seconds, cached }, bill }: ExperimentRecord): Html {
+  const free = unpriced({ bill });
   const total = (of: (row: ExperimentRecord["bill"][number]) => number) =>
     bill.reduce((sum, row) => sum + of(row), 0);
   const roles = [...Map.groupBy(bill, ({ role }) => role)].map(([role, rows]) =>
@@ -149,7 +150,8 @@ ${
     tile(
       "Money",
       dollars(usd),
-      usd === 0 ? "a local model, or one without a known price" : "at the price list of the day",
+      ...usd > 0 ? ["at the price list of the day"] : [],
+      ...free.map((model) => `without ${modelName(model, 200)}, whose price is not known`),
     )
   }${tile("Time", duration(seconds), "of running")}
 </dl>`;
