@@ -216,7 +216,7 @@ export async function requireAskable(
   const unpriced = (await remoteModels(config, setting)).find((model) => priceOf(model) === null);
   if (config.max_usd === undefined || config.allow_unpriced || !unpriced) return;
   throw new UsageError(
-    `Cannot keep to --max-usd as the price of ${unpriced.name} is not known (data/prices.json lists those that are): ` +
+    `Cannot keep to --max-usd as the price of ${unpriced.name} is not known: list it in data/prices.json, ` +
       `cap it with --max-calls or --max-tokens, or count it as free with --allow-unpriced`,
   );
 }

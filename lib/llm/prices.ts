@@ -25,8 +25,9 @@ export interface Price extends Rate {
   readonly above?: Rate & { readonly promptTokens: number };
 }
 
-const { models: LISTED, elsewhere: ELSEWHERE }: {
-  readonly models: Readonly<Record<string, Readonly<Record<string, Listed>>>>;
+const { models: LISTED, servers: SERVERS, elsewhere: ELSEWHERE }: {
+  readonly models: Prices;
+  readonly servers: Prices;
   readonly elsewhere: Readonly<Record<string, { readonly location: string; readonly percent: number }>>;
 } = JSON.parse(Deno.readTextFileSync(new URL("../../data/prices.json", import.meta.url)));
 
@@ -34,14 +35,17 @@ const { models: LISTED, elsewhere: ELSEWHERE }: {
 const OPENAI = "https://api.openai.com/v1";
 
 /**
- * The price of a model by its identity, null when data/prices.json does not know it: a name that is not listed, or
- * a listed name served by somebody else. The embedded model costs nothing.
+ * The price of a model by its identity, null when data/prices.json does not know it: a name that is not listed, or a listed
+ * name served by somebody else. Those who serve OpenAI's language are listed by the address of their server. The embedded model
+ * costs nothing.
  */
-export function priceOf({ identity }: Pick<LanguageModel, "identity">): Price | null {
-  const { provider = "", model = "", endpoint, location } = identity;
+export function priceOf(
+  { identity }: Pick<LanguageModel, "identity">,
+  servers: Prices = SERVERS,
+): Price | null {
+  const { provider = "", model = "", endpoint = "", location } = identity;
   if (provider === "local") return { prompt: 0n, completion: 0n };
-  if (provider === "openai" && endpoint !== OPENAI) return null;
-  const listed = LISTED[provider];
+  const listed = provider === "openai" && endpoint !== OPENAI ? servers[endpoint] : LISTED[provider];
   if (!listed || !Object.hasOwn(listed, model)) return null;
   const { above, ...rate } = listed[model]!;
   const elsewhere = ELSEWHERE[provider];
@@ -62,6 +66,8 @@ interface Written {
   readonly prompt: string;
   readonly completion: string;
 }
+/** By provider or server, by model. */
+type Prices = Readonly<Record<string, Readonly<Record<string, Listed>>>>;
 type Listed = Written & { readonly above?: Written & { readonly promptTokens: number } };
 
 const exact = ({ prompt, completion }: Written, percent: bigint): Rate => ({

@@ -26,6 +26,20 @@ Deno.test("priceOf() knows listed models at their provider, and nothing else", (
   for (const [price, prompt] of rows) equal(price?.prompt, prompt);
 });
 
+Deno.test("priceOf() knows models by the address of their server, and no other's", () => {
+  const servers = { "https://api.groq.com/openai/v1": { "llama": { prompt: "0.59", completion: "0.79" } } };
+  const rows: [model: string, endpoint: string, bigint | undefined][] = [
+    ["llama", "https://api.groq.com/openai/v1", 590_000n],
+    ["llama", "https://api.openai.com/v1", undefined],
+    ["llama", "https://models.example/v1", undefined],
+    ["gpt-4o-mini", "https://api.groq.com/openai/v1", undefined],
+    ["llama", "constructor", undefined],
+  ];
+  for (const [model, endpoint, prompt] of rows) {
+    equal(priceOf({ identity: { provider: "openai", model, endpoint } }, servers)?.prompt, prompt, endpoint);
+  }
+});
+
 Deno.test("priceOf() reads every listed price, above zero", () => {
   for (const [provider, models] of Object.entries(prices.models)) {
     for (const model of Object.keys(models)) {
