@@ -7,14 +7,14 @@ import { z } from "zod";
 import { estimate, EXIT, pace, UsageError } from "../lib/command/mod.ts";
 import { readPredictions } from "../lib/dataset/mod.ts";
 import { runMeasurement, type Unreadable } from "../lib/experiment/mod.ts";
-import { metric, metricNames } from "../lib/metrics/mod.ts";
+import { type Metric, metric, metricNames } from "../lib/metrics/mod.ts";
 import { nearest } from "../lib/nearest.ts";
 import type { Prompt } from "../lib/optimize/mod.ts";
 import { random } from "../lib/random.ts";
 import { measurementOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
 import { measurementText } from "../lib/report/terminal.ts";
 import { percent } from "../lib/report/text.ts";
-import { bootstrap } from "../lib/statistics/mod.ts";
+import { corpusInterval, type Interval, meanInterval } from "../lib/statistics/mod.ts";
 import { isStorable, json } from "../lib/text.ts";
 import { beginExperiment, findPrompt, promptOf, readExperiment } from "../lib/store/mod.ts";
 import {
@@ -226,19 +226,37 @@ async function scoreTexts(
     throw new UsageError(`Cannot score by ${JSON.stringify(unknown)}: metrics are ${metricNames.join(", ")}`);
   }
   const rows = await readPredictions(path);
-  const scores = Object.fromEntries(names.map((name) => {
-    const { score, corpus } = metric(name, name === "exact_match" ? flags : {});
-    const { value, signature } = corpus(rows.map((row) => row.prediction), rows.map((row) => row.references));
-    const each = rows.map(({ prediction, references }) => score(prediction, references));
-    return [name, { score: value, n: rows.length, ci95: bootstrap(each, { random: random(1) }), signature }];
-  }));
-  if (asJson) print(json({ n: rows.length, scores }));
-  else {
-    for (const [name, { score, signature }] of Object.entries(scores)) {
+  const predictions = rows.map(({ prediction }) => prediction);
+  const references = rows.map(({ references }) => references);
+  const scored = names.map((name) => {
+    const by = metric(name, name === "exact_match" ? flags : {});
+    const { value: score, signature } = by.corpus(predictions, references);
+    return { name, by, score, signature };
+  });
+  if (asJson) {
+    const scores = scored.map(({ name, by, score, signature }) => {
+      const ci95 = intervalOf(by, predictions, references);
+      return [name, { score, n: rows.length, ci95, signature }];
+    });
+    print(json({ n: rows.length, scores: Object.fromEntries(scores) }));
+  } else {
+    for (const { name, score, signature } of scored) {
       print(`${name.padEnd(12)}${percent(score).padStart(6)}  ${signature}`);
     }
   }
   return EXIT.done;
+}
+
+/** The interval of a corpus' score, by its own formula where it has one. */
+function intervalOf(
+  { score, corpusOf }: Metric,
+  predictions: readonly string[],
+  references: readonly (readonly string[])[],
+): Interval {
+  const chance = random(1);
+  return corpusOf
+    ? corpusInterval(predictions.length, corpusOf(predictions, references), { random: chance })
+    : meanInterval(predictions.map((text, i) => score(text, references[i]!)), { random: chance });
 }
 
 async function promptFile(path: string): Promise<Prompt> {

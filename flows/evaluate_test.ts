@@ -507,6 +507,11 @@ Deno.test("evaluate --predictions gives the numbers of sacrebleu, rouge_score an
       args: ["--metrics", "exact_match", "--ignore-case"],
       expected: { exact_match: 3 / 4 },
     },
+    {
+      rows: Array.from({ length: 12 }, (_, i) => [`The answer is ${i}.`, [`The answer is ${i}.`]]),
+      args: ["--metrics", "rougeLsum,bleu,exact_match"], // right in all, which proves no more than twelve do
+      expected: { rougeLsum: 1, bleu: 1, exact_match: 1 },
+    },
   ];
   await each(rows, async ({ rows, args, expected }) => {
     const path = `${at.folder}/${Object.keys(expected)[0]}.jsonl`;
@@ -522,6 +527,8 @@ Deno.test("evaluate --predictions gives the numbers of sacrebleu, rouge_score an
       near(scores[name]!.score, wanted, name);
       ok(scores[name]!.signature.startsWith(`${name}|`));
       equal(scores[name]!.n, rows.length);
+      const { score, ci95: [low, high] } = scores[name]!;
+      ok(0 <= low && low <= score && score <= high && high <= 1 && low < high, `${name}: ${low}, ${high}`);
     }
   });
 });

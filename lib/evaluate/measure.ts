@@ -7,7 +7,7 @@ import type { Dataset, Example, SplitName } from "../dataset/example.ts";
 import type { Prompt, Result } from "../optimize/candidate.ts";
 import { type Random, sample } from "../random.ts";
 import type { Scorer } from "./scorer.ts";
-import { bootstrap, type Comparison, type Interval, paired, wilson } from "../statistics/mod.ts";
+import { type Comparison, type Interval, meanInterval, paired } from "../statistics/mod.ts";
 
 /** Asks the primary model; null when there is no answer. */
 export type Answer = (
@@ -22,7 +22,7 @@ export interface Measurement {
   readonly value: number;
   /** Questions that were answered. One without an answer counts for nobody. */
   readonly n: number;
-  /** Of the value: Wilson's where all scores are 0 or 1, else bootstrapped. */
+  /** Of the value, as `meanInterval` has it. */
   readonly ci95: Interval;
   readonly metric: string;
   readonly signature: string;
@@ -99,10 +99,7 @@ const all = async <T>(promises: Promise<T>[]): Promise<T[]> =>
 function meanOf(results: readonly Result[], random: Random): Pick<Measurement, "value" | "n" | "ci95"> {
   const scores = results.map(({ score }) => score);
   const [sum, n] = [scores.reduce((sum, score) => sum + score, 0), scores.length];
-  const ci95 = scores.every((score) => score === 0 || score === 1)
-    ? wilson(sum, n)
-    : bootstrap(scores, { random });
-  return { value: sum / Math.max(1, n), n, ci95 };
+  return { value: sum / Math.max(1, n), n, ci95: meanInterval(scores, { random }) };
 }
 
 /** `after` against `before`, question by question, on those that both answered. */

@@ -36,15 +36,16 @@ const measured = (answers: readonly (string | null)[], scorer: Scorer = byNumber
 };
 
 Deno.test("measure() counts only what was answered and scored, and chooses the interval by the scores", async () => {
-  const drawn = (scores: number[]) => bootstrap(scores, { random: random(1) });
+  const many = Array.from({ length: 12 }, (_, i) => i / 16);
   const rows: [(string | null)[], number, number, readonly [number, number]][] = [
     [["1", "0", "1", "1"], 3 / 4, 4, wilson(3, 4)],
     [["1", "1"], 1, 2, wilson(2, 2)],
     [["0", "0", "0"], 0, 3, wilson(0, 3)],
     [["1", null, "0", null], 1 / 2, 2, wilson(1, 2)],
     [["1", "none", "1", "0"], 2 / 3, 3, wilson(2, 3)],
-    [["1", "0.5", "0"], 1 / 2, 3, drawn([1, 0.5, 0])],
-    [["0.25", null, "0.75", "none", "0.5"], 1 / 2, 3, drawn([0.25, 0.75, 0.5])],
+    [["1", "0.5", "0", "0.5"], 1 / 2, 4, wilson(2, 4)],
+    [["0.5", null, "0.5", "none"], 1 / 2, 2, wilson(1, 2)],
+    [[...many.map(String), null], 11 / 32, 12, bootstrap(many, { random: random(1) })],
     [[null, "none"], 0, 0, [0, 1]],
     [[], 0, 0, [0, 1]],
   ];

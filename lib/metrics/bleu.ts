@@ -122,22 +122,52 @@ export function corpusBleu(
   options: BleuOptions = {},
 ): Score {
   checkCorpus(predictions, references);
-  let length = 0, referenceLength = 0;
-  const correct = new Array<number>(ORDER).fill(0), total = new Array<number>(ORDER).fill(0);
-  for (let i = 0; i < predictions.length; i++) {
-    const counts = bleuCounts(predictions[i]!, references[i]!, options);
-    length += counts.length;
-    referenceLength += counts.referenceLength;
-    for (let n = 0; n < ORDER; n++) {
-      correct[n]! += counts.correct[n]!;
-      total[n]! += counts.total[n]!;
-    }
-  }
+  const total = new Float64Array(COUNTS);
+  predictions.forEach((prediction, i) => addTo(total, bleuCounts(prediction, references[i]!, options)));
   return {
-    value: bleuOf({ length, referenceLength, correct, total }, options),
+    value: bleuOf(countsIn(total), options),
     signature: signature("bleu", settings(settle(options, false)), references),
   };
 }
+
+/** The same of any of its segments, by their places: their counts are kept, and no text is read twice. */
+function corpusBleuOf(
+  predictions: readonly string[],
+  references: readonly (readonly string[])[],
+  options: BleuOptions,
+): (places: readonly number[]) => number {
+  checkCorpus(predictions, references);
+  const kept = new Float64Array(COUNTS * predictions.length);
+  predictions.forEach((prediction, i) =>
+    addTo(kept.subarray(COUNTS * i), bleuCounts(prediction, references[i]!, options))
+  );
+  return (places) => {
+    const total = new Float64Array(COUNTS);
+    for (const place of places) {
+      for (let at = 0, from = COUNTS * place; at < COUNTS; at++) total[at]! += kept[from + at]!;
+    }
+    return bleuOf(countsIn(total), options);
+  };
+}
+
+/** Counts of a segment or of many, one behind the other: both lengths, then what is correct and in total by order. */
+const COUNTS = 2 + 2 * ORDER;
+
+function addTo(sum: Float64Array, { length, referenceLength, correct, total }: BleuCounts): void {
+  sum[0]! += length;
+  sum[1]! += referenceLength;
+  for (let n = 0; n < ORDER; n++) {
+    sum[2 + n]! += correct[n]!;
+    sum[2 + ORDER + n]! += total[n]!;
+  }
+}
+
+const countsIn = (sum: Float64Array): BleuCounts => ({
+  length: sum[0]!,
+  referenceLength: sum[1]!,
+  correct: Array.from(sum.subarray(2, 2 + ORDER)),
+  total: Array.from(sum.subarray(2 + ORDER)),
+});
 
 /** BLEU as a metric; its signature is that of `score`, the corpus' own comes with its score. */
 export const bleu = (options: BleuOptions = {}): Metric => ({
@@ -145,6 +175,7 @@ export const bleu = (options: BleuOptions = {}): Metric => ({
   signature: signature("bleu", settings(settle(options, true))),
   score: (prediction, references) => sentenceBleu(prediction, references, options),
   corpus: (predictions, references) => corpusBleu(predictions, references, options),
+  corpusOf: (predictions, references) => corpusBleuOf(predictions, references, options),
 });
 
 /** `effectiveOrder` is the one setting whose default depends on who asks. */

@@ -1,5 +1,5 @@
 import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
-import { bleuCounts, bleuOf, type BleuOptions, corpusBleu, sentenceBleu } from "./bleu.ts";
+import { bleu, bleuCounts, bleuOf, type BleuOptions, corpusBleu, sentenceBleu } from "./bleu.ts";
 import { expander, golden, type GoldenText, near } from "./golden.ts";
 import { tokenize, type Tokenizer } from "./tokenizers.ts";
 
@@ -37,6 +37,23 @@ Deno.test("corpusBleu() equals sacrebleu, its signature included, with equal and
     const score = corpusBleu(predictions, references, setting);
     near(score.value, wanted, JSON.stringify([rows, setting]));
     equal(score.signature.replace(/version:.*/, `version:${version}`), `bleu|${signature}`);
+  }
+});
+
+Deno.test("corpusOf() of BLEU is that of the segments that are named, as often as they are", () => {
+  const some = cases.filter(([, references]) => references.length > 0).slice(0, 40);
+  const predictions = some.map(([prediction]) => text(prediction));
+  const references = some.map(([, references]) => references.map(text));
+  for (const setting of [{}, { smooth: "floor", effectiveOrder: true }, { lowercase: true }] as const) {
+    const of = bleu(setting).corpusOf!(predictions, references);
+    for (const places of [[0], predictions.map((_, i) => i), [3, 3, 7, 39, 12, 3]]) {
+      const same = corpusBleu(
+        places.map((place) => predictions[place]!),
+        places.map((place) => references[place]!),
+        setting,
+      );
+      equal(of(places), same.value, JSON.stringify([setting, places]));
+    }
   }
 });
 

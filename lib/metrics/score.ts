@@ -19,4 +19,9 @@ export interface Metric {
   score(prediction: string, references: readonly string[]): number;
   /** Many predictions at once: the mean of `score`, except where the metric has a formula of its own (corpus BLEU). */
   corpus(predictions: readonly string[], references: readonly (readonly string[])[]): Score;
+  /** Where it has: the value of any segments of a corpus, by their places, of which one may be there several times. */
+  corpusOf?(
+    predictions: readonly string[],
+    references: readonly (readonly string[])[],
+  ): (places: readonly number[]) => number;
 }

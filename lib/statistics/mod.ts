@@ -19,5 +19,6 @@ export { mcnemar } from "./mcnemar.ts";
 export { signFlip, type SignFlipOptions } from "./sign_flip.ts";
 export { bootstrap, type BootstrapOptions, type Interval } from "./bootstrap.ts";
 export { wilson } from "./wilson.ts";
+export { corpusInterval, meanInterval } from "./scores.ts";
 export { normalCdf, normalQuantile } from "./normal.ts";
 export { correlation, mean, rankCorrelation, ranks } from "./rank_correlation.ts";

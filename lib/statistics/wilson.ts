@@ -20,9 +20,14 @@ export function wilson(successes: number, n: number, { confidence = 0.95 } = {})
       `Cannot draw an interval as successes must be from 0 to n: got ${successes} of ${n}`,
     );
   }
+  return around(successes / n, n, confidence);
+}
+
+/** The same about any share `p`, also one that no count of `n` has. */
+export function around(p: number, n: number, confidence: number): Interval {
   if (n === 0) return [0, 1];
-  const z = normalQuantile((1 + confidence) / 2), p = successes / n;
+  const z = normalQuantile((1 + confidence) / 2);
   const centre = (p + z * z / (2 * n)) / (1 + z * z / n);
   const reach = z * Math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
-  return [successes === 0 ? 0 : centre - reach, successes === n ? 1 : centre + reach];
+  return [p === 0 ? 0 : centre - reach, p === 1 ? 1 : centre + reach];
 }
