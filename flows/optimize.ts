@@ -112,6 +112,8 @@ export type Config = Omit<Options, keyof Settled | keyof Learned> & Settled & Le
   readonly calls_to_search?: number;
   /** The limits of its last claim, while it is on its way to another. */
   readonly claimed_with?: Readonly<Record<string, unknown>>;
+  /** How many claims it had made, on the same questions, when it went on with more. */
+  readonly claims_before?: number;
   /** What it was begun by. */
   readonly versions?: typeof VERSIONS;
   /** What it was begun with. */
@@ -189,6 +191,8 @@ export interface Plan {
   readonly dataset: Dataset;
   /** The experiment that is to go on. */
   readonly experiment?: Experiment;
+  /** Whether it goes on with more than it was given before, and may come to another claim. */
+  readonly more?: boolean;
 }
 
 /** A new experiment; what is wrong with it is told before anything is started. */
@@ -245,7 +249,9 @@ async function resumed(db: Database, id: string, options: Options, setting: Sett
   const claimed = experiment.status === "finished" ? { claimed_with: limitsOf(experiment.config) } : {};
   const config = { ...experiment.config, ...claimed, ...changes } as unknown as Config;
   await requireRunnable(config, setting);
-  return { config, experiment, dataset: await loadDataset(db, experiment.datasetId) };
+  const more = config.retry_errors ||
+    LIMITS.some((name) => limitsOf({ ...config })[name] !== experiment.config[name]);
+  return { config, experiment, more, dataset: await loadDataset(db, experiment.datasetId) };
 }
 
 /** What was given of what may change; all else that was given must be as it was. Throws UsageError. */
@@ -340,9 +346,10 @@ export async function begin(
   const opened = experiment ? asBegun(roles, plan.config.weights) : roles;
   const own = plan.config.fresh ? afresh(opened, id) : opened;
   if (experiment) {
-    if (plan.config.retry_errors) await forgive(db, id);
-    const seconds = await resumeExperiment(db, id, kept(plan.config), holder);
-    return { ...plan, id, datasetId: experiment.datasetId, holder, seconds, roles: own };
+    const config = { ...plan.config, ...await claimedBefore(db, id, plan) };
+    if (config.retry_errors) await forgive(db, id);
+    const seconds = await resumeExperiment(db, id, kept(config), holder);
+    return { ...plan, config, id, datasetId: experiment.datasetId, holder, seconds, roles: own };
   }
   const datasetId = await keepQuestions(db, dataset, setting);
   const begun = { ...plan.config, weights: weightsOf(roles) };
@@ -351,6 +358,17 @@ export async function begin(
   const { seed } = config;
   await beginExperiment(db, { id, kind: "optimize", datasetId, seed, config: kept(config), holder });
   return { ...plan, config, id, datasetId, holder, seconds: 0, roles: own };
+}
+
+/** One claim more that a finished run goes on from, unless it can only come to the same. */
+async function claimedBefore(
+  db: Database,
+  id: string,
+  { config: { claims_before = 0 }, experiment, more = false }: Plan,
+): Promise<Pick<Config, "claims_before">> {
+  if (experiment?.status !== "finished" || !more) return {};
+  const { experiment: { improvement, before, after } } = await readExperiment(db, id);
+  return improvement === null || before === after ? {} : { claims_before: claims_before + 1 };
 }
 
 /** Runs what has begun to its end. */

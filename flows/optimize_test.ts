@@ -12,6 +12,7 @@ import {
 import { z } from "zod";
 import { EXIT } from "../lib/command/mod.ts";
 import { messages } from "../lib/optimize/mod.ts";
+import { findExperiment } from "../lib/store/mod.ts";
 import { flowRunServer } from "./prefect_testing.ts";
 import {
   type ChatRequest,
@@ -690,6 +691,8 @@ Deno.test("optimize --resume refuses less than a finished run was given, and les
   ];
   deepEqual(unpaid(resultOf(await run("optimize", ["--resume", id, ...same], at))), unpaid(whole));
   equal(server.asked.length, asked);
+  const claimsBefore = async () => (await findExperiment(at.db, id)).config.claims_before;
+  equal(await claimsBefore(), undefined); // it could only come to the same
   const more = [
     "--max-calls",
     "400",
@@ -702,6 +705,8 @@ Deno.test("optimize --resume refuses less than a finished run was given, and les
     "--json",
   ];
   ok(resultOf(await run("optimize", ["--resume", id, ...more], at)).trials.length >= whole.trials.length);
+  equal(await claimsBefore(), 1);
+  match((await run("show", [id], at)).stdout, /But the run had made 1 claim on its test questions before /);
 
   let cutAt = 66;
   await using slow = modelServer(async (request, n) => {

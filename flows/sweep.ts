@@ -330,7 +330,7 @@ async function one(
           retry_errors: taken.failures > 0,
         },
         dataset: await loadDataset(db, taken.datasetId),
-        ...experiment ? { experiment } : {},
+        ...experiment ? { experiment, more: true } : {}, // a finished one was capped, and has another cap now
       };
       const begun = await begin(db, id, plan, { hold, learning, roles, setting: each });
       const stopReason = await search(db, begun, learning, each);

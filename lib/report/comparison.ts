@@ -173,7 +173,7 @@ ${
 ${
     comparison === null ? "" : html`
       <p
-        class="note">Each run's own claim was made once, as its search ended. This comparison was made afterwards: whoever
+        class="note">Each run's own claim was made as its search ended. This comparison was made afterwards: whoever
       compares many runs finds one that is better by chance.</p>
     `
   }
@@ -309,7 +309,7 @@ function settings(a: ExperimentRecord, b: ExperimentRecord): Html {
   });
   const [ours, theirs] = [of(a), of(b)];
   const names = [...new Set([...Object.keys(ours), ...Object.keys(theirs)])].sort()
-    .filter((name) => !["claimed_with", "report"].includes(name)); // what was once, and where it was written
+    .filter((name) => !["claimed_with", "claims_before", "report"].includes(name)); // what was once, and where it was written
   const other = names.filter((name) => JSON.stringify(ours[name]) !== JSON.stringify(theirs[name]));
   const shown = (values: Record<string, unknown>, name: string) =>
     name in values ? html`<code>${setting(name, values[name])}</code>` : "–";

@@ -55,6 +55,18 @@ Deno.test("htmlReport() says of each model what it did, and whose price is not k
   ok(unpaid.includes("$0without openai:large@https://models.example/v1, whose price is not known"), unpaid);
 });
 
+Deno.test("htmlReport() says how often the test questions were looked at", () => {
+  const first = (config: ExperimentRow["config"]) => {
+    const experiment = { ...RECORD.experiment, config: { ...RECORD.experiment.config, ...config } };
+    return words(parsed(htmlReport({ ...RECORD, experiment })).querySelector("#result"));
+  };
+  match(first({}), /At the end, once, the prompt to begin with/);
+  match(
+    first({ claims_before: 2 }),
+    /At the end, after 2 claims that it made on the same questions before it/,
+  );
+});
+
 Deno.test("htmlReport() has every section, each with a heading, and links that lead somewhere", () => {
   const document = parsed(htmlReport(RECORD));
   for (const section of document.querySelectorAll("section")) {

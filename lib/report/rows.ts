@@ -37,6 +37,10 @@ export const resumable = (experiment: ExperimentRow): boolean =>
   experiment.kind === "optimize" && commanded(experiment) && experiment.status !== "finished" &&
   experiment.stop_reason !== "unreadable";
 
+/** Claims that it had made on its test questions before it went on to the one that it has. */
+export const claimsBefore = ({ config: { claims_before } }: Pick<ExperimentRow, "config">): number =>
+  typeof claims_before === "number" ? claims_before : 0;
+
 /** The last trial that was kept: the best prompt. */
 export const best = (trials: readonly TrialRow[]): TrialRow | undefined =>
   trials.findLast(({ accepted }) => accepted);

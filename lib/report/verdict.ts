@@ -4,7 +4,7 @@
  * @module
  */
 import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
-import { best, resumable, unanswered } from "./rows.ts";
+import { best, claimsBefore, resumable, unanswered } from "./rows.ts";
 import { count, metricName, percent, plural } from "./text.ts";
 
 /** What happened, in a headline and a sentence. */
@@ -56,9 +56,21 @@ export function verdict(record: ExperimentRecord): Verdict {
     ? {
       tone: "good",
       title: "The new prompt is better",
-      text: `${change} Chance alone would hardly do that.`,
+      text: `${change} Chance alone would hardly do that.${tries(record.experiment)}`,
     }
     : { tone: "bad", title: "The new prompt is worse", text: `${change} Keep the prompt to begin with.` };
+}
+
+/** That chance had more tries than one, where a run went on after a claim. */
+function tries(experiment: ExperimentRow): string {
+  const earlier = claimsBefore(experiment);
+  return earlier === 0
+    ? ""
+    : ` But the run had made ${
+      plural(earlier, "claim")
+    } on its test questions before it went on to this one, so chance had ${
+      count(earlier + 1)
+    } tries: see whether it holds on others.`;
 }
 
 /** That proposals were too long to be tried, where some were. */

@@ -25,6 +25,11 @@ Deno.test("verdict() says a claim as it is", () => {
   const gain = { significant: true, p_value: 0.001 };
   check(gain, "The new prompt is better", /^Exact match rose from 16\.7 % to 50\.0 % on 6 questions/);
   check({ ...gain, improvement: -0.2 }, "The new prompt is worse", /fell.*Keep the prompt to begin with/);
+  check(
+    { ...gain, config: { claims_before: 1 } },
+    "The new prompt is better",
+    /But the run had made 1 claim on its test questions before it went on to this one, so chance had 2 tries/,
+  );
   check({}, "No significant improvement", /rose.*chance alone/);
   check({ improvement: 0 }, "No significant improvement", /stayed the same/);
   check(

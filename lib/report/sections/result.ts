@@ -7,7 +7,7 @@ import { html } from "hono/html";
 import type { ExperimentRecord } from "../../store/overview.ts";
 import { beforeAndAfter } from "../charts.ts";
 import { count, discreet, dollars, duration, modelName, plural, points, probability, term } from "../text.ts";
-import { compared, unpriced } from "../rows.ts";
+import { claimsBefore, compared, unpriced } from "../rows.ts";
 import { capital, ending, metricOf, scored, scoreOf, verdict } from "../verdict.ts";
 import { figure, type Html, quoted } from "./parts.ts";
 import { changed } from "./prompt.ts";
@@ -27,7 +27,7 @@ ${claim(record)}
 ${costs(record)}
 <p>${ending(record)}</p>
 ${asked(record)}
-${experiment.improvement === null || experiment.before === experiment.after ? "" : METHOD}
+${experiment.improvement === null || experiment.before === experiment.after ? "" : method(record)}
 </section>`;
 }
 
@@ -118,10 +118,21 @@ ${
   }`;
 }
 
-const METHOD =
-  html`<p class="note">How this claim is made: the test split is locked, the search never reads it. At the end,
-once, the prompt to begin with and the best prompt answer the same test questions, and their answers are compared question by
-question (paired). The interval is of the mean difference, with 95 % confidence.</p>`;
+/** How often the test questions were looked at is part of what a claim is worth. */
+function method({ experiment }: ExperimentRecord): Html {
+  const earlier = claimsBefore(experiment);
+  const end = earlier === 0
+    ? "At the end, once,"
+    : `At the end, after ${
+      plural(earlier, "claim")
+    } that it made on the same questions before it went on with more,`;
+  return html`
+    <p
+      class="note">How this claim is made: the test split is locked, the search never reads it. ${end} the prompt
+    to begin with and the best prompt answer the same test questions, and their answers are compared question by question (paired).
+    The interval is of the mean difference, with 95 % confidence.</p>
+  `;
+}
 
 function costs({ experiment: { seconds, cached }, bill }: ExperimentRecord): Html {
   const free = unpriced({ bill });
