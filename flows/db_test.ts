@@ -35,8 +35,11 @@ Deno.test("backup and restore give back an experiment with all that is known of 
   const again = await run("restore", [file], elsewhere);
   equal(again.code, 2);
   match(again.stderr, /as it must be empty: \w+ has rows/);
-  const named = printed(await run("backup", ["--json"], own));
-  ok(named.file.startsWith(`${own.home}/backups/`));
+  const named = await Promise.all(
+    [1, 2, 3].map(async () => printed(await run("backup", ["--json"], own)).file),
+  );
+  for (const file of named) ok(file.startsWith(`${own.home}/backups/`));
+  equal(new Set(named).size, 3, "each is a new file");
 });
 
 Deno.test("db test-connection says how a database can be used", async () => {
