@@ -11,7 +11,7 @@ import { json } from "../lib/text.ts";
 import { common, database, databaseOption, main, ROOT, type Setting } from "./setting.ts";
 
 const schema = z.strictObject({
-  file: z.string().describe("a file that deno task backup wrote").meta({
+  file: z.string().min(1).describe("a file that deno task backup wrote").meta({
     metavar: "F",
     positional: true,
   }),

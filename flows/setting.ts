@@ -51,14 +51,14 @@ export interface Setting {
 /** Options that every flow has. */
 export const common = {
   json: z.boolean().default(false).describe("print one JSON document on stdout and nothing else there"),
-  config: z.string().optional().describe("JSON file with any of these options").meta({
+  config: z.string().min(1).optional().describe("JSON file with any of these options").meta({
     metavar: "F.json",
   }),
 };
 
 /** The option of flows that use the database. */
 export const databaseOption = {
-  database: z.string().optional().describe("PostgreSQL to use; the embedded one unless given")
+  database: z.string().min(1).optional().describe("PostgreSQL to use; the embedded one unless given")
     .meta({ metavar: "URL", env: "DATABASE_URL" }),
 };
 

@@ -51,6 +51,15 @@ Deno.test("a wrong option ends with exit code 2 and words that say what was want
     ],
     ["show", ["one", "two"], {}, /^Cannot read "two" as a flag was expected: flags begin with --\n$/],
     ["report", ["--output"], {}, /^Cannot read --output as a value must follow: a text is needed\n$/],
+    // what comes of a script's variable that was never set is not the same as no option
+    ["show", ["--config", ""], {}, /^Cannot read --config as it must be a text that is not empty: got ""\n$/],
+    [
+      "show",
+      ["--database="],
+      {},
+      /^Cannot read --database as it must be a text that is not empty: got ""\n$/,
+    ],
+    ["backup", [""], {}, /^Cannot read "" as it must be a text that is not empty: got ""\n$/],
     [
       "migrate",
       [],

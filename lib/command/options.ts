@@ -42,6 +42,7 @@ interface Property {
   /** What a list is of. */
   readonly items?: Property;
   readonly minItems?: number;
+  readonly minLength?: number;
   readonly default?: unknown;
   readonly description?: string;
   readonly minimum?: number;
@@ -176,6 +177,13 @@ function flags(
       !properties.has(name);
     const property = properties.get(negated ? name.slice(3) : name);
     if (!property) throw new UsageError(unknown(flag, flag, [...properties.keys()].map(flagOf)));
+    if (negated && assigned !== undefined) {
+      throw new UsageError(
+        `Cannot use ${args[i]} as ${flag} says it all: leave the value out, or give it to ${
+          flagOf(name.slice(3))
+        }`,
+      );
+    }
     if (property.type === "boolean") {
       found.push({
         name: negated ? name.slice(3) : name,
@@ -232,7 +240,7 @@ function converted(text: string, property: Property, origin: string): unknown {
 
 /** What a property takes, in words; the end of the whole numbers that can be told apart only to who went beyond it. */
 function wanted(
-  { type, enum: choices, minimum, maximum, exclusiveMinimum, minItems = 0 }: Property,
+  { type, enum: choices, minimum, maximum, exclusiveMinimum, minItems = 0, minLength = 0 }: Property,
   value?: unknown,
 ): string {
   if (choices) return `one of ${choices.join(", ")}`;
@@ -241,7 +249,7 @@ function wanted(
     number: "a number",
     boolean: "true or false",
     array: minItems > 0 ? "a list of one at least" : "a list",
-    string: "a text",
+    string: minLength > 0 ? "a text that is not empty" : "a text",
   };
   const least = minimum !== undefined && minimum > -Number.MAX_SAFE_INTEGER ? ` of at least ${minimum}` : "";
   const above = exclusiveMinimum !== undefined ? ` above ${exclusiveMinimum}` : "";

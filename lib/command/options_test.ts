@@ -110,6 +110,11 @@ Deno.test("readOptions() says what was wanted, what came and from where", () => 
       {},
       /^Cannot use --seeds twice: it was "1,2", then "3": give it once, with a comma between its values$/,
     ],
+    [
+      ["--no-json=false"],
+      {},
+      /^Cannot use --no-json=false as --no-json says it all: leave the value out, or give it to --json$/,
+    ],
     [["--json=maybe"], {}, /^Cannot read --json as it must be true or false: got "maybe"$/],
     [["one", "two"], {}, /^Cannot read "two" as a flag was expected/],
     [["-json"], {}, /^Cannot use -json as there is no such option: did you mean --json\?$/],
