@@ -203,12 +203,12 @@ const BAD_JSONL: [what: string, content: string | Uint8Array<ArrayBuffer>, messa
   [
     "two rows to split",
     A + B,
-    "Cannot read F as it must have at least 3 questions, one for each split: got 2 and none for test",
+    "Cannot read F as it must have at least 3 questions, one for each split: got 2 and none for validation",
   ],
   [
     "three rows of which two are one",
     A + B + A,
-    "Cannot read F as it must have at least 3 questions, one for each split: got 2 and none for test",
+    "Cannot read F as it must have at least 3 questions, one for each split: got 2 and none for validation",
   ],
   [
     "a split without rows",

@@ -60,7 +60,8 @@ function deal(n: number, fractions: Fractions): SplitName[] {
   const dealt = { train: 0, validation: 0, test: 0 };
   return Array.from({ length: n }, (_, i) => {
     const due = (split: SplitName) => fractions[split] * (i + 1) - dealt[split];
-    const next = i < SPLITS.length ? SPLITS[i]! : SPLITS.reduce((a, b) => due(b) > due(a) ? b : a);
+    const open = i < SPLITS.length ? SPLITS.filter((split) => dealt[split] === 0) : SPLITS;
+    const next = open.reduce((a, b) => due(b) > due(a) ? b : a);
     dealt[next]++;
     return next;
   });

@@ -50,6 +50,11 @@ Deno.test("splitBySeed() has every answer in every split that four rows share", 
     ok(of(" Some").every((n) => n >= 1), `some ${of(" Some")}, seed ${seed}`);
     deepEqual(sizes(splits), [10, 10, 20]);
   }
+  for (let seed = 0; seed < 100; seed++) { // wherever in the order they come
+    const rows = examples(40, (i) => i < 4 ? "rare" : i < 5 + seed % 4 ? "lone" : "much");
+    const rare = splitBySeed(rows, seed).filter((_, i) => rows[i]!.references[0] === "rare");
+    ok(sizes(rare).every((n) => n >= 1), `rare ${sizes(rare)}, seed ${seed}`);
+  }
 });
 
 Deno.test("splitBySeed() does not look at the order of the file, nor at ids", () => {
