@@ -29,8 +29,11 @@ export function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number 
   return varA === 0 || varB === 0 ? 0 : both / Math.sqrt(varA * varB);
 }
 
-/** From 1 upwards; equal values share their mean rank. */
+/** From 1 upwards; equal values share their mean rank. Throws a RangeError for NaN, which has no place among others. */
 export function ranks(values: ArrayLike<number>): Float64Array {
+  if (Array.from(values).some(Number.isNaN)) {
+    throw new RangeError("Cannot rank as there must be numbers only: got NaN");
+  }
   const order = Uint32Array.from({ length: values.length }, (_, i) => i)
     .sort((a, b) => values[a]! - values[b]!);
   const ranks = new Float64Array(values.length);

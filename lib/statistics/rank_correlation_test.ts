@@ -1,10 +1,11 @@
-import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
 import { correlation, rankCorrelation, ranks } from "./rank_correlation.ts";
 
 Deno.test("ranks() shares the mean rank among equals", () => {
   deepEqual([...ranks([])], []);
   deepEqual([...ranks([0.3, -1, 7])], [2, 1, 3]);
   deepEqual([...ranks([5, 5, 1, 5, 9])], [3, 3, 1, 3, 5]);
+  throws(() => ranks([1, NaN, 2]), { name: "RangeError", message: /got NaN$/ });
 });
 
 Deno.test("rankCorrelation() is Spearman's, as scipy 1.17.1 has it", () => {
