@@ -217,6 +217,47 @@ browserTest("the page is whole without script", async () => {
   });
 });
 
+/** First lines that are written from right to left, and whose question mark at the end stands right of their beginning. */
+const WRONG_WAY =
+  `[...document.querySelectorAll("main *")].flatMap((e) => [...e.childNodes]).filter((node) => {
+  const text = node.nodeType === 3 ? node.data.split("\\n")[0].trimEnd() : "";
+  if (!/^[\\u0590-\\u05ff].*\\?$/.test(text)) return false;
+  const left = (at) => {
+    const range = document.createRange();
+    range.setStart(node, at);
+    range.setEnd(node, at + 1);
+    return range.getBoundingClientRect().left;
+  };
+  return left(text.length - 1) > left(0);
+}).map((node) => node.parentElement.outerHTML.slice(0, 80))`;
+
+browserTest("what is written from right to left is read so, wherever it stands", async () => {
+  const text = "מהי בירת צרפת?";
+  const record: ExperimentRecord = {
+    ...RECORD,
+    experiment: { ...RECORD.experiment, status: "failed", error: text },
+    trials: RECORD.trials.map((row) => ({
+      ...row,
+      system_prompt: text,
+      output_prompt: text,
+      reason: text,
+      metadata: { note: text },
+      demos: [{ question: text, answer: text }],
+    })),
+    answers: RECORD.answers.map((row) => ({
+      ...row,
+      question: text,
+      reference_texts: [text],
+      answer: `${text}\n`.repeat(40),
+    })),
+  };
+  await opened(htmlReport(record), WIDE, async (page) => {
+    for (const summary of await page.locator("summary").all()) await summary.evaluate("(e) => e.click()");
+    ok((await page.locator("main").innerText()).split(text).length > 40);
+    deepEqual(await page.evaluate(WRONG_WAY), []);
+  });
+});
+
 browserTest("the page can be walked by keyboard", async () => {
   await opened(htmlReport(RECORD), WIDE, async (page) => {
     const focus = () =>
