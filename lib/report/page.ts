@@ -41,7 +41,7 @@ export function htmlReport(record: ExperimentRecord, { generatedAt }: ReportOpti
       ["lineage", "Search", search(trials, shown)],
       ["questions", "Questions", questions(record)],
       ["learned", "Learned", learned(record, shown)],
-      ["cost", "Cost", cost(bill)],
+      ["cost", "Cost", cost(bill, experiment)],
       ["reproduce", "Reproduce", reproduce(record)],
     ],
     generatedAt,

@@ -58,7 +58,9 @@ export function resultText(record: ExperimentRecord): string {
         `${count(calls.total)}: ${count(calls.primary)} primary, ${count(calls.optimizer)} optimizer`,
         ...calls.grader > 0 ? [`${count(calls.grader)} grader`] : [],
         ...calls.cached > 0 ? [`${count(calls.cached)} read back`] : [],
-        ...calls.lost > 0 ? [`${count(calls.lost)} lost`] : [],
+        ...calls.lost > 0
+          ? [`${count(calls.lost)} ${result.status === "running" ? "under way" : "lost"}`]
+          : [],
       ].join(", "),
     ),
     row(
@@ -100,7 +102,7 @@ export function measurementText(record: ExperimentRecord): string {
     measurementOf(record);
   if (score === null) return [`${UNSCORED[status]}. Experiment ${experiment_id}`, ...why(error)].join("\n");
   return [
-    `${percent(score)} of 100 on ${count(n)} ${split} questions${
+    `${percent(score)} of 100 on ${plural(n, `${split} question`)}${
       ci95 ? `, 95 % interval ${ci95.map(percent).join(" to ")}` : ""
     }`,
     `by ${signature}`,

@@ -78,6 +78,23 @@ Deno.test("measurementText() tells calls apart from answers that were read back"
   }
 });
 
+Deno.test("measurementText() says of how many questions, also of one", () => {
+  const text = (n: number) => measurementText({ ...RECORD, metrics: [{ ...RECORD.metrics[0]!, n }] });
+  match(text(1), / of 100 on 1 test question, /);
+  match(text(1200), / of 100 on 1,200 test questions, /);
+});
+
+Deno.test("resultText() calls what is under way lost only when nobody waits for it any more", () => {
+  const text = (status: "running" | "failed") =>
+    resultText({
+      ...RECORD,
+      experiment: { ...RECORD.experiment, status },
+      bill: RECORD.bill.map((row) => ({ ...row, lost: 2 })),
+    });
+  match(text("failed"), new RegExp(`, ${2 * RECORD.bill.length} lost$`, "m"));
+  match(text("running"), new RegExp(`, ${2 * RECORD.bill.length} under way$`, "m"));
+});
+
 Deno.test("measurementText() says why there is no score", () => {
   for (
     const [status, text] of [

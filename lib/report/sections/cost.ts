@@ -4,13 +4,13 @@
  * @module
  */
 import { html } from "hono/html";
-import type { BillRow } from "../../store/overview.ts";
+import type { BillRow, ExperimentRow } from "../../store/overview.ts";
 import { latencies } from "../charts.ts";
 import { count, dollars, latency, modelName } from "../text.ts";
 import { figure, type Html, table } from "./parts.ts";
 
-/** The bill; nothing where nothing was paid for. */
-export function cost(bill: readonly BillRow[]): Html | string {
+/** The bill; nothing where nothing was paid for. What a run that goes on waits for counts among the lost. */
+export function cost(bill: readonly BillRow[], { status }: Pick<ExperimentRow, "status">): Html | string {
   if (bill.length === 0) return "";
   const timed = bill.some(({ p50_ms }) => p50_ms !== null);
   const time = (ms: number | null) => ms === null ? "–" : latency(ms);
@@ -25,7 +25,7 @@ ${
         "Model",
         "Calls",
         "Failed",
-        "Lost",
+        status === "running" ? "Under way" : "Lost",
         "Tokens read",
         "Tokens written",
         "Cost",
@@ -48,7 +48,11 @@ ${
       ),
     })
   }
-<p class="note">A lost call was sent, but its answer never arrived; it counts with all that it may have cost.</p>
+<p class="note">${
+    status === "running"
+      ? "A call that is under way, or whose answer never arrived, counts with all that it may cost."
+      : "A lost call was sent, but its answer never arrived; it counts with all that it may have cost."
+  }</p>
 ${
     timed
       ? figure(
