@@ -25,9 +25,9 @@ import { common, database, databaseOption, main, requireWritable, ROOT, type Set
 
 const schema = z.strictObject({
   only: z.array(z.string()).default([]).describe("run only these, as 05 or 05_experiments")
-    .meta({ metavar: "NAME …" }),
+    .meta({ metavar: "NAME,NAME" }),
   param: z.array(z.string()).default([]).describe("set a parameter of the notebooks that have it")
-    .meta({ metavar: "NAME=VALUE …" }),
+    .meta({ metavar: "NAME=VALUE,…" }),
   html: z.string().optional().describe("folder for a page of each, which opens offline").meta({
     metavar: "DIR",
   }),
