@@ -234,15 +234,20 @@ interface Contribution {
   readonly arm: Arm["name"];
   /** Mean score of the best prompts on the test questions. */
   readonly test: number;
-  /** Searches. */
+  /** Searches with test questions that it and the one it is compared with answered. */
   readonly n: number;
   readonly calls: number;
   /** Search by search; null for the one that the others are compared with. */
   readonly against_neither: Omit<Comparison, "pValue"> & { readonly p_value: number } | null;
 }
 
-function contribution(arm: Arm["name"], neither: readonly Run[], runs: readonly Run[]): Contribution {
-  const pairs = runs.map((run, i) => means(neither[i]!, run));
+/** `runs` against those with neither, of the same seeds in the same order. */
+export function contribution(
+  arm: Arm["name"],
+  neither: readonly Pick<Run, "record">[],
+  runs: readonly Pick<Run, "record">[],
+): Contribution {
+  const pairs = runs.flatMap((run, i) => means(neither[i]!, run));
   const { pValue: p_value, ...comparison } = paired(
     pairs.map(([before]) => before),
     pairs.map(([, after]) => after),
@@ -251,24 +256,25 @@ function contribution(arm: Arm["name"], neither: readonly Run[], runs: readonly 
   return {
     arm,
     test: mean(pairs.map(([, after]) => after)),
-    n: runs.length,
+    n: pairs.length,
     calls: mean(runs.map(({ record }) => record.trials.at(-1)!.calls)),
     against_neither: arm === "neither" ? null : { ...comparison, p_value },
   };
 }
 
-/** Mean scores of the best prompts of two searches, on the test questions that both answered. */
-function means(before: Run, after: Run): [before: number, after: number] {
+/** Mean scores of the best prompts of two searches, on the test questions that both answered; a pair, or none without such. */
+function means(before: Pick<Run, "record">, after: Pick<Run, "record">): [before: number, after: number][] {
   const [old, now] = [scores(before), scores(after)];
   const common = [...now.keys()].filter((question) => old.has(question));
-  return [
+  if (common.length === 0) return [];
+  return [[
     mean(common.map((question) => old.get(question)!)),
     mean(common.map((question) => now.get(question)!)),
-  ];
+  ]];
 }
 
 /** The scores of a search's best prompt on test, by question. */
-const scores = ({ record: { experiment, answers } }: Run): Map<string, number> =>
+const scores = ({ record: { experiment, answers } }: Pick<Run, "record">): Map<string, number> =>
   new Map(
     answers.filter(({ version }) => version === experiment.after).map((
       { example, score },

@@ -214,6 +214,8 @@ Deno.test("a wrong name or parameter of a notebook is a mistake of usage", async
     const { code, stderr } = await run("notebooks", args, { env: own.env });
     deepEqual([code, message.test(stderr)], [EXIT.usage, true], stderr);
   };
+  const { stdout: help } = await run("notebooks", ["--help"]);
+  match(help, /^ {2}--only NAME,NAME .*\n {2}--param NAME=VALUE,… /m); // several words would be refused
   await check(["--only", "07"], /Cannot run the notebook "07" as there is none of that name/);
   await check(["--only", "05_experimants"], /did you mean 05_experiments\?/);
   await check(
