@@ -31,7 +31,7 @@ export interface BootstrapOptions {
 
 /**
  * The interval of the mean of `values`. It knows only what it has seen: at few values it is too short, and where all
- * are equal it is that one value. For paired scores `paired` mends both. Throws a RangeError without values.
+ * are equal it is that one value. `meanInterval` mends both for scores, `paired` for pairs of them. Throws a RangeError without values.
  */
 export function bootstrap(
   values: readonly number[],
