@@ -3,6 +3,7 @@
  * tasks, options, variables, versions, files and secrets that it names.
  */
 import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
+import { dirname } from "node:path";
 import { schema as evaluate } from "../flows/evaluate.ts";
 import { schema as optimize } from "../flows/optimize.ts";
 import { ROOT } from "../flows/setting.ts";
@@ -317,6 +318,34 @@ Deno.test("the image has what it copies, what Debian gives it, and the wheels it
   match(CONTAINERFILE, /^ENTRYPOINT \["tini", "--", "\/quintet\/deploy\/entrypoint\.sh"\]$/m);
   equal((await Deno.stat(`${ROOT}/deploy/entrypoint.sh`)).mode! & 0o111, 0o111);
 });
+
+Deno.test("the image's last step finds all that it wants among what is copied", async () => {
+  await using folder = {
+    path: await Deno.makeTempDir({ prefix: "quintet-image-" }),
+    async [Symbol.asyncDispose]() {
+      await Deno.remove(this.path, { recursive: true });
+    },
+  };
+  for (const [, paths, to] of CONTAINERFILE.matchAll(/^COPY (?!--from)(.*) (\S+)$/gm)) {
+    for (const path of paths!.split(" ")) {
+      await copy(`${ROOT}/${path}`, `${folder.path}/${to === "./" ? path : to}`);
+    }
+  }
+  const steps = [...CONTAINERFILE.matchAll(/^RUN ((?:.*\\\n)*.*)$/gm)].map(([, step]) => step!);
+  const { success, stderr } = await new Deno.Command("sh", {
+    args: ["-c", steps.at(-1)!],
+    cwd: folder.path,
+    env: { PATH: `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}` },
+  }).output();
+  ok(success, new TextDecoder().decode(stderr));
+});
+
+/** A file, or a folder with all that is in it. */
+async function copy(from: string, to: string): Promise<void> {
+  await Deno.mkdir(dirname(to), { recursive: true });
+  if ((await Deno.stat(from)).isFile) return await Deno.copyFile(from, to);
+  for await (const { name } of Deno.readDir(from)) await copy(`${from}/${name}`, `${to}/${name}`);
+}
 
 Deno.test("compose.yaml migrates before a worker runs, and gives a run time to end", () => {
   const { postgres, migrate, prefect, deploy, worker } = compose.services;
