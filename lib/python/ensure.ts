@@ -41,7 +41,8 @@ const WINDOWS = Deno.build.os === "windows";
 /**
  * The interpreter of `.venv` with the group's wheels in it; installed when they are missing or other ones are pinned, else
  * found within milliseconds. Several processes may call it at once: one installs, the others wait. An installation that
- * was cut off, and one whose Python is gone, is made anew. Throws SetupError.
+ * was cut off, and one whose Python is gone, is made anew; one that ended while it fetched has changed nothing, and what other
+ * groups brought stays. Throws SetupError.
  */
 export async function ensurePython(options: PythonOptions): Promise<string> {
   const { root, group, log = () => {} } = options;
@@ -65,15 +66,14 @@ export async function ensurePython(options: PythonOptions): Promise<string> {
       await clear(venv);
       await create(base, venv);
     }
-    await Deno.writeTextFile(`${venv}/.installing`, group);
     log(
       `Installing the Python packages of requirements/${group}.txt into ${
         options.environment ?? ".venv"
       } (once)`,
     );
-    await install(interpreter, options);
+    await install(interpreter, options, () => Deno.writeTextFileSync(`${venv}/.installing`, group));
     await Deno.writeTextFile(stampOf(venv, group), await stamp(root, group, interpreter));
-    await Deno.remove(`${venv}/.installing`);
+    await Deno.remove(`${venv}/.installing`).catch(unlessFound);
     return interpreter;
   } catch (error) {
     if (error instanceof SetupError) throw error;
@@ -240,8 +240,22 @@ const UNSET = [
   "PIP_LOG",
 ];
 
-async function install(interpreter: string, options: PythonOptions): Promise<void> {
+/** What pip says when all is fetched: until then it has changed nothing. */
+const CHANGES = "Installing collected packages";
+
+/** Has pip install the group; `changing` is told before the first change. */
+async function install(
+  interpreter: string,
+  options: PythonOptions,
+  changing: () => void,
+): Promise<void> {
   const { root, group, pipArguments = [] } = options;
+  let told = false;
+  const heard = (output: string) => {
+    if (told || !output.includes(CHANGES)) return;
+    told = true;
+    changing();
+  };
   const done = await run(
     interpreter,
     [
@@ -260,7 +274,7 @@ async function install(interpreter: string, options: PythonOptions): Promise<voi
       "--only-binary=:all:",
       `--requirement=${root}/requirements/${group}.txt`,
     ],
-    Object.fromEntries(UNSET.map((name) => [name, ""])),
+    { env: Object.fromEntries(UNSET.map((name) => [name, ""])), heard },
   );
   if (done?.code !== 0) throw installProblem(done?.output ?? "", environmentOf(options), group);
 }
@@ -311,20 +325,32 @@ function diskProblem(message: string, venv: string, cause?: unknown): SetupError
 
 const lastLine = (output: string): string => output.trim().split(/\r?\n/).at(-1)?.slice(0, 300) ?? "";
 
-/** Runs a command; undefined when there is none of that name. */
+/** Runs a command; undefined when there is none of that name. `heard` is told all that it has written to stdout so far. */
 async function run(
   command: string,
   args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
+  { env = {}, heard = () => {} }: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly heard?: (output: string) => void;
+  } = {},
 ): Promise<{ code: number; output: string } | undefined> {
+  const text = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>, heard: (output: string) => void) => {
+    let all = "";
+    for await (const part of stream.pipeThrough(new TextDecoderStream())) heard(all += part);
+    return all;
+  };
   try {
-    const { code, stdout, stderr } = await new Deno.Command(command, {
+    const child = new Deno.Command(command, {
       args: [...args],
       env: { ...env },
-      stdin: "null",
-    }).output();
-    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    return { code, output: text(stdout) + text(stderr) };
+      ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    }).spawn();
+    const [stdout, stderr, { code }] = await Promise.all([
+      text(child.stdout, heard),
+      text(child.stderr, () => {}),
+      child.status,
+    ]);
+    return { code, output: stdout + stderr };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
       return undefined;

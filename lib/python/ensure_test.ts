@@ -71,8 +71,8 @@ Deno.test("ensurePython() installs what is pinned, once, whoever asks, and again
       equal(error.fix.includes("\n"), false);
       return true;
     });
-    await Deno.remove(`${root}/.venv/.installing`); // what is there is whole: spare the next row a new environment
   };
+  await Deno.writeTextFile(`${root}/.venv/stays`, ""); // as what other groups brought does
   await require(`quintet-hello==1.0 --hash=sha256:${"0".repeat(64)}`);
   await fails(/hash differs/, /pip cache purge/, {
     pipArguments: [...options.pipArguments!, "--force-reinstall"],
@@ -86,6 +86,8 @@ Deno.test("ensurePython() installs what is pinned, once, whoever asks, and again
     pipArguments: ["--wrong"],
   });
 
+  await Deno.stat(`${root}/.venv/stays`);
+
   await require(`quintet-hello==1.0 --hash=sha256:${hash}`);
   await Deno.writeTextFile(`${root}/.venv/.installing`, "hello"); // as a killed installation leaves it
   await Deno.writeTextFile(`${root}/.venv/.installed-hello`, stamp + "of another time");
@@ -96,6 +98,21 @@ Deno.test("ensurePython() installs what is pinned, once, whoever asks, and again
   await Deno.remove(python); // a link to a Python that was uninstalled
   await Deno.symlink("/nowhere/python3", python);
   equal(await installedPython(options), undefined);
+  equal(await says(await ensurePython(options)), "hello");
+});
+
+Deno.test("ensurePython() makes an environment anew that pip was changing when it failed", async () => {
+  await using made = await project();
+  const { root, options } = made;
+  await ensurePython(options);
+  const python = `${root}/.venv/bin/python`;
+  await Deno.remove(`${root}/.venv/.installed-hello`);
+  const [, version] = /^version = (\d+\.\d+)/m.exec(await Deno.readTextFile(`${root}/.venv/pyvenv.cfg`))!;
+  await Deno.remove(python);
+  const script =
+    `case "$*" in *"-m pip install"*) echo "Installing collected packages: a, b"; exit 1;; *) echo ${version};; esac`;
+  await Deno.writeTextFile(python, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  await rejects(ensurePython(options), { name: "SetupError", message: /pip failed/ });
   equal(await says(await ensurePython(options)), "hello");
 });
 
