@@ -218,7 +218,25 @@ async function create({ command, args }: Python, venv: string): Promise<void> {
     );
 }
 
-/** Settings of pip that would put the wheels elsewhere or choose others; where it finds packages is the user's affair. */
+/** Settings by which pip finds and fetches packages, which are the user's affair; others are not. */
+const FINDING = [
+  "index-url",
+  "extra-index-url",
+  "no-index",
+  "find-links",
+  "trusted-host",
+  "proxy",
+  "cert",
+  "client-cert",
+  "keyring-provider",
+  "timeout",
+  "default-timeout",
+  "cache-dir",
+  "no-cache-dir",
+  "use-feature",
+];
+
+/** Settings of pip that would put the wheels elsewhere, choose others, or keep pip from saying what it does. */
 const UNSET = [
   "PIP_TARGET",
   "PIP_PREFIX",
@@ -239,6 +257,31 @@ const UNSET = [
   "PIP_QUIET",
   "PIP_LOG",
 ];
+
+const variableOf = (setting: string): string => `PIP_${setting.toUpperCase().replaceAll("-", "_")}`;
+
+/**
+ * The environment in which pip puts the wheels where they belong, whatever else is set: a file of settings can be overruled
+ * only as a whole, so of those in files the ones of FINDING are given as variables. Where pip cannot read its files, they stay,
+ * so that it says why.
+ */
+async function pipEnvironment(interpreter: string): Promise<Record<string, string>> {
+  const env = Object.fromEntries(UNSET.map((name) => [name, ""]));
+  const listed = await run(interpreter, ["-I", "-m", "pip", "config", "list"], {
+    env: { ...env, PIP_QUIET: "0" },
+  });
+  if (listed?.code !== 0) return env;
+  env.PIP_CONFIG_FILE = WINDOWS ? "nul" : "/dev/null";
+  for (const line of listed.output.split(/\r?\n/)) { // global before install, which wins
+    const [, name = "", value = ""] = /^(?:global|install)\.([\w-]+)=(['"].*['"])$/.exec(line) ?? [];
+    if (FINDING.includes(name) && !Deno.env.get(variableOf(name))) env[variableOf(name)] = unquoted(value);
+  }
+  return env;
+}
+
+/** What Python has written as a literal. */
+const unquoted = (literal: string): string =>
+  literal.slice(1, -1).replace(/\\(.)/g, (_, escaped) => escaped === "n" ? "\n" : escaped);
 
 /** What pip says when all is fetched: until then it has changed nothing. */
 const CHANGES = "Installing collected packages";
@@ -274,7 +317,7 @@ async function install(
       "--only-binary=:all:",
       `--requirement=${root}/requirements/${group}.txt`,
     ],
-    { env: Object.fromEntries(UNSET.map((name) => [name, ""])), heard },
+    { env: await pipEnvironment(interpreter), heard },
   );
   if (done?.code !== 0) throw installProblem(done?.output ?? "", environmentOf(options), group);
 }

@@ -101,6 +101,41 @@ Deno.test("ensurePython() installs what is pinned, once, whoever asks, and again
   equal(await says(await ensurePython(options)), "hello");
 });
 
+/** Variables as they are here, in a test alone. */
+function variables(values: Readonly<Record<string, string>>): Disposable {
+  const before = Object.keys(values).map((name) => [name, Deno.env.get(name)] as const);
+  for (const [name, value] of Object.entries(values)) Deno.env.set(name, value);
+  return {
+    [Symbol.dispose]() {
+      for (const [name, value] of before) {
+        value === undefined ? Deno.env.delete(name) : Deno.env.set(name, value);
+      }
+    },
+  };
+}
+
+Deno.test("ensurePython() puts the wheels into its environment, whatever pip's files of settings say", async () => {
+  await using made = await project();
+  const { root, options } = made;
+  const found = `no-index = true\nfind-links =\n    ${root}/none\n    ${root}\n`; // which is the user's affair
+  const elsewhere = `${root}/elsewhere`;
+  const rows = [
+    `[global]\nfind-links = ${root}/none\nquiet = 3\n[install]\n${found}target = ${elsewhere}\n`,
+    `[global]\n${found}prefix = ${elsewhere}\ndry-run = true\n`,
+    `[install]\n${found}root = ${elsewhere}\nconstraint = ${root}/none.txt\nrequirement = ${root}/none.txt\n`,
+  ];
+  const settings = `${root}/pip.conf`;
+  using _set = variables({ PIP_CONFIG_FILE: settings, PIP_FIND_LINKS: "", PIP_NO_INDEX: "" });
+  for (const row of rows) {
+    await Deno.writeTextFile(settings, row);
+    await Deno.remove(`${root}/.venv`, { recursive: true }).catch(() => {});
+    equal(await says(await ensurePython({ ...options, pipArguments: [] })), "hello", row);
+  }
+  await Deno.writeTextFile(settings, "no settings\n");
+  await Deno.remove(`${root}/.venv/.installed-hello`);
+  await rejects(ensurePython(options), { name: "SetupError", message: /no settings/ });
+});
+
 Deno.test("ensurePython() makes an environment anew that pip was changing when it failed", async () => {
   await using made = await project();
   const { root, options } = made;
