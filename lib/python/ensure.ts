@@ -60,11 +60,18 @@ export async function ensurePython(options: PythonOptions): Promise<string> {
     const meanwhile = await installedPython(options);
     if (meanwhile) return meanwhile;
 
-    const interpreter = interpreterOf(venv);
+    const interpreter = interpreterOf(venv), taken = await takenBy(root, group);
     if (!await usable(venv, interpreter)) {
-      const base = await findPython(options.path);
+      const base = await findPython(options.path, taken);
       await clear(venv);
       await create(base, venv);
+    }
+    const version = await versionOf(venv);
+    if (taken && version !== undefined && !within(version, taken)) {
+      throw new SetupError(
+        `Cannot install requirements/${group}.txt as it takes ${said(taken)}: that of ${venv} is ${version}`,
+        `Put such a Python on PATH, remove ${venv} and try again: it is then filled anew`,
+      );
     }
     log(
       `Installing the Python packages of requirements/${group}.txt into ${
@@ -124,11 +131,16 @@ async function tryLock(file: Deno.FsFile): Promise<boolean> {
 async function usable(venv: string, interpreter: string): Promise<boolean> {
   const brokeOff = await Deno.stat(`${venv}/.installing`).catch(unlessFound);
   if (brokeOff) return false;
-  const made = await Deno.readTextFile(`${venv}/pyvenv.cfg`).catch(unlessFound);
-  const version = /^version\s*=\s*(\d+\.\d+)/m.exec(made ?? "")?.[1];
+  const version = await versionOf(venv);
   if (version === undefined) return false;
   const now = await run(interpreter, ["-I", "-c", "import sys, pip; print('%d.%d' % sys.version_info[:2])"]);
   return now?.code === 0 && now.output.trim() === version;
+}
+
+/** The version of the Python that made an environment, such as `3.12`. */
+async function versionOf(venv: string): Promise<string | undefined> {
+  const made = await Deno.readTextFile(`${venv}/pyvenv.cfg`).catch(unlessFound);
+  return /^version\s*=\s*(\d+\.\d+)/m.exec(made ?? "")?.[1];
 }
 
 /** Empties the folder but for the lock that others wait on. */
@@ -147,8 +159,27 @@ export interface Python {
   readonly version: string;
 }
 
+/** Minor versions of Python 3, both included. */
+export type Versions = readonly [oldest: number, newest: number];
+
 const OLDEST = [3, 10] as const;
 const NEWEST = 14;
+/** What every group of `.venv` that is not for benchmarks takes: an environment serves those that come later, too. */
+const ALL: Versions = [11, NEWEST];
+
+/** The versions that a group's file says it takes; undefined where it takes any from the oldest on. */
+async function takenBy(root: string, group: string): Promise<Versions | undefined> {
+  const text = await Deno.readTextFile(`${root}/requirements/${group}.txt`);
+  const [, oldest, newest] = /^#.*\bCPython 3\.(\d+) to 3\.(\d+)/m.exec(text) ?? [];
+  return oldest === undefined ? undefined : [Number(oldest), Number(newest)];
+}
+
+const within = (version: string, [oldest, newest]: Versions): boolean => {
+  const [major, minor] = version.split(".").map(Number) as [number, number];
+  return major === OLDEST[0] && minor >= oldest && minor <= newest;
+};
+
+const said = ([oldest, newest]: Versions): string => `CPython 3.${oldest} to 3.${newest}`;
 
 const CANDIDATES: readonly Omit<Python, "version">[] = [
   ...WINDOWS ? [{ command: "py", args: ["-3"] }] : [],
@@ -169,8 +200,12 @@ print("venv")
 
 const VENV_FIX = "Debian, Ubuntu: sudo apt install python3-venv; elsewhere: install Python from python.org";
 
-/** The first Python on `path` (PATH unless given) that is new enough and can make environments. Throws SetupError. */
-export async function findPython(path?: string): Promise<Python> {
+/**
+ * The first Python on `path` (PATH unless given) that can make environments and is one of `wanted`, or, where none is, of those
+ * that there are wheels for, or new enough. Throws SetupError.
+ */
+export async function findPython(path?: string, wanted = ALL): Promise<Python> {
+  const found: Python[] = [];
   let tooOld: string | undefined, bare: string | undefined, broken: string | undefined;
   for (const base of CANDIDATES) {
     const command = path === undefined ? base.command : await which(base.command, path);
@@ -182,9 +217,12 @@ export async function findPython(path?: string): Promise<Python> {
       broken ??= `${base.command}: ${lastLine(probed.output) || `exit code ${probed.code}`}`;
     } else if (Number(major) < OLDEST[0] || Number(major) === OLDEST[0] && Number(minor) < OLDEST[1]) {
       tooOld ??= version;
-    } else if (venv === "venv") return { ...base, command, version };
-    else bare ??= version;
+    } else if (venv !== "venv") bare ??= version;
+    else if (within(version, wanted)) return { ...base, command, version };
+    else found.push({ ...base, command, version });
   }
+  const next = found.find(({ version }) => within(version, [OLDEST[1], NEWEST])) ?? found[0];
+  if (next) return next;
   const install = "Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python; " +
     "Windows: winget install Python.Python.3.13 (or use a model that needs no Python: openai:NAME)";
   if (bare) {
@@ -319,13 +357,14 @@ async function install(
     ],
     { env: await pipEnvironment(interpreter), heard },
   );
-  if (done?.code !== 0) throw installProblem(done?.output ?? "", environmentOf(options), group);
+  if (done?.code !== 0) throw await installProblem(done?.output ?? "", options);
 }
 
 const OFFLINE =
   /NewConnectionError|NameResolutionError|Failed to establish|Temporary failure|ConnectTimeout|ReadTimeout|Max retries|ProxyError|SSLError|Network is unreachable|connection (?:was )?(?:refused|reset|broken)/i;
 
-function installProblem(output: string, venv: string, group: string): SetupError {
+async function installProblem(output: string, options: PythonOptions): Promise<SetupError> {
+  const { root, group } = options, venv = environmentOf(options);
   const what = `Cannot install requirements/${group}.txt as`;
   if (/DO NOT MATCH THE HASHES/.test(output)) {
     return new SetupError(
@@ -345,7 +384,9 @@ function installProblem(output: string, venv: string, group: string): SetupError
   if (missing) {
     return new SetupError(
       `${what} there is no wheel of ${missing} for this Python and system (${Deno.build.os} ${Deno.build.arch})`,
-      "Use CPython 3.10 to 3.14 on Linux (glibc), macOS or Windows, or a model that needs no Python: openai:NAME",
+      `Use ${said(await takenBy(root, group) ?? [OLDEST[1], NEWEST])} on Linux (glibc), macOS or Windows${
+        group === "local" ? ", or a model that needs no Python: openai:NAME" : ""
+      }`,
     );
   }
   return new SetupError(`${what} pip failed: ${lastLine(output)}`, `Remove ${venv} and try again`);

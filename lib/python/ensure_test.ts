@@ -1,5 +1,5 @@
 import { match, rejects, strictEqual as equal } from "node:assert/strict";
-import { ensurePython, installedPython, type PythonOptions, SetupError } from "./ensure.ts";
+import { ensurePython, findPython, installedPython, type PythonOptions, SetupError } from "./ensure.ts";
 
 const HELLO = { name: "quintet_hello", version: "1.0" };
 
@@ -207,6 +207,37 @@ Deno.test("ensurePython() tells what the machine lacks, and the line that mends 
     });
     equal(await installedPython(made.options), undefined);
   }
+});
+
+Deno.test("findPython() takes the first that wheels are there for, else what there is", async () => {
+  await using made = await project();
+  const rows: [programs: Record<string, string>, version: string, wanted?: readonly [number, number]][] = [
+    [{ python3: "3.15", "python3.13": "3.13", "python3.14": "3.14" }, "3.14"],
+    [{ python3: "3.10", "python3.12": "3.12" }, "3.12"], // Prefect takes no 3.10
+    [{ python3: "3.12", "python3.14": "3.14" }, "3.12"],
+    [{ python3: "3.14", "python3.13": "3.13" }, "3.13", [11, 13]],
+    [{ python3: "3.15", "python3.10": "3.10" }, "3.10"],
+    [{ python3: "3.15" }, "3.15"],
+    [{ python3: "3.10" }, "3.10"],
+  ];
+  for (const [programs, version, wanted] of rows) {
+    const scripts = Object.entries(programs).map(([name, version]) => [name, `echo ${version}; echo venv`]);
+    const path = await fakes(made.root, Object.fromEntries(scripts));
+    equal((await findPython(path, wanted)).version, version, JSON.stringify(programs));
+  }
+});
+
+Deno.test("ensurePython() says which Python a group takes, and changes nothing for another", async () => {
+  await using made = await project();
+  const { root, options, require, hash } = made;
+  await ensurePython(options);
+  await require(`# Made for CPython 3.97 to 3.98.\nquintet-hello==1.0 --hash=sha256:${hash}`);
+  await rejects(ensurePython(options), {
+    name: "SetupError",
+    message: /takes CPython 3\.97 to 3\.98: that of \S+\.venv is 3\.\d+$/,
+    fix: /Put such a Python on PATH, remove \S+\.venv and try again/,
+  });
+  await Deno.stat(`${root}/.venv/.installed-hello`);
 });
 
 Deno.test("ensurePython() says that a file is in the way, or that the group does not exist", async () => {
