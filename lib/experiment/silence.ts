@@ -1,5 +1,6 @@
 /**
- * Replies that say nothing as their tokens ran out first: a model that thinks spends them on that before it answers.
+ * Replies that say nothing as their tokens ran out first: a model that thinks spends them on that before it answers. And
+ * replies that were cut off while they said something, where those are many: what they would have come to was not heard.
  *
  * ```ts
  * import { silenceOf } from "./silence.ts";
@@ -26,7 +27,7 @@ export interface Silence {
   heard(role: Role, completion: Completion | undefined, maxTokens: number): void;
   /** Throws UnreadableError when `least` answers came or grades came at least, and not one of them says anything. */
   require(least: number): void;
-  /** A line for each role in which a model said nothing at times. */
+  /** A line for each role in which a model said nothing at times, and for each in which it was often cut off. */
   told(): string[];
 }
 
@@ -42,8 +43,12 @@ export function silenceOf(names: Names): Silence {
   return {
     heard(role, completion, tokens) {
       if (!completion) return;
-      const { replies, silent } = counts.get(role) ?? NONE;
-      counts.set(role, { replies: replies + 1, silent: silent + (isSilent(completion) ? 1 : 0), tokens });
+      const { replies, silent, cut } = counts.get(role) ?? NONE;
+      const mute = isSilent(completion), ended = completion.finish === "length" && !mute;
+      counts.set(role, {
+        ...{ replies: replies + 1, tokens },
+        ...{ silent: silent + (mute ? 1 : 0), cut: cut + (ended ? 1 : 0) },
+      });
     },
     require(least) {
       for (const role of ["primary", "grader"] as const) {
@@ -56,20 +61,32 @@ export function silenceOf(names: Names): Silence {
       }
     },
     told: () =>
-      Array.from(counts).flatMap(([role, { replies, silent, tokens }]) =>
-        silent === 0 ? [] : [`${names[role]} said nothing in ${silent} of ${replies} ${spent(role, tokens)}`]
-      ),
+      Array.from(counts).flatMap(([role, { replies, silent, cut, tokens }]) => [
+        ...silent === 0
+          ? []
+          : [`${names[role]} said nothing in ${silent} of ${replies} ${spent(role, tokens)}`],
+        ...OFTEN * replies >= cut || names[role] === "local" || !TELLING.includes(role)
+          ? []
+          : [`${names[role]} was cut off in ${cut} of ${replies} ${shortened(role, tokens)}`],
+      ]),
   };
 }
 
-/** Replies of one role, those that said nothing, and the tokens they might have. */
+/** Share of replies that may be cut off without a word about it. */
+const OFTEN = 0.1;
+/** Roles of which it is told. What a grader says is a grade or none; the embedded model is cut off where references end. */
+const TELLING: readonly Role[] = ["primary", "optimizer"];
+
+/** Replies of one role, what became of them, and the tokens they might have. */
 interface Count {
   readonly replies: number;
   readonly silent: number;
+  /** Those that said something, and were cut off. */
+  readonly cut: number;
   readonly tokens: number;
 }
 
-const NONE: Count = { replies: 0, silent: 0, tokens: 0 };
+const NONE: Count = { replies: 0, silent: 0, cut: 0, tokens: 0 };
 
 /** Some servers hand on the thoughts, between marks of which the second never came. */
 const isSilent = ({ text, finish }: Completion): boolean =>
@@ -79,6 +96,11 @@ const isSilent = ({ text, finish }: Completion): boolean =>
 const spent = (role: Role, tokens: number): string =>
   `${ROLES[role].replies}: its ${tokens} tokens ran out first (thinking takes them, too): ` +
   `begin anew with ${ROLES[role].mend(Math.max(2048, 4 * tokens))}`;
+
+/** The same of those that were cut off. */
+const shortened = (role: Role, tokens: number): string =>
+  `${ROLES[role].replies}, after ${tokens} tokens: where it is to say more, ` +
+  `begin anew with ${ROLES[role].mend(4 * tokens)}`;
 
 /** What a role's replies are called, and what gives it more room for them. */
 const ROLES: Readonly<Record<Role, { readonly replies: string; readonly mend: (tokens: number) => string }>> =

@@ -1,0 +1,37 @@
+import { deepStrictEqual as deepEqual } from "node:assert/strict";
+import type { Finish, Role } from "../llm/mod.ts";
+import { silenceOf } from "./silence.ts";
+
+Deno.test("silenceOf() tells who was often cut off, and says no less of who said nothing", () => {
+  const names = { primary: "openai:m", optimizer: "openai:large", grader: "openai:large" };
+  const heard = (
+    role: Role,
+    replies: [text: string, finish: Finish][],
+    called: Record<string, string> = names,
+  ) => {
+    const silence = silenceOf(called);
+    for (const [text, finish] of replies) silence.heard(role, { text, finish, usage: null }, 256);
+    return silence.told();
+  };
+  const whole = (n: number) => Array.from({ length: n }, (): [string, Finish] => ["odd", "stop"]);
+  const cut = (n: number) => Array.from({ length: n }, (): [string, Finish] => ["First, let us", "length"]);
+  const more = "tokens: where it is to say more, begin anew with";
+  const rows: [role: Role, replies: [string, Finish][], lines: string[], called?: Record<string, string>][] =
+    [
+      ["primary", [...whole(18), ...cut(2)], []],
+      ["primary", [...whole(17), ...cut(3)], [
+        `openai:m was cut off in 3 of 20 answers, after 256 ${more} --answer-tokens 1024`,
+      ]],
+      ["optimizer", cut(2), [
+        `openai:large was cut off in 2 of 2 proposals, after 256 ${more} --optimizer-tokens 1024`,
+      ]],
+      ["primary", cut(20), [], { primary: "local" }],
+      ["grader", cut(20), []],
+      ["primary", [["", "length"], ...cut(1)], [
+        "openai:m said nothing in 1 of 2 answers: its 256 tokens ran out first (thinking takes them, too): " +
+        "begin anew with --answer-tokens 2048",
+        `openai:m was cut off in 1 of 2 answers, after 256 ${more} --answer-tokens 1024`,
+      ]],
+    ];
+  for (const [role, replies, lines, called] of rows) deepEqual(heard(role, replies, called), lines);
+});
