@@ -310,9 +310,16 @@ async function pipEnvironment(interpreter: string): Promise<Record<string, strin
   });
   if (listed?.code !== 0) return env;
   env.PIP_CONFIG_FILE = WINDOWS ? "nul" : "/dev/null";
-  for (const line of listed.output.split(/\r?\n/)) { // global before install, which wins
-    const [, name = "", value = ""] = /^(?:global|install)\.([\w-]+)=(['"].*['"])$/.exec(line) ?? [];
-    if (FINDING.includes(name) && !Deno.env.get(variableOf(name))) env[variableOf(name)] = unquoted(value);
+  const lines = listed.output.split(/\r?\n/).map((line) =>
+    /^([\w:]+)\.([\w-]+)=(['"].*['"])$/.exec(line) ?? []
+  );
+  const variables = new Set( // which win over files, unless they are empty
+    lines.flatMap(([, from, name, value]) => from === ":env:" && value !== "''" ? [name] : []),
+  );
+  for (const [, from = "", name = "", value = ""] of lines) { // global before install, which wins
+    if (/^(?:global|install)$/.test(from) && FINDING.includes(name) && !variables.has(name)) {
+      env[variableOf(name)] = unquoted(value);
+    }
   }
   return env;
 }
