@@ -214,7 +214,7 @@ Deno.test("optimize never asks more often than --max-calls allows, retries too",
 
 Deno.test("optimize keeps to its caps over processes that are killed, with many calls in flight", async () => {
   const rows: [flag: string, cap: number, concurrency: number][] = [
-    ["--max-calls", 150, 64],
+    ["--max-calls", 400, 64], // more than three kills can cost
     ["--max-tokens", 60_000, 16],
     ["--max-tokens", 90_000, 256],
   ];
@@ -245,7 +245,7 @@ Deno.test("optimize keeps to its caps over processes that are killed, with many 
       ? server.asked.length
       : server.tokens.prompt + server.tokens.completion;
     ok(served <= spent && spent <= cap, `${flag} ${cap}: ${served} served, ${spent} counted`);
-    const begun = 2 * concurrency; // half of them on the wire, half of them answered and not yet kept
+    const begun = 1.5 * concurrency; // on the wire, or answered and not yet kept
     ok(calls.total - server.asked.length <= calls.lost && calls.lost <= 3 * begun);
     equal(stop_reason, "budget");
   });

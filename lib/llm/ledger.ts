@@ -240,7 +240,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   let settled = Promise.withResolvers<void>(); // resolves when the next one is settled or decided on
   let stopped: Error | undefined;
   const abort = new AbortController(), halt = new AbortController();
-  const wire = pLimit(options.concurrency), begin = pLimit(2 * options.concurrency - 1);
+  const wire = pLimit(options.concurrency), begin = pLimit(Math.floor(1.5 * options.concurrency));
   const { sleep = wait } = options.retry;
   const breakers = new Map(
     Object.values(models).map((model) => [model, breaker({ now: elapsed, sleep })]),
@@ -337,8 +337,8 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
 
   /**
    * Has `work` done in one of the places on the wire, which it leaves to the next call when it has an answer: that is written
-   * meanwhile, so that a database that is far away keeps no place empty. One short of twice as many calls as places are begun
-   * at most: where answers wait for the database, no more are bought, and one alone is kept before the next begins.
+   * meanwhile, so that a database that is far away keeps no place empty. Half as many more calls than there are places are begun
+   * at most: where answers wait for the database, no more are bought, and with one place each is kept before the next begins.
    */
   function inPlace<T>(work: (leave: () => void) => Promise<T>): Promise<T> {
     return begin(async () => {

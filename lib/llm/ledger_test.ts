@@ -85,7 +85,7 @@ Deno.test("ask() writes the intent before it sends, and the answer before it giv
   deepEqual(log, ["sent with 1 intents", "given with 1 settled"]);
 });
 
-Deno.test("ask() writes an answer while the next call is on the wire, and begins fewer calls than twice its places", async () => {
+Deno.test("ask() writes an answer while the next call is on the wire, and begins no more than half as many again", async () => {
   const [model, journal] = [server(), memory()];
   const gates: PromiseWithResolvers<void>[] = [];
   let [onWire, most] = [0, 0];
