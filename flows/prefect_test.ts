@@ -10,7 +10,7 @@ import {
   strictEqual as equal,
 } from "node:assert/strict";
 import { EXIT } from "../lib/command/mod.ts";
-import { openHeartbeats, prefectClient, PrefectError, TAG } from "../lib/prefect/mod.ts";
+import { deploy as deployTo, openHeartbeats, prefectClient, PrefectError, TAG } from "../lib/prefect/mod.ts";
 import { type ExperimentResult, resultOf } from "../lib/report/result.ts";
 import { readExperiment } from "../lib/store/mod.ts";
 import {
@@ -73,6 +73,17 @@ Deno.test("Prefect runs, cancels, limits, schedules and takes for dead what is d
       QUINTET_MAX_CALLS: "1", // a run's parameters win over it
     });
 
+  await step("what several deploy at once is there once", async () => {
+    const flows = ["train-meta-model", "train-policy"].map((name) => ({
+      ...{ name, description: "", command: "true", directory: "/", limit: 1 },
+      parameters: { type: "object" },
+    }));
+    const rules = { retrainAfter: 2, policyAfter: 3, zombieSeconds: 30 };
+    const once = () => deployTo(client, { pool: "quintet", flows, rules });
+    await Promise.all([once(), once(), once()]);
+    const there = await call(api.POST("/automations/filter", { body: { limit: 200 } }));
+    deepEqual(there.map(({ id }) => id).sort(), Object.values((await once()).automations).sort());
+  });
   let deployed!: { deployments: Record<string, string> };
   await step("what is deployed twice is there once", async () => {
     deployed = await deploy("--flow", "evaluate", "--schedule", "* * * * *");

@@ -84,9 +84,10 @@ async function deployPool(
     );
   }
   if (!there) {
-    await call(api.POST("/work_pools/", {
-      body: { name, type: "process", base_job_template: await processTemplate({ api, call }) },
-    }));
+    const body = { name, type: "process", base_job_template: await processTemplate({ api, call }) };
+    await call(api.POST("/work_pools/", { body })).catch((error) => {
+      if (!(error instanceof PrefectError && error.status === 409)) throw error; // another that deploys made it meanwhile
+    });
   }
   if (limit !== undefined || !there) {
     await call(api.PATCH("/work_pools/{name}", { params, body: { concurrency_limit: limit ?? null } }));
@@ -186,14 +187,21 @@ function automationsOf(
   ];
 }
 
+/** Prefect lets many have one name. Of those that two made who deployed at once the oldest stays, whoever looks. */
 async function deployAutomation(
-  { api, call }: PrefectClient,
+  client: PrefectClient,
   automation: ReturnType<typeof automationsOf>[number],
 ): Promise<string> {
-  const [there] = await call(api.POST("/automations/filter", {
-    body: { automations: { name: { any_: [automation.name] } }, limit: 1 },
-  }));
-  if (!there) return (await call(api.POST("/automations/", { body: automation }))).id;
-  await call(api.PUT("/automations/{id}", { params: { path: { id: there.id } }, body: automation }));
-  return there.id;
+  const { api, call } = client;
+  const ids = async () =>
+    (await call(api.POST("/automations/filter", {
+      body: { automations: { name: { any_: [automation.name] } }, limit: 200 },
+    }))).toSorted((a, b) => `${a.created} ${a.id}` < `${b.created} ${b.id}` ? -1 : 1).map(({ id }) => id);
+  if ((await ids()).length === 0) await call(api.POST("/automations/", { body: automation }));
+  const [id, ...others] = await ids();
+  for (const id of others) await ifThere(call(api.DELETE("/automations/{id}", { params: { path: { id } } })));
+  const put = id !== undefined && await ifThere(
+    call(api.PUT("/automations/{id}", { params: { path: { id } }, body: automation })).then(() => true),
+  );
+  return put ? id : await deployAutomation(client, automation); // an older one was seen only by another
 }
