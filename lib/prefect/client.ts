@@ -64,6 +64,11 @@ export interface PrefectClient {
   version(): Promise<string>;
   /** Whether it is ready; asked without a password. */
   healthy(): Promise<boolean>;
+  /**
+   * Milliseconds that its clock is ahead of this machine's, by the least that its last answer tells: it is asked when there was
+   * none yet. Negative where it is behind.
+   */
+  ahead(): Promise<number>;
 }
 
 /**
@@ -85,10 +90,12 @@ export function prefectClient(
   { url, auth, timeoutMs = 10_000, signal, fetch = once }: ClientOptions,
 ): PrefectClient {
   const base = url.replace(/\/+$/, "");
+  let ahead: number | undefined;
   const api = createClient<paths>({
     baseUrl: base,
     ...auth ? { headers: { authorization: `Basic ${Buffer.from(auth).toString("base64")}` } } : {},
     async fetch(request) {
+      const sent = Date.now();
       try {
         const answer = await fetch(
           new Request(request, {
@@ -97,6 +104,7 @@ export function prefectClient(
         );
         const body = await answer.arrayBuffer(); // within the same time
         const { status, statusText, headers } = answer;
+        ahead = aheadBy(headers.get("date"), sent, Date.now()) ?? ahead;
         return new Response([204, 205, 304].includes(status) ? null : body, { status, statusText, headers });
       } catch (error) {
         const { pathname } = new URL(request.url);
@@ -131,11 +139,26 @@ export function prefectClient(
       response.status,
     );
   };
+  const healthy = async () => await call(api.GET("/health")) === true;
   return {
     url: base,
     api,
     call,
     version: async () => String(await call(api.GET("/admin/version"))),
-    healthy: async () => await call(api.GET("/health")) === true,
+    healthy,
+    async ahead() {
+      if (ahead === undefined) await healthy();
+      return ahead ??= 0;
+    },
   };
+}
+
+/** Servers write the second that has begun, and some think of a new one once a second. */
+const DATE_MS = 2000;
+
+/** By how much a server's `date` lies outside of what this machine's clock said before and after; undefined without one. */
+function aheadBy(date: string | null, sent: number, received: number): number | undefined {
+  const at = Date.parse(date ?? "");
+  if (Number.isNaN(at)) return undefined;
+  return at > received ? at - received : Math.min(0, at + DATE_MS - sent);
 }

@@ -316,15 +316,19 @@ export async function sendEvent(
   }));
 }
 
-/** Says that a flow run is alive: an automation takes it for dead when this is not heard any more. */
-export const sendHeartbeat = (
+/**
+ * Says that a flow run is alive: an automation takes it for dead when this is not heard any more. By the server's clock, as the
+ * automation goes by that: where a machine's is a minute behind, each would come too late.
+ */
+export async function sendHeartbeat(
   client: PrefectClient,
   { id, flowRunId, at }: { readonly id: string; readonly flowRunId: string; readonly at: string },
-): Promise<void> =>
-  sendEvent(client, {
+): Promise<void> {
+  await sendEvent(client, {
     id,
-    at,
+    at: new Date(Date.parse(at) + await client.ahead()).toISOString(),
     flowRunId,
     event: "prefect.flow-run.heartbeat",
     resource: `prefect.flow-run.${flowRunId}`,
   });
+}

@@ -2,9 +2,9 @@
  * What is sent in which order, and what is not sent twice, against a server of a few lines; the real one is in
  * flows/prefect_test.ts.
  */
-import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import { prefectClient, PrefectError } from "./client.ts";
-import { deliver, type Entry, type Outbox } from "./delivery.ts";
+import { deliver, type Entry, type Outbox, sendHeartbeat } from "./delivery.ts";
 import type { Message } from "./message.ts";
 
 /** Keeps what arrives; `answer` may answer in its place. */
@@ -97,4 +97,29 @@ Deno.test("deliver() sends nothing again that arrived, and no state after a deci
     await deliver(client, box([message], { again }).outbox);
     equal(paths().includes("POST /flow_runs/run/set_state"), sent, `${JSON.stringify(message)} when ${now}`);
   }
+});
+
+Deno.test("sendHeartbeat() goes by the server's clock, also with its first", async () => {
+  for (const behind of [90, -90, 0]) { // seconds that this machine's clock is behind the server's
+    const date = new Date(Date.now() + behind * 1000);
+    const { client, asked } = server((_, path) =>
+      Response.json(path === "/health" ? true : {}, { headers: { date: date.toUTCString() } })
+    );
+    const at = new Date().toISOString();
+    for (const id of ["1", "2"]) await sendHeartbeat(client, { id, flowRunId: "run", at });
+    const told = asked.flatMap(({ path, body }) =>
+      path === "/events" ? (body as { occurred: string }[]).map(({ occurred }) => Date.parse(occurred)) : []
+    );
+    equal(told.length, 2);
+    for (const occurred of told) {
+      const off = Math.abs(occurred - date.getTime());
+      ok(off < 5000, `${off} ms off where the clock is ${behind} s behind`);
+      if (behind === 0) equal(occurred, Date.parse(at), "as it is where the clocks agree");
+    }
+  }
+  const { client, asked } = server(); // one that does not say, and is asked once
+  const at = new Date().toISOString();
+  for (const id of ["1", "2"]) await sendHeartbeat(client, { id, flowRunId: "run", at });
+  deepEqual(asked.map(({ path }) => path), ["/health", "/events", "/events"]);
+  equal((asked.at(-1)!.body as { occurred: string }[])[0]!.occurred, at);
 });
