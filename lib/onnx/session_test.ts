@@ -177,6 +177,17 @@ Deno.test("runtimeProblem() tells a package that was changed, and a library that
   );
 });
 
+Deno.test("runtimeProblem() tells a cache that cannot be written", () => {
+  const failed = "Failed caching npm package 'onnxruntime-node@1.30.0'\n    0: failed to";
+  const file =
+    "/home/one/.cache/deno/npm/registry.npmjs.org/onnxruntime-node/1.30.95.tmp/bin/onnxruntime_binding.node";
+  const full = runtimeProblem(`${failed} write '${file}': No space left on device (os error 28)`);
+  equal(full.message, "Cannot fill /home/one/.cache/deno as the disk is full");
+  const closed = runtimeProblem(`${failed} create directory '${file}': Read-only file system (os error 30)`);
+  equal(closed.message, "Cannot write /home/one/.cache/deno");
+  match(closed.fix, /chown -R \$\(id -u\) \/home\/one\/\.cache\/deno$/);
+});
+
 Deno.test("decode() reads messages whatever pieces they come in", async () => {
   const messages = [
     encode({ n: 1 }, { a: tensor(Float32Array.of(1.5, 2.5), [2]), b: tensor(Uint8Array.of(7), [1, 1]) }),

@@ -399,16 +399,17 @@ async function installProblem(output: string, options: PythonOptions): Promise<S
   return new SetupError(`${what} pip failed: ${lastLine(output)}`, `Remove ${venv} and try again`);
 }
 
-function diskProblem(message: string, venv: string, cause?: unknown): SetupError | undefined {
+/** What a disk says that is full, or that `folder` must not be written to; undefined where `message` is of something else. */
+export function diskProblem(message: string, folder: string, cause?: unknown): SetupError | undefined {
   if (/No space left|ENOSPC|os error 28|Errno 28|Disk quota|not enough space/i.test(message)) {
-    return new SetupError(`Cannot fill ${venv} as the disk is full`, "Free 500 MB there and try again", {
+    return new SetupError(`Cannot fill ${folder} as the disk is full`, "Free 500 MB there and try again", {
       cause,
     });
   }
   if (/Permission denied|Read-only file system|EACCES|EROFS|os error (?:13|30)/i.test(message)) {
     return new SetupError(
-      `Cannot write ${venv}`,
-      `Make it writable for you: sudo chown -R $(id -u) ${venv}`,
+      `Cannot write ${folder}`,
+      `Make it writable for you: sudo chown -R $(id -u) ${folder}`,
       { cause },
     );
   }

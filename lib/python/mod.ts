@@ -11,6 +11,7 @@
  * @module
  */
 export {
+  diskProblem,
   ensurePython,
   findPython,
   installedPython,
