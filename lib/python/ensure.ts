@@ -376,11 +376,18 @@ async function installProblem(output: string, options: PythonOptions): Promise<S
   if (/DO NOT MATCH THE HASHES/.test(output)) {
     return new SetupError(
       `${what} a package is not the one that was pinned (its hash differs)`,
-      "Empty pip's cache (python3 -m pip cache purge) and try again; if it persists, ask whoever runs your package index",
+      "Try again, as its download may have broken off; if it persists, empty pip's cache (python3 -m pip cache purge), " +
+        "then ask whoever runs your package index", // before version 25 pip does not tell what is cut off from what is changed
     );
   }
   const disk = diskProblem(output, venv);
   if (disk) return disk;
+  if (/incomplete-download|not enough bytes were received/.test(output)) {
+    return new SetupError(
+      `${what} a download broke off`,
+      "Try again; if it persists, check network and proxy",
+    );
+  }
   if (OFFLINE.test(output)) {
     return new SetupError(
       `${what} the package index was not reached`,
@@ -393,7 +400,7 @@ async function installProblem(output: string, options: PythonOptions): Promise<S
       `${what} there is no wheel of ${missing} for this Python and system (${Deno.build.os} ${Deno.build.arch})`,
       `Use ${said(await takenBy(root, group) ?? [OLDEST[1], NEWEST])} on Linux (glibc), macOS or Windows${
         group === "local" ? ", or a model that needs no Python: openai:NAME" : ""
-      }`,
+      }; if it is one, see whether your package index has the wheel (PIP_INDEX_URL)`,
     );
   }
   return new SetupError(`${what} pip failed: ${lastLine(output)}`, `Remove ${venv} and try again`);

@@ -74,11 +74,11 @@ Deno.test("ensurePython() installs what is pinned, once, whoever asks, and again
   };
   await Deno.writeTextFile(`${root}/.venv/stays`, ""); // as what other groups brought does
   await require(`quintet-hello==1.0 --hash=sha256:${"0".repeat(64)}`);
-  await fails(/hash differs/, /pip cache purge/, {
+  await fails(/hash differs/, /^Try again, as its download may have broken off; .*pip cache purge/, {
     pipArguments: [...options.pipArguments!, "--force-reinstall"],
   });
   await require(`quintet-absent==1.0 --hash=sha256:${hash}`);
-  await fails(/no wheel of quintet-absent==1.0/, /CPython 3.10 to 3.14/);
+  await fails(/no wheel of quintet-absent==1.0/, /CPython 3.10 to 3.14 .*your package index has the wheel/);
   await fails(/index was not reached/, /PIP_INDEX_URL/, {
     pipArguments: ["--isolated", "--index-url=http://127.0.0.1:1/simple"],
   });
@@ -136,17 +136,29 @@ Deno.test("ensurePython() puts the wheels into its environment, whatever pip's f
   await rejects(ensurePython(options), { name: "SetupError", message: /no settings/ });
 });
 
-Deno.test("ensurePython() makes an environment anew that pip was changing when it failed", async () => {
+/** Has a script take the place of pip in an environment that is there, and its wheels be missing. */
+async function scripted(root: string, install: string): Promise<void> {
+  const [, version] = /^version = (\d+\.\d+)/m.exec(await Deno.readTextFile(`${root}/.venv/pyvenv.cfg`))!;
+  const script = `case "$*" in *"-m pip install"*) ${install}; exit 1;; *) echo ${version};; esac`;
+  const python = `${root}/.venv/bin/python`;
+  await Deno.remove(`${root}/.venv/.installed-hello`).catch(() => {});
+  await Deno.remove(python);
+  await Deno.writeTextFile(python, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+}
+
+Deno.test("ensurePython() tells a download that broke off, and makes anew what pip was changing when it failed", async () => {
   await using made = await project();
   const { root, options } = made;
   await ensurePython(options);
-  const python = `${root}/.venv/bin/python`;
-  await Deno.remove(`${root}/.venv/.installed-hello`);
-  const [, version] = /^version = (\d+\.\d+)/m.exec(await Deno.readTextFile(`${root}/.venv/pyvenv.cfg`))!;
-  await Deno.remove(python);
-  const script =
-    `case "$*" in *"-m pip install"*) echo "Installing collected packages: a, b"; exit 1;; *) echo ${version};; esac`;
-  await Deno.writeTextFile(python, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  // as pip 26.3 says it
+  const incomplete =
+    "× Download failed after 6 attempts because not enough bytes were received (417 bytes/834 bytes)\\n" +
+    "note: This is an issue with network connectivity, not pip.\\n" +
+    "hint: Use --resume-retries to configure resume attempt limit.\\n";
+  await scripted(root, `printf 'error: incomplete-download\\n${incomplete}' >&2`);
+  const broke = { name: "SetupError", message: /as a download broke off$/, fix: /^Try again/ };
+  for (let tries = 0; tries < 2; tries++) await rejects(ensurePython(options), broke); // by the same script: nothing has changed
+  await scripted(root, `echo "Installing collected packages: a, b"`);
   await rejects(ensurePython(options), { name: "SetupError", message: /pip failed/ });
   equal(await says(await ensurePython(options)), "hello");
 });
