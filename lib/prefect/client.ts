@@ -60,7 +60,7 @@ export interface PrefectClient {
   readonly api: Client<paths>;
   /** The answer's data; throws PrefectError. */
   call<Data>(answer: Promise<{ data?: Data; error?: unknown; response: Response }>): Promise<Data>;
-  /** Such as `3.8.8`. */
+  /** Such as `3.8.8`. Throws PrefectError where the server is none of Prefect 3. */
   version(): Promise<string>;
   /** Whether it is ready; asked without a password. */
   healthy(): Promise<boolean>;
@@ -90,6 +90,9 @@ export function prefectClient(
   { url, auth, timeoutMs = 10_000, signal, fetch = once }: ClientOptions,
 ): PrefectClient {
   const base = url.replace(/\/+$/, "");
+  const hint = base.endsWith("/api")
+    ? ""
+    : ": PREFECT_API_URL must be the address of Prefect's API, which ends in /api";
   let ahead: number | undefined;
   const api = createClient<paths>({
     baseUrl: base,
@@ -121,7 +124,9 @@ export function prefectClient(
   const call: PrefectClient["call"] = async (answer) => {
     const { data, error, response } = await answer.catch((error) => {
       if (error instanceof PrefectError) throw error;
-      throw new PrefectError(`Cannot read what ${base} answered: ${error.message}`, 502, { cause: error });
+      throw new PrefectError(`Cannot read what ${base} answered: ${error.message}${hint}`, 502, {
+        cause: error,
+      });
     });
     if (response.ok) return data!;
     if (response.status === 401) {
@@ -144,7 +149,16 @@ export function prefectClient(
     url: base,
     api,
     call,
-    version: async () => String(await call(api.GET("/admin/version"))),
+    async version() {
+      const version: unknown = await call(api.GET("/admin/version"));
+      if (typeof version === "string" && /^3\./.test(version)) return version;
+      throw new PrefectError(
+        `Cannot use ${base} as it must be Prefect 3: asked for its version it answered ${
+          visible(JSON.stringify(version) ?? "nothing", 100)
+        }${hint}`,
+        200,
+      );
+    },
     healthy,
     async ahead() {
       if (ahead === undefined) await healthy();
