@@ -42,12 +42,12 @@ const draw: Operator = {
   asks: STEPS,
   applies: () => true,
   async propose(context: Context): Promise<Proposal> {
-    const seed = context.pool[0]!, known = () => false; // a step's prompt may be, that of all steps is not raced twice
+    const seed = context.pool[0]!;
     let parent: Candidate = { ...seed, results: new Map(), practice: new Map() };
     const notes: string[] = [];
     for (let steps = 1 + integer(STEPS, context.random); steps > 0; steps--) {
-      const able = OPERATORS.filter((operator) => operator.applies({ ...context, parent, known }));
-      const proposal = await pick(able, context.random).propose({ ...context, parent, known });
+      const able = OPERATORS.filter((operator) => operator.applies({ ...context, parent }));
+      const proposal = await pick(able, context.random).propose({ ...context, parent });
       if ("refused" in proposal) return proposal;
       parent = { ...parent, prompt: proposal.prompt };
       notes.push(proposal.note);

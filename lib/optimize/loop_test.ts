@@ -362,20 +362,3 @@ Deno.test("optimize() leaves a prompt without a bias where nothing is told", asy
   ok(trials.length > 1);
   ok(trials.every(({ candidate: { prompt } }) => prompt.bias === undefined));
 });
-
-Deno.test("optimize() says no form of an answer twice for the same parent, in one race or two, calibrated or not", async () => {
-  for (const known of [false, true]) {
-    let said = 0;
-    for (let seed = 0; seed < 20; seed++) {
-      const { trials } = await run({
-        ...{ ...leaning(known), maxCalls: 1_000, maxIterations: Infinity, patience: Infinity },
-        random: random(seed),
-        score: (answer, { references }) => references.includes(answer) ? 0.9 : 0,
-      });
-      const forms = trials.filter(({ candidate: { operator } }) => operator === "constrain_output");
-      said += forms.length;
-      deepEqual(forms.filter(({ reason }) => reason.startsWith("duplicate")), []);
-    }
-    ok(said > 40, `${said}`);
-  }
-});

@@ -11,7 +11,6 @@ import {
   type Bias,
   type Candidate,
   type Demo,
-  fingerprint,
   type Prompt,
   type Result,
   toDemo,
@@ -52,7 +51,7 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
     (_, i) => random.fork(i),
   );
   const { callsEach, askCost } = search.options;
-  const made = await proposals(search, places);
+  const made = await Promise.all(assigned(search, places).map((place) => propose(search, place)));
 
   const proposed = made.map(({ place, proposal, practised, answers, asks }): Proposed => { // in the order of places, not of arrival
     const { parent, operator: { name: operator } } = place;
@@ -133,56 +132,43 @@ interface Place {
 }
 
 /**
- * A proposal for each place, within what can be paid for beside the race's first block. Where nothing ranks proposals they enter
- * in their order, and none is made that could not. Those that cost nothing are made one after the other, so that a place knows
- * what those before it made, and all others at once.
+ * An operator and a parent for each place, within what can be paid for beside the race's first block. Where nothing ranks
+ * proposals they enter in their order, and none is made that could not.
  */
-async function proposals(search: Search, places: readonly Random[]) {
-  const { surrogate } = search.options;
-  const print = (prompt: Prompt) => fingerprint(prompt, calibrates(search));
-  const prints = new Set(search.known.map(({ prompt }) => print(prompt)));
-  const known = (prompt: Prompt) => prints.has(print(asRaced(search, prompt)));
+function assigned(search: Search, places: readonly Random[]): Place[] {
+  const {
+    options: { operators, train, advice, course, askCost, surrogate },
+    arms,
+    pool,
+    rejected,
+    space,
+  } = search;
   const reserved = reservedFor(search);
   let purse = affordable(search);
-  const made: (Place | Awaited<ReturnType<typeof propose>>)[] = [];
-  for (const [i, random] of places.entries()) {
+  const opening = (place: number) =>
+    pool.length > 1 ? [] : calibrates(search) ? ["calibrate"] : OPENING.slice(0, place % PLACES);
+  return places.flatMap((random, i): Place[] => {
     const spare = purse - entryPrice(search) * (surrogate ? reserved : Math.max(reserved, i + 1));
-    const place = spare < 0 ? null : assigned(search, { i, random, spare, known });
-    if (place === null) continue;
-    const price = priceOf(search, place.operator);
-    purse -= price;
-    const work = price > 0 ? place : await propose(search, place);
-    if ("proposal" in work && "prompt" in work.proposal) {
-      prints.add(print(asRaced(search, work.proposal.prompt)));
-    }
-    made.push(work);
-  }
-  return await Promise.all(made.map((work) => "proposal" in work ? work : propose(search, work)));
-}
-
-/** An operator that costs no more than `spare` and a parent for the `i`th place, or null where there is none. */
-function assigned(
-  search: Search,
-  { i, random, spare, known }: { i: number; random: Random; spare: number; known: Situation["known"] },
-): Place | null {
-  const { options: { operators, train, advice, course, askCost }, arms, pool, rejected, space } = search;
-  const opening = pool.length > 1 ? [] : calibrates(search) ? ["calibrate"] : OPENING.slice(0, i % PLACES);
-  const parent = random() < FROM_INCUMBENT ? search.incumbent : winner(pool, random);
-  const situation = {
-    ...{ parent, pool, train, space, limits: limitsFor(search, parent), rejected, advice, random },
-    ...{ calibrates: calibrates(search), known },
-  };
-  const able = operators.filter((operator) =>
-    priceOf(search, operator) <= spare && operator.applies(situation)
-  );
-  if (able.length === 0) return null;
-  const trial = able.map((operator) => ({
-    name: operator.name,
-    operator,
-    cost: operator.practises + operator.asks * askCost + course.block,
-  }));
-  const turn = opening.flatMap((name) => able.find((operator) => operator.name === name) ?? []).at(-1);
-  return { operator: turn ?? choose(arms, trial, random).operator, parent, situation };
+    if (spare < 0) return [];
+    const parent = random() < FROM_INCUMBENT ? search.incumbent : winner(pool, random);
+    const situation = {
+      ...{ parent, pool, train, space, limits: limitsFor(search, parent), rejected, advice, random },
+      calibrates: calibrates(search),
+    };
+    const able = operators.filter((operator) =>
+      priceOf(search, operator) <= spare && operator.applies(situation)
+    );
+    if (able.length === 0) return [];
+    const trial = able.map((operator) => ({
+      name: operator.name,
+      operator,
+      cost: operator.practises + operator.asks * askCost + course.block,
+    }));
+    const turn = opening(i).flatMap((name) => able.find((operator) => operator.name === name) ?? []).at(-1);
+    const operator = turn ?? choose(arms, trial, random).operator;
+    purse -= priceOf(search, operator);
+    return [{ operator, parent, situation }];
+  });
 }
 
 /** What one proposal of an operator may cost, in calls. */

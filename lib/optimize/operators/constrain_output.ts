@@ -7,8 +7,7 @@
 import { pick } from "../../random.ts";
 import { json } from "../../text.ts";
 import type { AnswerSpace } from "../answer_space.ts";
-import type { Prompt } from "../candidate.ts";
-import type { Context, Operator, Proposal, Situation } from "./operator.ts";
+import type { Context, Operator, Proposal } from "./operator.ts";
 
 /** Ways to say the form of an answer; `""` says nothing and lets the demos speak. */
 export function outputPrompts(space: AnswerSpace): string[] {
@@ -42,29 +41,19 @@ export function outputPrompts(space: AnswerSpace): string[] {
   }
 }
 
-/** Replaces the output prompt by another way to say the form of an answer, one that is not known to come of this parent. */
+/** Replaces the output prompt by another way to say the form of an answer. */
 export const constrainOutput: Operator = {
   name: "constrain_output",
   practises: 0,
   asks: 0,
-  applies: (situation) => untried(situation).length > 0,
-  propose(context: Context): Promise<Proposal> {
-    const { parent, random } = context;
-    const others = untried(context);
-    if (others.length === 0) return Promise.resolve({ refused: "every way to say the form was tried" });
-    const prompt = pick(others, random);
+  applies: () => true,
+  propose({ parent, space, random }: Context): Promise<Proposal> {
+    const others = outputPrompts(space).filter((text) => text !== parent.prompt.outputPrompt);
+    const outputPrompt = pick(others, random);
     return Promise.resolve({
-      prompt,
+      prompt: { ...parent.prompt, outputPrompt },
       parents: [parent.index],
-      note: prompt.outputPrompt === ""
-        ? "says nothing of the form"
-        : `says the form: ${json(prompt.outputPrompt)}`,
+      note: outputPrompt === "" ? "says nothing of the form" : `says the form: ${json(outputPrompt)}`,
     });
   },
 };
-
-/** The parent with each other way to say the form, but for those that are known. */
-const untried = ({ parent: { prompt }, space, known }: Situation): Prompt[] =>
-  outputPrompts(space).filter((outputPrompt) => outputPrompt !== prompt.outputPrompt)
-    .map((outputPrompt) => ({ ...prompt, outputPrompt }))
-    .filter((prompt) => !known(prompt));

@@ -32,8 +32,6 @@ export interface Situation {
   readonly rejected: readonly Rejected[];
   /** Whether prompts can be calibrated: answers are labels, and the model takes a bias and tells what it needs. */
   readonly calibrates: boolean;
-  /** Whether a prompt was proposed before, in this race or an earlier one: it would be refused. */
-  readonly known: (prompt: Prompt) => boolean;
   /** Hints of the surrogate for the optimizer model, in words. */
   readonly advice: readonly string[];
   readonly random: Random;

@@ -54,7 +54,6 @@ function context(change: Partial<Context> = {}, reply = ""): Context & { asked: 
     rejected: [],
     advice: [],
     calibrates: false,
-    known: () => false,
     random: random(1),
     asked,
     ask(messages): Promise<Completion> {
@@ -226,24 +225,6 @@ Deno.test("constrain_output says the form that train answers have", async () => 
   }
   const made = await constrainOutput.propose(context());
   ok("prompt" in made && made.prompt.outputPrompt !== "");
-});
-
-Deno.test("constrain_output says what was not tried, and does not apply where all of it was", async () => {
-  const parent = raced(0, { demos }), tried = new Set<string>();
-  const ways = outputPrompts(answerSpace(train)).length - 1; // the parent says nothing
-  for (let seed = 0; seed < ways; seed++) {
-    const known = ({ outputPrompt }: Prompt) => tried.has(outputPrompt);
-    const given = context({ parent, known, random: random(seed) });
-    ok(constrainOutput.applies(given));
-    const made = await constrainOutput.propose(given);
-    ok("prompt" in made && !known(made.prompt));
-    deepEqual(made.prompt.demos, demos);
-    tried.add(made.prompt.outputPrompt);
-  }
-  equal(tried.size, ways);
-  const none = context({ parent, known: ({ outputPrompt }) => tried.has(outputPrompt) });
-  equal(constrainOutput.applies(none), false);
-  ok("refused" in await constrainOutput.propose(none));
 });
 
 Deno.test("recombine takes from two parents and names both", async () => {
