@@ -1,5 +1,5 @@
 /**
- * The smallest run that asks all roles and comes by all points of `lib/cut.ts`: 17 trials, 122 calls, one in flight at a time, so
+ * The smallest run that asks all roles and comes by all points of `lib/cut.ts`: 17 trials, 118 calls, one in flight at a time, so
  * that what a fault costs is known to the call. And how a run is compared with it.
  *
  * @module
