@@ -121,11 +121,8 @@ export function corpusBleu(
   references: readonly (readonly string[])[],
   options: BleuOptions = {},
 ): Score {
-  checkCorpus(predictions, references);
-  const total = new Float64Array(COUNTS);
-  predictions.forEach((prediction, i) => addTo(total, bleuCounts(prediction, references[i]!, options)));
   return {
-    value: bleuOf(countsIn(total), options),
+    value: corpusBleuOf(predictions, references, options)(Array.from(predictions.keys())),
     signature: signature("bleu", settings(settle(options, false)), references),
   };
 }
@@ -138,9 +135,10 @@ function corpusBleuOf(
 ): (places: readonly number[]) => number {
   checkCorpus(predictions, references);
   const kept = new Float64Array(COUNTS * predictions.length);
-  predictions.forEach((prediction, i) =>
-    addTo(kept.subarray(COUNTS * i), bleuCounts(prediction, references[i]!, options))
-  );
+  predictions.forEach((prediction, i) => {
+    const { length, referenceLength, correct, total } = bleuCounts(prediction, references[i]!, options);
+    kept.set([length, referenceLength, ...correct, ...total], COUNTS * i);
+  });
   return (places) => {
     const total = new Float64Array(COUNTS);
     for (const place of places) {
@@ -152,15 +150,6 @@ function corpusBleuOf(
 
 /** Counts of a segment or of many, one behind the other: both lengths, then what is correct and in total by order. */
 const COUNTS = 2 + 2 * ORDER;
-
-function addTo(sum: Float64Array, { length, referenceLength, correct, total }: BleuCounts): void {
-  sum[0]! += length;
-  sum[1]! += referenceLength;
-  for (let n = 0; n < ORDER; n++) {
-    sum[2 + n]! += correct[n]!;
-    sum[2 + ORDER + n]! += total[n]!;
-  }
-}
 
 const countsIn = (sum: Float64Array): BleuCounts => ({
   length: sum[0]!,
