@@ -197,17 +197,13 @@ const COMPARED = 2_000;
 export function spread(all: readonly Example[], k: number, random: Random): Example[] {
   const examples = all.length > COMPARED ? sample(all, COMPARED, random.fork("compared")) : all;
   const grams = examples.map(({ question }) => trigrams(question));
+  const answers = examples.map(({ references }) => references[0]!);
   const near = examples.map(() => 0); // to the nearest of those chosen
   const chosen: number[] = examples.length === 0 ? [] : [integer(examples.length, random)];
   while (chosen.length < Math.min(k, examples.length)) {
     const last = grams[chosen.at(-1)!]!;
     grams.forEach((gram, i) => near[i] = Math.max(near[i]!, jaccard(gram, last)));
-    const shown = counts(chosen.map((i) => examples[i]!.references[0]!));
-    const rest = examples.flatMap((_, i) => chosen.includes(i) ? [] : [i]);
-    const shownOf = (i: number) => shown.get(examples[i]!.references[0]!) ?? 0;
-    const least = Math.min(...rest.map(shownOf));
-    const next = rest.filter((i) => shownOf(i) === least);
-    chosen.push(next.reduce((best, i) => near[i]! < near[best]! ? i : best));
+    chosen.push(leastShown(answers, chosen).reduce((best, i) => near[i]! < near[best]! ? i : best));
   }
   return chosen.map((i) => examples[i]!);
 }
@@ -227,11 +223,8 @@ export function covering(all: readonly Example[], k: number, random: Random): Ex
   const closed = new Set(answers).size <= examples.length / 2;
   const near = Array.from(examples, () => 0), against = Array.from(examples, () => 0);
   const chosen: number[] = [];
-  const shown = new Map<string, number>();
   while (chosen.length < Math.min(k, examples.length)) {
-    const rest = examples.flatMap((_, i) => chosen.includes(i) ? [] : [i]);
-    const least = closed ? Math.min(...rest.map((i) => shown.get(answers[i]!) ?? 0)) : 0;
-    const next = rest.filter((i) => !closed || (shown.get(answers[i]!) ?? 0) === least);
+    const next = closed ? leastShown(answers, chosen) : unchosen(examples, chosen);
     const gain = (i: number) =>
       likeness[i]!.reduce(
         (sum, like, q) =>
@@ -243,13 +236,24 @@ export function covering(all: readonly Example[], k: number, random: Random): Ex
     const gains = new Map(next.map((i) => [i, gain(i)]));
     const best = next.reduce((a, b) => gains.get(b)! > gains.get(a)! ? b : a);
     chosen.push(best);
-    shown.set(answers[best]!, (shown.get(answers[best]!) ?? 0) + 1);
     likeness[best]!.forEach((like, q) => {
       const side = !closed || answers[q] === answers[best] ? near : against;
       side[q] = Math.max(side[q]!, like);
     });
   }
   return chosen.map((i) => examples[i]!);
+}
+
+/** The places that are not chosen. */
+const unchosen = (all: readonly unknown[], chosen: readonly number[]): number[] =>
+  all.flatMap((_, i) => chosen.includes(i) ? [] : [i]);
+
+/** Of these, whose answer was chosen least often. */
+function leastShown(answers: readonly string[], chosen: readonly number[]): number[] {
+  const shown = counts(chosen.map((i) => answers[i]!)), rest = unchosen(answers, chosen);
+  const times = (i: number) => shown.get(answers[i]!) ?? 0;
+  const least = Math.min(...rest.map(times));
+  return rest.filter((i) => times(i) === least);
 }
 
 /** How many demos a fresh set has: rather many. */
