@@ -20,14 +20,6 @@ export const unanswered = (
 ): boolean =>
   cached === 0 && bill.length > 0 && bill.every(({ calls, failed, lost }) => calls === failed + lost);
 
-/** Models whose tokens are in no dollars, as nobody knows their price. The embedded one has none. */
-export const unpriced = ({ bill }: Pick<ExperimentRecord, "bill">): string[] => [
-  ...new Set(
-    bill.filter((row) => row.cost_usd === 0 && row.prompt_tokens > 0 && row.model !== "local")
-      .map(({ model }) => model),
-  ),
-];
-
 /** Whether a command began it, whose options are its configuration; a search of a program's own has what that keeps there. */
 export const commanded = ({ kind, config }: Pick<ExperimentRow, "kind" | "config">): boolean =>
   kind === "evaluate" || "max_iterations" in config;

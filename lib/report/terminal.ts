@@ -4,7 +4,7 @@
  * @module
  */
 import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
-import { fate, resumable, unpriced } from "./rows.ts";
+import { fate, resumable } from "./rows.ts";
 import { measurementOf, resultOf, type Scored } from "./result.ts";
 import {
   aligned,
@@ -12,7 +12,6 @@ import {
   count,
   dollars,
   duration,
-  modelName,
   moment,
   percent,
   plural,
@@ -21,7 +20,7 @@ import {
   term,
   visible,
 } from "./text.ts";
-import { ending, verdict } from "./verdict.ts";
+import { ending, verdict, withoutPrice } from "./verdict.ts";
 
 /** The verdict, before and after, the prompt and the bill. */
 export function resultText(record: ExperimentRecord): string {
@@ -69,7 +68,7 @@ export function resultText(record: ExperimentRecord): string {
         duration(result.seconds)
       }`,
     ),
-    ...unpricedText(record).map((line) => row("", line)),
+    ...withoutPrice(record).map((line) => row("", line)),
     row("experiment", result.experiment_id),
     ...why(error),
     "",
@@ -111,13 +110,9 @@ export function measurementText(record: ExperimentRecord): string {
       ...calls.cached > 0 ? [`${count(calls.cached)} read back`] : [],
       ...[dollars(cost_usd), duration(seconds), `experiment ${experiment_id}`],
     ].join(", "),
-    ...unpricedText(record),
+    ...withoutPrice(record),
   ].join("\n");
 }
-
-/** Whom the dollars leave out. */
-const unpricedText = (record: ExperimentRecord): string[] =>
-  unpriced(record).map((model) => `without ${modelName(model, 200)}, whose price is not known`);
 
 /** What there is to say of a measurement that has no score. */
 const UNSCORED: Readonly<Record<ExperimentRow["status"], string>> = {

@@ -5,7 +5,7 @@
  */
 import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
 import { best, claimsBefore, resumable, unanswered } from "./rows.ts";
-import { count, metricName, percent, plural } from "./text.ts";
+import { count, metricName, modelName, percent, plural } from "./text.ts";
 
 /** What happened, in a headline and a sentence. */
 export interface Verdict {
@@ -184,4 +184,11 @@ export function ending(record: Pick<ExperimentRecord, "experiment" | "bill">): s
     default:
       return "The run is finished.";
   }
+}
+
+/** Whom the dollars leave out: models whose price nobody knows, a line each. The embedded one has none. */
+export function withoutPrice({ bill }: Pick<ExperimentRecord, "bill">): string[] {
+  const models = bill.filter((row) => row.cost_usd === 0 && row.prompt_tokens > 0 && row.model !== "local")
+    .map(({ model }) => model);
+  return [...new Set(models)].map((model) => `without ${modelName(model, 200)}, whose price is not known`);
 }

@@ -7,8 +7,8 @@ import { html } from "hono/html";
 import type { ExperimentRecord } from "../../store/overview.ts";
 import { beforeAndAfter } from "../charts.ts";
 import { count, discreet, dollars, duration, modelName, plural, points, probability, term } from "../text.ts";
-import { claimsBefore, compared, unpriced } from "../rows.ts";
-import { capital, ending, metricOf, scored, scoreOf, verdict } from "../verdict.ts";
+import { claimsBefore, compared } from "../rows.ts";
+import { capital, ending, metricOf, scored, scoreOf, verdict, withoutPrice } from "../verdict.ts";
 import { figure, type Html, quoted } from "./parts.ts";
 import { changed } from "./prompt.ts";
 
@@ -135,7 +135,6 @@ function method({ experiment }: ExperimentRecord): Html {
 }
 
 function costs({ experiment: { seconds, cached }, bill }: ExperimentRecord): Html {
-  const free = unpriced({ bill });
   const total = (of: (row: ExperimentRecord["bill"][number]) => number) =>
     bill.reduce((sum, row) => sum + of(row), 0);
   const roles = [...Map.groupBy(bill, ({ role }) => role)].map(([role, rows]) =>
@@ -162,7 +161,7 @@ ${
       "Money",
       dollars(usd),
       ...usd > 0 ? ["at the price list of the day"] : [],
-      ...free.map((model) => `without ${modelName(model, 200)}, whose price is not known`),
+      ...withoutPrice({ bill }),
     )
   }${tile("Time", duration(seconds), "of running")}
 </dl>`;
