@@ -250,7 +250,7 @@ async function resumed(db: Database, id: string, options: Options, setting: Sett
   const config = { ...experiment.config, ...claimed, ...changes } as unknown as Config;
   await requireRunnable(config, setting);
   const more = config.retry_errors ||
-    LIMITS.some((name) => limitsOf({ ...config })[name] !== experiment.config[name]);
+    LIMITS.some((name) => name in changes && changes[name] !== experiment.config[name]);
   return { config, experiment, more, dataset: await loadDataset(db, experiment.datasetId) };
 }
 

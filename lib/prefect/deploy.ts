@@ -197,8 +197,12 @@ async function deployAutomation(
     (await call(api.POST("/automations/filter", {
       body: { automations: { name: { any_: [automation.name] } }, limit: 200 },
     }))).toSorted((a, b) => `${a.created} ${a.id}` < `${b.created} ${b.id}` ? -1 : 1).map(({ id }) => id);
-  if ((await ids()).length === 0) await call(api.POST("/automations/", { body: automation }));
-  const [id, ...others] = await ids();
+  let there = await ids();
+  if (there.length === 0) {
+    await call(api.POST("/automations/", { body: automation }));
+    there = await ids();
+  }
+  const [id, ...others] = there;
   for (const id of others) await ifThere(call(api.DELETE("/automations/{id}", { params: { path: { id } } })));
   const put = id !== undefined && await ifThere(
     call(api.PUT("/automations/{id}", { params: { path: { id } }, body: automation })).then(() => true),
