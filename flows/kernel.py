@@ -1,6 +1,6 @@
 """Test support: a Deno kernel that is driven line by line. A line is a JSON object:
 
-    {"execute": "1 + 1"}            runs code and answers when it has run: {"text": "2", "error": null}
+    {"execute": "console.log(2)"}   runs code and answers when it has run: {"text": "2", "error": null}
     {"begin": "while (true);"}      runs code and answers at once
     {"restart": true}  {"kill": true}
 
@@ -10,6 +10,7 @@ import json
 import queue
 import re
 import sys
+import uuid
 
 from jupyter_client.manager import KernelManager
 
@@ -21,9 +22,12 @@ client.wait_for_ready(timeout=120)
 
 
 def execute(code):
-    message = client.execute(code)
-    text, error = "", None
-    while True:
+    # Deno's kernel may say that code has run before it sends what it printed (2.9.6: two threads), but keeps the order of what
+    # is printed: all has come once this has
+    end = f"end of {uuid.uuid4()}"
+    message = client.execute(f"{code}\nconsole.log({json.dumps(end)});")
+    text, error, idle = "", None, False
+    while not idle or (error is None and end not in text):
         try:
             reply = client.get_iopub_msg(timeout=300)
         except queue.Empty:
@@ -33,12 +37,11 @@ def execute(code):
         kind, content = reply["msg_type"], reply["content"]
         if kind == "stream":
             text += content["text"]
-        elif kind in ("execute_result", "display_data"):
-            text += content["data"].get("text/plain", "")
         elif kind == "error":
             error = f"{content['ename']}: {content['evalue']}"
-        elif kind == "status" and content["execution_state"] == "idle":
-            return {"text": re.sub(r"\x1b\[[0-9;]*m", "", text).strip(), "error": error}
+        elif kind == "status":
+            idle = content["execution_state"] == "idle"
+    return {"text": re.sub(r"\x1b\[[0-9;]*m", "", text.replace(end, "")).strip(), "error": error}
 
 
 try:
