@@ -26,6 +26,8 @@ import { isLoopback } from "../loopback.ts";
 /** Keys and places, of an environment. */
 export const keysOf = (env: Readonly<Record<string, string | undefined>>) => ({
   apiKeyOf: (baseUrl: string): string | undefined => env[ownVariable(baseUrl)] ?? env[keyVariable(baseUrl)],
+  /** Where OpenAI's own tools send what they ask. */
+  openaiUrl: env.OPENAI_BASE_URL || undefined,
   google: {
     project: env.GOOGLE_CLOUD_PROJECT,
     location: env.GOOGLE_CLOUD_LOCATION || undefined,

@@ -75,6 +75,8 @@ const shown = (name: string): string => `"${visible(name)}"`;
 export interface OpenOptions {
   /** For `openai:`, the key for a server. */
   readonly apiKeyOf?: (baseUrl: string) => string | undefined;
+  /** The server that OpenAI's own tools ask, where that is another one: then `openai:NAME` without a server is refused. */
+  readonly openaiUrl?: string | undefined;
   /** For `vertex:`; without a project it cannot be opened. */
   readonly google?: Partial<VertexOptions>;
   /** The interpreter that runs the embedded model; called for `local` alone. */
@@ -88,13 +90,20 @@ export interface OpenOptions {
 /** Opens a model; one that holds a process is disposable. Throws ModelNameError. */
 export async function openModel(
   spec: ModelSpec,
-  { apiKeyOf = () => undefined, google: { project, ...google } = {}, python, identify = true, notice }:
-    OpenOptions,
+  {
+    apiKeyOf = () => undefined,
+    openaiUrl = OPENAI_URL,
+    google: { project, ...google } = {},
+    python,
+    identify = true,
+    notice,
+  }: OpenOptions,
 ): Promise<LanguageModel & Partial<AsyncDisposable>> {
   if (spec.provider === "local") {
     return await openLocal({ python: await python(), ...notice ? { notice } : {} });
   }
   const { provider } = spec;
+  if (provider === "openai" && spec.baseUrl === OPENAI_URL) requireMeant(spec.model, openaiUrl);
   if (provider === "openai" && spec.baseUrl === OPENAI_URL && !apiKeyOf(OPENAI_URL)) {
     throw new ModelNameError(`Cannot open the model ${shown(spec.name)} without a key: set OPENAI_API_KEY`);
   }
@@ -110,6 +119,21 @@ export async function openModel(
   } catch (error) { // a key that no header can carry, credentials that are not there
     throw new ModelNameError((error as Error).message, { cause: error });
   }
+}
+
+/**
+ * Refuses to ask OpenAI where its own tools would ask another server: whoever set that up for them means that one. The server is
+ * part of the name, as an experiment must find it again whatever its environment says by then.
+ */
+function requireMeant(model: string, openaiUrl: string): void {
+  const meant = parseModel(`openai:${model}@${openaiUrl}`).name;
+  if (meant === `openai:${model}`) return;
+  throw new ModelNameError(
+    `Cannot open the model ${
+      shown(`openai:${model}`)
+    } as OPENAI_BASE_URL names another server than OpenAI's: ` +
+      `say ${visible(meant)}, or leave that variable out`,
+  );
 }
 
 /** Where the name is somebody else's than OpenAI's, whose models stay what they are, the weights are part of the identity. */

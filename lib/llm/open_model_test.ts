@@ -1,4 +1,5 @@
 import { deepStrictEqual as deepEqual, rejects, strictEqual as equal, throws } from "node:assert/strict";
+import { keysOf } from "./keys.ts";
 import { openModel, parseModel } from "./open_model.ts";
 import { credentialsFile, USER } from "./testing.ts";
 
@@ -81,4 +82,23 @@ Deno.test("openModel() asks for a project and for credentials, and opens Vertex 
     google: { project: "p", credentials: file.path },
   });
   deepEqual([name, identity.location], ["vertex:gemini-2.5-flash", "global"]);
+});
+
+Deno.test("openModel() asks OpenAI only where its own tools would, and no other server but one that is named", async () => {
+  const python = () => Promise.reject(new Error("not needed"));
+  const open = (name: string, OPENAI_BASE_URL: string) =>
+    openModel(parseModel(name), { ...keysOf({ OPENAI_API_KEY: "sk-x", OPENAI_BASE_URL }), python });
+  for (const url of ["http://127.0.0.1:1/v1", "http://127.0.0.1:1/"]) {
+    await rejects(open("openai:m", url), {
+      name: "UsageError",
+      message: 'Cannot open the model "openai:m" as OPENAI_BASE_URL names another server than OpenAI\'s: ' +
+        "say openai:m@http://127.0.0.1:1/v1, or leave that variable out",
+    });
+    equal((await open("openai:m@http://127.0.0.1:1", url)).name, "openai:m@http://127.0.0.1:1/v1");
+    equal((await open("openai:m@http://127.0.0.1:2", url)).name, "openai:m@http://127.0.0.1:2/v1");
+  }
+  await rejects(open("openai:m", "gpu-box:8000"), { name: "UsageError", message: /Cannot use gpu-box:8000/ });
+  for (const url of ["", "https://api.openai.com/v1", "https://api.openai.com/v1/"]) {
+    equal((await open("openai:m", url)).name, "openai:m");
+  }
 });
