@@ -1,14 +1,16 @@
 /**
- * Replies that say nothing as their tokens ran out first: a model that thinks spends them on that before it answers. And
- * replies that were cut off while they said something, where those are many: what they would have come to was not heard.
+ * Replies that say nothing as their tokens ran out first: a model that thinks spends them on that before it answers. And, where
+ * those are many, replies that were cut off while they said something, as what they would have come to was not heard, and
+ * replies whose tokens were not told, as more is booked for them than they took.
  *
  * ```ts
  * import { silenceOf } from "./silence.ts";
  * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * const silence = silenceOf({ primary: "vertex:gemini-2.5-flash" });
- * silence.heard("primary", { text: "odd", finish: "stop", usage: null }, 256);
- * silence.heard("primary", { text: "", finish: "length", usage: null }, 256);
+ * const usage = { promptTokens: 9, completionTokens: 2 };
+ * silence.heard("primary", { text: "odd", finish: "stop", usage }, 256);
+ * silence.heard("primary", { text: "", finish: "length", usage }, 256);
  * silence.require(2); // one said something
  * deepEqual(silence.told(), [
  *   "vertex:gemini-2.5-flash said nothing in 1 of 2 answers: its 256 tokens ran out first (thinking takes them, too): " +
@@ -27,7 +29,7 @@ export interface Silence {
   heard(role: Role, completion: Completion | undefined, maxTokens: number): void;
   /** Throws UnreadableError when `least` answers came or grades came at least, and not one of them says anything. */
   require(least: number): void;
-  /** A line for each role in which a model said nothing at times, and for each in which it was often cut off. */
+  /** Lines for the roles in which a model said nothing at times, was often cut off, or often told no tokens. */
   told(): string[];
 }
 
@@ -43,11 +45,12 @@ export function silenceOf(names: Names): Silence {
   return {
     heard(role, completion, tokens) {
       if (!completion) return;
-      const { replies, silent, cut } = counts.get(role) ?? NONE;
+      const { replies, silent, cut, uncounted } = counts.get(role) ?? NONE;
       const mute = isSilent(completion), ended = completion.finish === "length" && !mute;
       counts.set(role, {
         ...{ replies: replies + 1, tokens },
         ...{ silent: silent + (mute ? 1 : 0), cut: cut + (ended ? 1 : 0) },
+        uncounted: uncounted + (completion.usage === null ? 1 : 0),
       });
     },
     require(least) {
@@ -61,18 +64,22 @@ export function silenceOf(names: Names): Silence {
       }
     },
     told: () =>
-      Array.from(counts).flatMap(([role, { replies, silent, cut, tokens }]) => [
+      Array.from(counts).flatMap(([role, { replies, silent, cut, uncounted, tokens }]) => [
         ...silent === 0
           ? []
           : [`${names[role]} said nothing in ${silent} of ${replies} ${spent(role, tokens)}`],
         ...OFTEN * replies >= cut || names[role] === "local" || !TELLING.includes(role)
           ? []
           : [`${names[role]} was cut off in ${cut} of ${replies} ${shortened(role, tokens)}`],
+        ...OFTEN * replies >= uncounted ? [] : [
+          `${names[role]} did not tell the tokens of ${uncounted} of ${replies} ${ROLES[role].replies}: ` +
+          "the most that each can have taken is booked, so that caps hold; they took less",
+        ],
       ]),
   };
 }
 
-/** Share of replies that may be cut off without a word about it. */
+/** Share of replies that may be cut off, or not be counted, without a word about it. */
 const OFTEN = 0.1;
 /** Roles of which it is told. What a grader says is a grade or none; the embedded model is cut off where references end. */
 const TELLING: readonly Role[] = ["primary", "optimizer"];
@@ -83,10 +90,12 @@ interface Count {
   readonly silent: number;
   /** Those that said something, and were cut off. */
   readonly cut: number;
+  /** Those whose tokens were not told. */
+  readonly uncounted: number;
   readonly tokens: number;
 }
 
-const NONE: Count = { replies: 0, silent: 0, cut: 0, tokens: 0 };
+const NONE: Count = { replies: 0, silent: 0, cut: 0, uncounted: 0, tokens: 0 };
 
 /** Some servers hand on the thoughts, between marks of which the second never came. */
 const isSilent = ({ text, finish }: Completion): boolean =>

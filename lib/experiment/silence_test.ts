@@ -2,6 +2,8 @@ import { deepStrictEqual as deepEqual } from "node:assert/strict";
 import type { Finish, Role } from "../llm/mod.ts";
 import { silenceOf } from "./silence.ts";
 
+const USAGE = { promptTokens: 9, completionTokens: 2 };
+
 Deno.test("silenceOf() tells who was often cut off, and says no less of who said nothing", () => {
   const names = { primary: "openai:m", optimizer: "openai:large", grader: "openai:large" };
   const heard = (
@@ -10,7 +12,7 @@ Deno.test("silenceOf() tells who was often cut off, and says no less of who said
     called: Record<string, string> = names,
   ) => {
     const silence = silenceOf(called);
-    for (const [text, finish] of replies) silence.heard(role, { text, finish, usage: null }, 256);
+    for (const [text, finish] of replies) silence.heard(role, { text, finish, usage: USAGE }, 256);
     return silence.told();
   };
   const whole = (n: number) => Array.from({ length: n }, (): [string, Finish] => ["odd", "stop"]);
@@ -34,4 +36,19 @@ Deno.test("silenceOf() tells who was often cut off, and says no less of who said
       ]],
     ];
   for (const [role, replies, lines, called] of rows) deepEqual(heard(role, replies, called), lines);
+});
+
+Deno.test("silenceOf() says where more is booked than was taken, as tokens were not told", () => {
+  const told = (role: Role, uncounted: number) => {
+    const silence = silenceOf({ primary: "openai:m", optimizer: "openai:large" });
+    for (let n = 0; n < 20; n++) {
+      silence.heard(role, { text: "odd", finish: "stop", usage: n < uncounted ? null : USAGE }, 256);
+    }
+    return silence.told();
+  };
+  const why = "the most that each can have taken is booked, so that caps hold; they took less";
+  deepEqual(told("primary", 0), []);
+  deepEqual(told("primary", 2), []);
+  deepEqual(told("primary", 3), [`openai:m did not tell the tokens of 3 of 20 answers: ${why}`]);
+  deepEqual(told("optimizer", 20), [`openai:large did not tell the tokens of 20 of 20 proposals: ${why}`]);
 });
