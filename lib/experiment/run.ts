@@ -96,7 +96,7 @@ export interface Setup extends Sampling {
 export interface Progress {
   readonly phase: StepName | "test";
   readonly iteration: number;
-  /** Calls that were answered so far, read back ones included. */
+  /** Calls that were answered so far, read back ones included, and each once: a model grades equal answers to a question once. */
   readonly asked: number;
   /** Requests sent, tokens and picodollars spent. */
   readonly spent: { readonly calls: number; readonly tokens: number; readonly cost: bigint };
@@ -181,10 +181,13 @@ export async function runExperiment(
       if (incumbent && incumbent.results.size !== best.n) best = standing(incumbent); // it grows as the race goes on
       onProgress({ ...now, best, spent: ledger.spent() });
     };
-    const ask = asking(ledger, (...answer) => {
-      silence.heard(...answer);
-      tell({ asked: now.asked + 1 });
-    });
+    const heard = asking(ledger, silence.heard), answered = new Set<string>();
+    const ask: Ask = async (...request) => {
+      const answer = await heard(...request);
+      if (answer === null || !answered.has(answer.key)) tell({ asked: now.asked + 1 });
+      if (answer !== null) answered.add(answer.key);
+      return answer;
+    };
     const searching = closable(ask);
     ledger.limit(forSearch);
     const biased = await calibrates(setup, { db, ask: searching.ask });

@@ -835,12 +835,16 @@ Deno.test("runExperiment() pays a judge from the same budget, two calls for a sc
   for (const calls of [240, 600]) {
     const { primary, optimizer } = pair(`judged ${calls}`);
     const grader = simulated(judge, { version: `${calls}` });
-    const { record, setup } = await run(db, {
+    const [setup, around] = await begun(db, {
       primary,
       optimizer,
       metric: { judge: grader },
       caps: { calls },
     });
+    let asked = 0;
+    await runExperiment(setup, { ...around, onProgress: (now) => asked = now.asked });
+    const record = await readExperiment(db, setup.id);
+    equal(asked, record.experiment.calls); // however many equal answers were graded
     const bill = Object.fromEntries(record.bill.map(({ role, calls }) => [role, calls]));
     equal(bill.grader, grader.asked.length);
     ok(grader.asked.length > 0);

@@ -38,6 +38,7 @@ import {
   type Search,
   Stop,
   type StopReason,
+  takeBack,
   type Trial,
 } from "./search.ts";
 
@@ -147,6 +148,7 @@ async function evaluation(search: Search, answers: Answers): Promise<void> {
   const scored = await Promise.allSettled(
     answers.map(({ answer, example }) => answer && search.options.score(answer.text, example)),
   );
+  takeBack(search, answers.map(({ example, answer }) => ({ example, text: answer && answer.text })));
   answers.forEach(({ runner, example, answer }, i) => {
     const score = paidFor(search, scored[i]!);
     if (answer === null || score === null) return;
@@ -247,6 +249,7 @@ function begin(options: Options): Search {
     incumbent: seed,
     arms: new Map(),
     calls: 0,
+    graded: new Set(),
     idle: 0,
     spent: false,
   };

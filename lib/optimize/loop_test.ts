@@ -158,6 +158,35 @@ Deno.test("optimize() never asks for more answers than maxCalls", async () => {
   );
 });
 
+Deno.test("optimize() counts the grades that a model must give, and none that it gave before", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat(600), fc.nat(), async (maxCalls, seed) => {
+      let asked = 0, spared = 0;
+      const graded = new Set<string>();
+      const { outcome } = await run({
+        ...{ maxCalls, callsEach: 2, target: 1, random: random(seed) },
+        validation: examples(40, 100),
+        answer: (prompt, example) => {
+          asked++;
+          return example.id.endsWith("3") ? Promise.resolve(null) : base.answer(prompt, example);
+        },
+        score: (text, example) => {
+          const grade = JSON.stringify([example.id, text]);
+          if (graded.has(grade)) spared++;
+          else asked++;
+          graded.add(grade);
+          return base.score(text, example);
+        },
+        ask: (...args) => (asked++, base.ask(...args)),
+      });
+      ok(asked <= maxCalls, `${asked} of ${maxCalls}`);
+      equal(outcome.calls, asked);
+      if (maxCalls > 200) ok(spared > 0);
+    }),
+    { numRuns: 40 },
+  );
+});
+
 Deno.test("optimize() asks the optimizer model under a small budget, and makes no proposal that cannot enter the race", async () => {
   const surrogate: Options["surrogate"] = (prompts) => Promise.resolve(prompts.map(() => 0));
   for (const maxCalls of [40, 60, 100, 150]) {

@@ -19,7 +19,16 @@ import {
 import { lengthOf, type Limits, readable, refusal, UNREADABLE } from "./hygiene.ts";
 import { inShares } from "./operators/demonstrate.ts";
 import type { Operator, Proposal, Situation } from "./operators/operator.ts";
-import { affordable, breadthOf, calibrates, candidate, entryPrice, type Search } from "./search.ts";
+import {
+  affordable,
+  type Answered,
+  breadthOf,
+  calibrates,
+  candidate,
+  entryPrice,
+  type Search,
+  takeBack,
+} from "./search.ts";
 
 /**
  * In the first race no operator has earned anything yet. Where prompts can be calibrated, each place tries demos with a bias;
@@ -53,12 +62,14 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
   const { callsEach, askCost } = search.options;
   const made = await Promise.all(assigned(search, places).map((place) => propose(search, place)));
 
-  const proposed = made.map(({ place, proposal, practised, answers, asks }): Proposed => { // in the order of places, not of arrival
+  const proposed = made.map(({ place, proposal, practised, given, asks }): Proposed => { // in the order of places, not of arrival
     const { parent, operator: { name: operator } } = place;
     for (const [{ practice }, results] of practised) {
       for (const result of results) practice.set(result.example.id, result);
     }
+    const answers = given.length;
     search.calls += answers * callsEach + asks;
+    takeBack(search, given);
     const nothing = { prompt: parent.prompt, parents: [parent.index], note: "made no proposal" };
     const sound = "refused" in proposal
       ? proposal
@@ -89,7 +100,7 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
     ...entering,
     ...ranked.slice(entrants).map((proposal) => ({
       ...proposal,
-      refused: "not raced: others promised more",
+      refused: surrogate ? "not raced: others promised more" : "not raced: the calls went no further",
     })),
     ...proposed.filter(({ refused }) => refused !== null),
   ];
@@ -221,7 +232,8 @@ async function propose(search: Search, place: Place) {
   const { answer, score, ask, policy } = search.options;
   const { parent, situation: { random } } = place;
   const practised = new Map<Candidate, Result[]>();
-  let [answers, asks] = [0, 0];
+  const given: Answered[] = [];
+  let asks = 0;
   const proposal: Proposal = await place.operator.propose({
     ...place.situation,
     ask(messages) {
@@ -232,12 +244,12 @@ async function propose(search: Search, place: Place) {
     async practise(candidate, examples) {
       const { prompt, practice } = candidate;
       const open = examples.filter(({ id }) => !practice.has(id));
-      answers += open.length;
       const fresh = await Promise.all(open.map(async (example): Promise<Result[]> => {
-        const given = await answer(prompt, example);
-        const worth = given && await score(given.text, example);
-        if (given === null || worth === null) return [];
-        return [{ example, answer: given.text, score: worth, completion: given.completion }];
+        const told = await answer(prompt, example);
+        given.push({ example, text: told && told.text });
+        const worth = told && await score(told.text, example);
+        if (told === null || worth === null) return [];
+        return [{ example, answer: told.text, score: worth, completion: told.completion }];
       }));
       const now = [...practised.get(candidate) ?? [], ...fresh.flat()];
       practised.set(candidate, now);
@@ -245,7 +257,7 @@ async function propose(search: Search, place: Place) {
       return examples.flatMap(({ id }) => all.get(id) ?? []);
     },
   });
-  return { place, proposal, practised, answers, asks };
+  return { place, proposal, practised, given, asks };
 }
 
 /**

@@ -78,7 +78,7 @@ export interface Options {
   readonly advice?: readonly string[];
   /** Answers the search may ask for, of all roles, whether paid for now or read back. @default {Infinity} */
   readonly maxCalls?: number;
-  /** Calls that one answered and scored question takes: 2 where a model grades. @default {1} */
+  /** Calls that one answered and scored question takes at most: 2 where a model grades. @default {1} */
   readonly callsEach?: number;
   /** What a call of the optimizer model costs, in answers of the primary: the bandit weighs gain against it. @default {1} */
   readonly askCost?: number;
@@ -144,7 +144,10 @@ export interface Search {
   readonly rejected: Rejected[];
   incumbent: Candidate;
   arms: Arms;
+  /** Answers asked for, of all roles. */
   calls: number;
+  /** What a model has graded, by question and answer: asked again, its grade is there. */
+  readonly graded: Set<string>;
   /** Iterations since the incumbent last changed. */
   idle: number;
   /** Whether an answer was refused as the money is spent: what was seen until then is decided, and the search ends. */
@@ -153,6 +156,21 @@ export interface Search {
 
 /** Answers the search may still ask for. */
 export const affordable = ({ options, calls }: Search): number => options.maxCalls - calls;
+
+/** What an operator, or a race, was answered to a question; null where there was no answer. */
+export interface Answered {
+  readonly example: Example;
+  readonly text: string | null;
+}
+
+/** Takes back what was counted for grades that nobody had to give: of no answer, and of one that was graded before. */
+export function takeBack(search: Search, answers: readonly Answered[]): void {
+  for (const { example, text } of answers) {
+    const key = `${example.id}\n${text}`;
+    if (text === null || search.graded.has(key)) search.calls -= search.options.callsEach - 1;
+    else search.graded.add(key);
+  }
+}
 
 /** Whether prompts can be calibrated. */
 export const calibrates = ({ options: { tell }, space }: Search): boolean =>
