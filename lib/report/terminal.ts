@@ -79,7 +79,7 @@ export function resultText(record: ExperimentRecord): string {
   ].join("\n");
 }
 
-/** Every version of the prompt, a line each, with what `evaluate --prompt` takes. */
+/** Every version of the prompt, a line each, with what `evaluate --prompt` takes and what became of it. */
 export function trialsText({ trials }: ExperimentRecord): string {
   const cells = trials.map((trial) => [
     `#${trial.index}`,
@@ -88,9 +88,10 @@ export function trialsText({ trials }: ExperimentRecord): string {
     trial.parent === null ? "" : `from #${trial.parent}`,
     trial.validation === null ? "" : `${percent(trial.validation)} (n=${trial.questions_seen})`,
     fate(trial),
+    term(trial.reason),
   ]);
   return [
-    "Versions of the prompt, with the validation score; score one of them with deno task evaluate --prompt ID",
+    "Versions of the prompt, with the validation score and why they were kept or not; score one of them with deno task evaluate --prompt ID",
     ...aligned(cells).map((line) => `  ${line}`),
   ].join("\n");
 }

@@ -1,7 +1,7 @@
 import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import type { ExperimentRecord, TrialRow } from "../store/overview.ts";
 import { measurementOf, resultOf } from "./result.ts";
-import { measurementText, resultText } from "./terminal.ts";
+import { measurementText, resultText, trialsText } from "./terminal.ts";
 import { RECORD, TRIALS } from "./testing.ts";
 
 Deno.test("resultText() and resultOf() tell the best prompt's bias where there is one", () => {
@@ -107,4 +107,13 @@ Deno.test("measurementText() says why there is no score", () => {
     const experiment = { ...RECORD.experiment, status };
     equal(measurementText({ ...RECORD, experiment, metrics: [] }), `${text}. Experiment ${experiment.id}`);
   }
+});
+
+Deno.test("trialsText() tells a line of each version, with what became of it and why", () => {
+  const reason = "refused by \u001b[2Ja model";
+  const lines = trialsText({ ...RECORD, trials: TRIALS.with(3, { ...TRIALS[3]!, reason }) }).split("\n");
+  equal(lines.length, 1 + TRIALS.length);
+  match(lines[1]!, /^ {2}#0 .* {2}10\.0 \(n=10\) +kept +a reason$/);
+  match(lines[3]!, /^ {2}#2 .* instruct +from #0 +refused +duplicate of trial 0$/);
+  match(lines[4]!, /^ {2}#3 .* reflect +from #0 +10\.0 \(n=10\) +dropped +refused by ␛\[2Ja model$/);
 });
