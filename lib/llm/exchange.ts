@@ -91,9 +91,12 @@ export async function exchange(
   const { signal } = init;
   const send: (url: string, init: RequestInit) => Promise<Sent> = fetch ?? sendOnce;
   const hung = new AbortController();
-  const within = (ms: number, what: string) =>
-    setTimeout(() => hung.abort(new ProviderError(`Cannot ask ${url} as ${what} within ${ms / 1000} s`)), ms);
-  let timer = within(answerTimeoutMs, "it did not answer");
+  const within = (ms: number, what: string, late = false) =>
+    setTimeout(
+      () => hung.abort(new ProviderError(`Cannot ask ${url} as ${what} within ${ms / 1000} s`, { late })),
+      ms,
+    );
+  let timer = within(answerTimeoutMs, "it did not answer", true);
   let status = 0;
   try {
     const response = await send(url, {

@@ -84,6 +84,8 @@ export class ProviderError extends Error {
   readonly fatal: boolean;
   /** Whether it says nothing of what was asked: the provider was asked too often, or in words it does not take. */
   readonly blameless: boolean;
+  /** Whether the answer did not come in time, so that fewer at once may be answered. */
+  readonly late: boolean;
   /** HTTP status, or 0 when there was none. */
   readonly status: number;
   /** What the server asked to wait, in milliseconds. */
@@ -98,6 +100,7 @@ export class ProviderError extends Error {
       retryable = status === 0 || [408, 409, 429].includes(status) || status >= 500,
       fatal = [401, 402, 403, 404].includes(status),
       blameless = retryable && status === 429,
+      late = [408, 504].includes(status),
       retryAfterMs,
       usage = null,
       cause,
@@ -106,6 +109,7 @@ export class ProviderError extends Error {
       retryable?: boolean;
       fatal?: boolean;
       blameless?: boolean;
+      late?: boolean;
       retryAfterMs?: number;
       usage?: Usage | null;
       cause?: unknown;
@@ -115,6 +119,7 @@ export class ProviderError extends Error {
     this.retryable = retryable;
     this.fatal = fatal;
     this.blameless = blameless;
+    this.late = late;
     this.status = status;
     this.retryAfterMs = retryAfterMs;
     this.usage = usage;

@@ -19,6 +19,7 @@
  *
  * @module
  */
+import { crowd } from "./crowd.ts";
 import { unlessAborted } from "./exchange.ts";
 import { ProviderError } from "./model.ts";
 import { pace } from "./pace.ts";
@@ -127,7 +128,8 @@ export async function retry<T>(
  * the next probe is let through, when its time has come.
  *
  * A 429 is no failure: the provider is there, and wants less. All callers keep to the pace it leads to (pace.ts); who gets
- * nothing but 429 for `patienceMs` is given up in the same way.
+ * nothing but 429 for `patienceMs` is given up in the same way. A provider that does not answer in time is asked less at once
+ * (crowd.ts).
  */
 export interface Breaker {
   /** Resolves when the caller may send, with a function that must be told once how it went. */
@@ -184,34 +186,38 @@ export function breaker(
     tired: (error, ms) => givenUp(`has said nothing else for ${Math.round(ms / 60_000)} minutes`, error),
   });
 
+  const { enter: comeIn } = crowd({ now });
   const isOpen = () => inARow >= failures;
   const isGivenUp = () => failedProbes >= probes && (!known || now() - failingSince >= patienceMs);
-  const report = (isProbe: boolean, sentAt = now()) => (outcome: Outcome) => {
-    const isLimit = outcome instanceof ProviderError && outcome.status === 429;
-    if (outcome === "answered" || isLimit) {
-      known = true;
-      inARow = failedProbes = 0;
-      if (isLimit) tooMany(outcome, sentAt);
-      else {
-        answers++;
-        answered();
+  const report =
+    (isProbe: boolean, leave: Awaited<ReturnType<typeof comeIn>> = () => {}, sentAt = now()) =>
+    (outcome: Outcome) => {
+      leave(outcome === "answered" ? outcome : outcome !== "left" && outcome.late ? "late" : undefined);
+      const isLimit = outcome instanceof ProviderError && outcome.status === 429;
+      if (outcome === "answered" || isLimit) {
+        known = true;
+        inARow = failedProbes = 0;
+        if (isLimit) tooMany(outcome, sentAt);
+        else {
+          answers++;
+          answered();
+        }
+      } else if (outcome !== "left") {
+        if (inARow++ === 0) failingSince = now();
+        last = outcome;
+        if (isProbe) failedProbes++;
+        if (isProbe || inARow === failures) {
+          probeAt = now() + Math.min(longestPauseMs, pauseMs * 2 ** failedProbes);
+        }
       }
-    } else if (outcome !== "left") {
-      if (inARow++ === 0) failingSince = now();
-      last = outcome;
-      if (isProbe) failedProbes++;
-      if (isProbe || inARow === failures) {
-        probeAt = now() + Math.min(longestPauseMs, pauseMs * 2 ** failedProbes);
+      if (isProbe) {
+        probe?.resolve();
+        probe = undefined;
       }
-    }
-    if (isProbe) {
-      probe?.resolve();
-      probe = undefined;
-    }
-  };
+    };
   return {
     async enter(signal) {
-      do {
+      for (;;) {
         while (isOpen()) {
           if (probe === undefined && now() >= probeAt) {
             probe = Promise.withResolvers();
@@ -221,9 +227,16 @@ export function breaker(
           if (probe) await unlessAborted(probe.promise, signal);
           else await sleep(Math.max(0, probeAt - now()), signal);
         }
-        await turn(signal);
-      } while (isOpen());
-      return report(false);
+        const leave = await comeIn(signal);
+        try {
+          await turn(signal);
+        } catch (error) {
+          leave();
+          throw error;
+        }
+        if (!isOpen()) return report(false, leave);
+        leave();
+      }
     },
     answers: () => answers,
     pause: () => isOpen() ? { ms: probe ? 0 : Math.max(0, probeAt - now()), error: last! } : limit(),

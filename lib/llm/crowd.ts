@@ -1,0 +1,81 @@
+/**
+ * How many requests a provider has at once that does not answer them in time, such as a laptop that works at one question after
+ * the other: half as many after the second late one among eight, one more after as many answers as there are requests at once,
+ * and never again as many as were too many (additive increase, multiplicative decrease: Chiu & Jain, 1989).
+ *
+ * ```ts
+ * import { crowd } from "./crowd.ts";
+ * import { strictEqual as equal } from "node:assert/strict";
+ *
+ * const { enter, allowed } = crowd({ now: () => 0 });
+ * const leave = await Promise.all([enter(), enter(), enter(), enter()]);
+ * leave[0]!("late");
+ * leave[1]!("late");
+ * equal(allowed(), 2);
+ * ```
+ *
+ * @module
+ */
+import { unlessAborted } from "./exchange.ts";
+
+/** Those who ask one provider. */
+export interface Crowd {
+  /** Resolves when the caller may send, in the order of calling, with what must be told once that its request is over. */
+  enter(signal?: AbortSignal): Promise<(how?: "answered" | "late") => void>;
+  /** Requests at once at most. */
+  allowed(): number;
+}
+
+/** So many of so many requests, one after the other, are late where it is not by chance. */
+const LATE = 2, OF = 8;
+
+/** A crowd of any size, so far. */
+export function crowd({ now }: { now: () => number }): Crowd {
+  let allowed = Infinity, tooMany = Infinity;
+  let inside = 0, most = 0; // now, and since it was last narrowed
+  let narrowedAt = -Infinity;
+  let last: ("answered" | "late")[] = []; // since then
+  let answers = 0, grownAt = 0; // in all, and when one more was allowed
+  const waiting = new Set<() => void>();
+
+  const admit = () => {
+    for (const next of waiting) {
+      if (inside >= allowed) break;
+      waiting.delete(next);
+      most = Math.max(most, ++inside);
+      next();
+    }
+  };
+  const learn = (how: "answered" | "late", beside: number) => {
+    last = [...last, how].slice(-OF);
+    if (how === "answered" && answers - grownAt >= allowed && allowed + 1 < tooMany) {
+      allowed++;
+      grownAt = answers;
+    }
+    if (last.filter((each) => each === "late").length < LATE) return;
+    tooMany = most;
+    allowed = Math.max(1, Math.min(Math.floor(most / 2), beside || Infinity));
+    narrowedAt = now();
+    [most, last, grownAt] = [0, [], answers];
+  };
+  return {
+    async enter(signal) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      waiting.add(resolve);
+      admit();
+      await unlessAborted(promise, signal).catch((error) => {
+        if (!waiting.delete(resolve)) inside--; // it had come in
+        admit();
+        throw error;
+      });
+      const since = now(), before = answers;
+      return (how) => {
+        if (how === "answered") answers++;
+        if (how && since >= narrowedAt) learn(how, answers - before); // who was sent before says nothing new
+        inside--;
+        admit();
+      };
+    },
+    allowed: () => allowed,
+  };
+}
