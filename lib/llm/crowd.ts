@@ -38,14 +38,26 @@ export function crowd({ now }: { now: () => number }): Crowd {
   let answers = 0, grownAt = 0; // in all, and when one more was allowed
   const waiting = new Set<() => void>();
 
-  const admit = () => {
+  const comeIn = () => most = Math.max(most, ++inside);
+  const goOut = () => {
+    inside--;
     for (const next of waiting) {
       if (inside >= allowed) break;
       waiting.delete(next);
-      most = Math.max(most, ++inside);
+      comeIn();
       next();
     }
   };
+  async function wait(signal?: AbortSignal) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    waiting.add(resolve);
+    try {
+      await unlessAborted(promise, signal);
+    } catch (error) {
+      if (!waiting.delete(resolve)) goOut(); // it had come in
+      throw error;
+    }
+  }
   const learn = (how: "answered" | "late", beside: number) => {
     last = [...last, how].slice(-OF);
     if (how === "answered" && answers - grownAt >= allowed && allowed + 1 < tooMany) {
@@ -60,20 +72,14 @@ export function crowd({ now }: { now: () => number }): Crowd {
   };
   return {
     async enter(signal) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      waiting.add(resolve);
-      admit();
-      await unlessAborted(promise, signal).catch((error) => {
-        if (!waiting.delete(resolve)) inside--; // it had come in
-        admit();
-        throw error;
-      });
+      signal?.throwIfAborted();
+      if (inside < allowed) comeIn();
+      else await wait(signal);
       const since = now(), before = answers;
       return (how) => {
         if (how === "answered") answers++;
         if (how && since >= narrowedAt) learn(how, answers - before); // who was sent before says nothing new
-        inside--;
-        admit();
+        goOut();
       };
     },
     allowed: () => allowed,
