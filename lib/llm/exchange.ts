@@ -13,7 +13,7 @@ import { NOTHING } from "./usage.ts";
 export interface ExchangeOptions {
   /** @default {one that never sends a request twice} */
   readonly fetch?: typeof fetch;
-  /** From sending to the first byte of the answer, which most servers send when all is written. @default {300_000} */
+  /** From sending to the first byte of the answer, which most servers send when all is written: see `patience`. @default {300_000} */
   readonly answerTimeoutMs?: number;
   /** Between two pieces of the body. @default {30_000} */
   readonly bodyTimeoutMs?: number;
@@ -22,6 +22,9 @@ export interface ExchangeOptions {
   /** Milliseconds since 1970, for a Retry-After that is a date. */
   readonly now?: () => number;
 }
+
+/** Milliseconds that a model is waited for: five minutes, or what as many tokens take one that says five a second. */
+export const patience = (tokens: number): number => Math.min(3_600_000, Math.max(300_000, 200 * tokens));
 
 /** What came back, whatever the status. */
 export interface Exchanged {

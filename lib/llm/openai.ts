@@ -19,6 +19,7 @@ import {
   type ExchangeOptions,
   notJson,
   parsed,
+  patience,
   retryAfter,
   retryInfo,
   type ServerError,
@@ -97,7 +98,8 @@ export function openai(name: string, options: OpenAIOptions = {}): LanguageModel
         ...choices && sent.choices ? heldTo(choices) : {},
         [sent.maxTokens]: maxTokens,
       };
-      const answer = await post(`${endpoint}/chat/completions`, body, signal);
+      const times = { answerTimeoutMs: patience(maxTokens) };
+      const answer = await post(`${endpoint}/chat/completions`, body, signal, times);
       const { status, text } = answer;
       if (status < 200 || status > 299) {
         const refused = REFUSES(status) ? refusedIn(text) : () => false;

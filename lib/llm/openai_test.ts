@@ -11,7 +11,7 @@ import { retryAfter } from "./exchange.ts";
 import { openLocal } from "./local.ts";
 import type { Completion, ModelRequest, ProviderError } from "./model.ts";
 import { openai, type OpenAIOptions } from "./openai.ts";
-import { type Answer, broken, never, serve } from "./testing.ts";
+import { type Answer, broken, never, serve, timersOf } from "./testing.ts";
 
 const CANARY = "sk-canary-5d1f0b7e";
 const REQUEST: ModelRequest = {
@@ -414,6 +414,17 @@ Deno.test("firstToken() of openai() asks a server that was busy again, and ends 
   equal(await model.firstToken!("b"), "7");
   const ended = AbortSignal.abort(new Error("ended"));
   await rejects(model.firstToken!("c", { signal: ended }), { message: "ended" });
+});
+
+Deno.test("openai() waits longer where more may be said, as a model may think for long", async () => {
+  await using server = serve(() => json(ANSWER));
+  const model = openai("m", { baseUrl: server.url });
+  for (
+    const [maxTokens, ms] of [[4, 300_000], [1500, 300_000], [2048, 409_600], [100_000, 3_600_000]] as const
+  ) {
+    const [first] = await timersOf(() => model.complete({ ...REQUEST, maxTokens }));
+    equal(first, ms);
+  }
 });
 
 Deno.test("openai() gives up a server that hangs, before its answer and in it", async () => {

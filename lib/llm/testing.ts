@@ -40,6 +40,18 @@ export function serve(answer: Answer) {
   };
 }
 
+/** For how many milliseconds timers are set while `work` runs, whatever comes of it. */
+export async function timersOf(work: () => Promise<unknown>): Promise<number[]> {
+  const real = globalThis.setTimeout, set: number[] = [];
+  globalThis.setTimeout = ((then: () => void, ms = 0) => (set.push(ms), real(then, ms))) as typeof setTimeout;
+  try {
+    await work().catch(() => {});
+  } finally {
+    globalThis.setTimeout = real;
+  }
+  return set;
+}
+
 /** A response that is never given. */
 export const never = (): Promise<Response> => new Promise(() => {});
 

@@ -23,6 +23,7 @@ import {
   type ExchangeOptions,
   notJson,
   parsed,
+  patience,
   retryAfter,
   retryInfo,
   serverUrl,
@@ -121,7 +122,9 @@ export async function openVertex(
 const sending =
   (name: string, location: string, options: ExchangeOptions): typeof fetch => async (url, init = {}) => {
     const secrets = [new Headers(init.headers).get("authorization")?.replace(/^Bearer /, "") ?? ""];
-    const answer = await exchange(String(url), init, { ...options, secrets });
+    const { maxOutputTokens } = parsed(String(init.body))?.generationConfig ?? {};
+    const times = { answerTimeoutMs: patience(maxOutputTokens ?? 0) };
+    const answer = await exchange(String(url), init, { ...times, ...options, secrets });
     const { status, text } = answer;
     if (status < 200 || status > 299) {
       throw refusal(answer, { name, location, secrets, now: options.now ?? Date.now });

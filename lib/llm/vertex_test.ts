@@ -1,6 +1,6 @@
 import { deepStrictEqual as deepEqual, match, ok, rejects, strictEqual as equal } from "node:assert/strict";
 import type { Completion, ModelRequest, ProviderError } from "./model.ts";
-import { type Answer, credentialsFile, google, granted, never, serve, USER } from "./testing.ts";
+import { type Answer, credentialsFile, google, granted, never, serve, timersOf, USER } from "./testing.ts";
 import { openVertex, type VertexOptions } from "./vertex.ts";
 
 // The shapes are those that Vertex AI answers with, as recorded in github.com/FirebaseExtended/vertexai-sdk-test-data
@@ -115,6 +115,15 @@ Deno.test("openVertex() finds Google's address for the location, or another one"
   equal(urls.length, rows.length);
   const { identity } = await openVertex("m", { project: "p", credentials: file.path, location: "eu" });
   deepEqual(identity, { provider: "vertex", model: "m", location: "eu" });
+});
+
+Deno.test("openVertex() waits longer where more may be said, as a model may think for long", async () => {
+  for (const [maxTokens, ms] of [[4, 300_000], [8192, 1_638_400]] as const) {
+    let error: unknown;
+    const timers = await timersOf(async () => ({ error } = await ask(short, {}, { ...REQUEST, maxTokens })));
+    equal(error, undefined);
+    deepEqual(timers.filter((each) => each >= 300_000), [ms]);
+  }
 });
 
 Deno.test("openVertex() signs in as a service account, once for many calls, and again when the token ends", async () => {
