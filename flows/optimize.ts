@@ -166,7 +166,10 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
     const record = await readExperiment(db, id); // what was found and paid for is not lost with the rest
     if (config.json || resultOf(record).best?.validation) {
       await show(record, begun, setting, page).catch(({ message }) => setting.tell(message));
-    } else if (resumable(record.experiment)) setting.tell(goOn(id));
+    } else if (resumable(record.experiment)) {
+      const failed = failures(record, roles.failure());
+      setting.tell(failed?.all && failed.givenUp > 0 ? goOnTrying(id) : goOn(id)); // else it would end so again
+    }
     throw error;
   }
   const record = await readExperiment(db, id);
@@ -176,9 +179,7 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
   if (stopReason !== "interrupted") run.event("quintet.experiment.finished", `quintet.experiment.${id}`);
   const failed = failures(record, roles.failure());
   if (failed) setting.tell(failed.text);
-  if (failed?.givenUp) {
-    setting.tell(`Send what was given up again with: deno task optimize --resume ${id} --retry-errors`);
-  }
+  if (failed?.givenUp) setting.tell(goOnTrying(id));
   if (stopReason === "interrupted") return EXIT.interrupted;
   if (failed?.all) return EXIT.provider;
   if (config.require_target && stopReason !== "target") return EXIT.target;
@@ -463,6 +464,8 @@ async function show(
 }
 
 const goOn = (id: string): string => `Go on with: deno task optimize --resume ${id}`;
+const goOnTrying = (id: string): string =>
+  `Send what was given up again with: deno task optimize --resume ${id} --retry-errors`;
 
 const reportOf = ({ report }: { report?: string | undefined }, id: string, { home }: Setting): string =>
   report ?? `${home}/reports/${id}.html`;

@@ -355,7 +355,8 @@ Deno.test("optimize ends with the exit code of what happened, and says what to d
       args: [...questions, ...refusing.models, "--max-iterations", "1"],
       code: EXIT.provider,
       stderr:
-        /^(\d+) of \1 calls failed, the last one with: Cannot ask .* it answered 400: no such knob\nSend .* --retry-errors\n$/m,
+        /^Send .* --retry-errors\nCannot go on as openai:parity\S+ refused each of 10 requests, the last one so: Cannot ask .* it answered 400: no such knob\n$/m,
+      stdout: /^$/,
     },
     {
       what: "a model that gives no grade",

@@ -51,13 +51,14 @@ export const asking =
     const draw = temperature > 0 && sample !== undefined ? { sample } : {};
     const answer = await ledger.ask(role, { messages, temperature, ...options, ...draw }).catch((error) => {
       if (error instanceof BudgetError) throw new Stop("budget", error.message, { cause: error });
-      const refused = error instanceof ProviderError;
-      if (refused && !error.fatal) return null;
-      if (!(refused && error.retryable)) ledger.stop(error); // nothing else would fare better, so nothing else is sent
+      const known = error instanceof ProviderError;
+      if (known && !error.fatal) return error;
+      if (!(known && error.retryable)) ledger.stop(error); // nothing else would fare better, so nothing else is sent
       throw error;
     });
-    onAnswer(role, answer?.completion, options.maxTokens);
-    return answer;
+    const failed = answer instanceof ProviderError;
+    onAnswer(role, failed ? answer : answer.completion, options.maxTokens);
+    return failed ? null : answer;
   };
 
 /** `ask` until it is closed: then nothing more is asked, and what is under way is waited for. */

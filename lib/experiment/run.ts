@@ -141,7 +141,8 @@ const standing = (candidate: Candidate): Progress["best"] => ({
 
 /**
  * Runs an experiment to its end and keeps it. Throws what cannot be mended, after the experiment was marked as failed: also
- * where a model grades, and no grade of it can be read, or where all that a model answers is cut off before it says anything.
+ * where a model grades, and no grade of it can be read, or where all that a model answers is cut off before it says anything,
+ * or all that it is asked is refused.
  * `onUnreadable` and `onSilent` are told at the end when that is so of some.
  */
 export async function runExperiment(
@@ -209,7 +210,8 @@ export async function runExperiment(
         tell({ phase, iteration });
         return await step(phase, iteration, async () => {
           const result = await work();
-          silence.require(GRADES_TO_TELL); // all of a step have come, in whatever order
+          silence.requireReplies(GRADES_TO_TELL); // all of a step have come, in whatever order
+          silence.require(GRADES_TO_TELL);
           grades.require(GRADES_TO_TELL);
           return result;
         });

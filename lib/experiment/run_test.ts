@@ -935,6 +935,29 @@ Deno.test("runExperiment() ends after the first block when a model spends its to
   }
 });
 
+Deno.test("runExperiment() ends after the first block when a model refuses whatever it is asked", async () => {
+  await using db = await testDatabase({ folder: MIGRATIONS });
+  for (const judged of [false, true]) {
+    const refuse = (): never => {
+      throw new ProviderError("Invalid model name", { status: 400 });
+    };
+    const models = pair(`refused ${judged}`),
+      refusing = simulated(judged ? judge : apprentice, { fate: refuse });
+    const begin = await begun(db, {
+      ...models,
+      ...judged ? { metric: { judge: refusing } } : { primary: refusing },
+      caps: { calls: 600 },
+    });
+    const message = "Cannot go on as local refused each of 10 requests, the last one so: Invalid model name";
+    const failed = { name: "ProviderError", status: 400, retryable: false, fatal: false, message };
+    await rejects(runExperiment(...begin), failed);
+    const { experiment, metrics } = await readExperiment(db, begin[0].id);
+    deepEqual([experiment.status, experiment.stop_reason, experiment.error], ["failed", null, message]);
+    deepEqual(metrics, []);
+    equal(refusing.asked.length, 10);
+  }
+});
+
 Deno.test("runExperiment() tells at its end in how many replies a model said nothing", async () => {
   await using db = await testDatabase({ folder: MIGRATIONS });
   const models = pair("thought at times");

@@ -1,7 +1,7 @@
 /**
  * Replies that say nothing as their tokens ran out first: a model that thinks spends them on that before it answers. And, where
  * those are many, replies that were cut off while they said something, as what they would have come to was not heard, and
- * replies whose tokens were not told, as more is booked for them than they took.
+ * replies whose tokens were not told, as more is booked for them than they took. And requests that are all refused.
  *
  * ```ts
  * import { silenceOf } from "./silence.ts";
@@ -20,15 +20,17 @@
  *
  * @module
  */
-import type { Completion, LanguageModel, Role } from "../llm/mod.ts";
+import { type Completion, type LanguageModel, ProviderError, type Role } from "../llm/mod.ts";
 import { UnreadableError } from "./roles.ts";
 
 /** How often the models of a run said nothing for want of tokens, read back replies included. */
 export interface Silence {
-  /** `completion` is undefined where there was none: that is no reply. */
-  heard(role: Role, completion: Completion | undefined, maxTokens: number): void;
+  /** A failure is no reply. */
+  heard(role: Role, reply: Completion | ProviderError, maxTokens: number): void;
   /** Throws UnreadableError when `least` answers came or grades came at least, and not one of them says anything. */
   require(least: number): void;
+  /** Throws ProviderError when `least` questions were refused at least, and not one was answered: nor will others be. */
+  requireReplies(least: number): void;
   /** Lines for the roles in which a model said nothing at times, was often cut off, or often told no tokens. */
   told(): string[];
 }
@@ -43,14 +45,17 @@ type Names = Partial<Readonly<Record<Role, string>>>;
 export function silenceOf(names: Names): Silence {
   const counts = new Map<Role, Count>();
   return {
-    heard(role, completion, tokens) {
-      if (!completion) return;
-      const { replies, silent, cut, uncounted } = counts.get(role) ?? NONE;
-      const mute = isSilent(completion), ended = completion.finish === "length" && !mute;
+    heard(role, reply, tokens) {
+      const count = counts.get(role) ?? NONE;
+      if (reply instanceof ProviderError) {
+        if (!reply.retryable) counts.set(role, { ...count, refused: count.refused + 1, refusal: reply });
+        return;
+      }
+      const mute = isSilent(reply), ended = reply.finish === "length" && !mute;
       counts.set(role, {
-        ...{ replies: replies + 1, tokens },
-        ...{ silent: silent + (mute ? 1 : 0), cut: cut + (ended ? 1 : 0) },
-        uncounted: uncounted + (completion.usage === null ? 1 : 0),
+        ...{ ...count, replies: count.replies + 1, tokens },
+        ...{ silent: count.silent + (mute ? 1 : 0), cut: count.cut + (ended ? 1 : 0) },
+        uncounted: count.uncounted + (reply.usage === null ? 1 : 0),
       });
     },
     require(least) {
@@ -60,6 +65,18 @@ export function silenceOf(names: Names): Silence {
         throw new UnreadableError(
           `Cannot score anything as ${names[role]} said nothing in any of ${silent} ${spent(role, tokens)}`,
           { retryable: false, fatal: false },
+        );
+      }
+    },
+    requireReplies(least) {
+      for (const role of ["primary", "grader"] as const) {
+        const { replies, refused, refusal } = counts.get(role) ?? NONE;
+        if (replies > 0 || refused < least || !refusal) continue;
+        throw new ProviderError(
+          `Cannot go on as ${
+            names[role]
+          } refused each of ${refused} requests, the last one so: ${refusal.message}`,
+          { status: refusal.status, retryable: false, fatal: false, cause: refusal },
         );
       }
     },
@@ -93,9 +110,12 @@ interface Count {
   /** Those whose tokens were not told. */
   readonly uncounted: number;
   readonly tokens: number;
+  /** Requests that were refused, and the last refusal. */
+  readonly refused: number;
+  readonly refusal?: ProviderError;
 }
 
-const NONE: Count = { replies: 0, silent: 0, cut: 0, uncounted: 0, tokens: 0 };
+const NONE: Count = { replies: 0, silent: 0, cut: 0, uncounted: 0, tokens: 0, refused: 0 };
 
 /** Some servers hand on the thoughts, between marks of which the second never came. */
 const isSilent = ({ text, finish }: Completion): boolean =>

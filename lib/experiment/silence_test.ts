@@ -1,5 +1,5 @@
-import { deepStrictEqual as deepEqual } from "node:assert/strict";
-import type { Finish, Role } from "../llm/mod.ts";
+import { deepStrictEqual as deepEqual, throws } from "node:assert/strict";
+import { type Finish, ProviderError, type Role } from "../llm/mod.ts";
 import { silenceOf } from "./silence.ts";
 
 const USAGE = { promptTokens: 9, completionTokens: 2 };
@@ -51,4 +51,30 @@ Deno.test("silenceOf() says where more is booked than was taken, as tokens were 
   deepEqual(told("primary", 2), []);
   deepEqual(told("primary", 3), [`openai:m did not tell the tokens of 3 of 20 answers: ${why}`]);
   deepEqual(told("optimizer", 20), [`openai:large did not tell the tokens of 20 of 20 proposals: ${why}`]);
+});
+
+Deno.test("silenceOf() requires one reply where requests are refused, and waits for those that may come yet", () => {
+  const refused = new ProviderError("no such model", { status: 400 });
+  const busy = new ProviderError("busy", { status: 503 });
+  const reply = { text: "odd", finish: "stop", usage: USAGE } as const;
+  const rows: [replies: (typeof reply | ProviderError)[], fails: boolean][] = [
+    [[refused, refused, refused], true],
+    [[refused, refused, busy, refused], true],
+    [[refused, refused], false],
+    [[refused, refused, refused, reply], false],
+    [[busy, busy, busy], false],
+    [[], false],
+  ];
+  for (const role of ["primary", "grader"] as const) {
+    for (const [replies, fails] of rows) {
+      const silence = silenceOf({ primary: "openai:m", grader: "openai:m" });
+      for (const each of replies) silence.heard(role, each, 256);
+      if (fails) {
+        throws(() => silence.requireReplies(3), /^ProviderError: .* refused each of 3 .*: no such model$/);
+      } else silence.requireReplies(3);
+    }
+  }
+  const silence = silenceOf({ optimizer: "openai:m" }); // the search goes on without one
+  for (let n = 0; n < 10; n++) silence.heard("optimizer", refused, 256);
+  silence.requireReplies(3);
 });

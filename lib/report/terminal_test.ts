@@ -109,6 +109,26 @@ Deno.test("measurementText() says why there is no score", () => {
   }
 });
 
+Deno.test("resultText() says how to go on, and to try again where all was refused", () => {
+  const experiment = {
+    ...RECORD.experiment,
+    status: "failed" as const,
+    stop_reason: null,
+    error: "no",
+    cached: 0,
+  };
+  const [primary] = RECORD.bill;
+  const refused = { ...primary!, calls: 10, failed: 10, lost: 0, given_up: 10 };
+  const rows: [bill: ExperimentRecord["bill"], line: string][] = [
+    [[refused], "Go on with: deno task optimize --resume 11111111 --retry-errors"],
+    [[{ ...refused, calls: 11 }], "Go on with: deno task optimize --resume 11111111"],
+    [[{ ...refused, given_up: 0 }], "Go on with: deno task optimize --resume 11111111"], // the provider was down
+  ];
+  for (const [bill, line] of rows) {
+    equal(resultText({ ...RECORD, experiment, bill }).split("\n").at(-1), line);
+  }
+});
+
 Deno.test("trialsText() tells a line of each version, with what became of it and why", () => {
   const reason = "refused by \u001b[2Ja model";
   const lines = trialsText({ ...RECORD, trials: TRIALS.with(3, { ...TRIALS[3]!, reason }) }).split("\n");
