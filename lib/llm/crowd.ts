@@ -1,7 +1,8 @@
 /**
  * How many requests a provider has at once that does not answer them in time, such as a laptop that works at one question after
- * the other: half as many after the second late one among eight, one more after as many answers as there are requests at once,
- * and never again as many as were too many (additive increase, multiplicative decrease: Chiu & Jain, 1989).
+ * the other. After the second late one among eight: half as many, and no more than were answered while that one waited, as one
+ * more would wait as long. Then one more after as many answers as there are requests at once, but never again as many as were
+ * too many (additive increase, multiplicative decrease: Chiu & Jain, 1989).
  *
  * ```ts
  * import { crowd } from "./crowd.ts";
@@ -78,7 +79,7 @@ export function crowd({ now }: { now: () => number }): Crowd {
       const since = now(), before = answers;
       return (how) => {
         if (how === "answered") answers++;
-        if (how && since >= narrowedAt) learn(how, answers - before); // who was sent before says nothing new
+        if (how && since > narrowedAt) learn(how, answers - before); // who was sent before says nothing new
         goOut();
       };
     },
