@@ -5,6 +5,10 @@
  * retryable error, and the next request leaves the parameter out or says it the other way. Without its bias a prompt would be
  * another one, so where that is refused no other request is tried.
  *
+ * llama.cpp's server is run by the tests. By hand, with the embedded model's weights: vLLM 0.32.0, which calibrates and holds to
+ * labels as llama.cpp does; Ollama 0.17.4, which has no /tokenize; LiteLLM before llama.cpp, which has none either and answers
+ * 400 to a name that it does not know.
+ *
  * ```ts ignore
  * const model = openai("llama3.2", { baseUrl: "http://localhost:11434" });
  * const { text } = await model.complete({ messages: [{ role: "user", content: "Hello" }], temperature: 0, maxTokens: 16 });
