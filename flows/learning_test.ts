@@ -208,7 +208,10 @@ Deno.test("an ablation ends where nothing is answered, and says what was not", a
   const args = ["--dataset", here.questions, ...server.models, "--seeds", "1", "--lessons", "2"];
   const ended = await run("ablate", [...args, "--max-calls", "100"], { env: here.env });
   deepEqual([ended.code, ended.stdout], [EXIT.provider, ""], ended.stderr);
-  match(said(ended), /^(\d+) of \1 calls failed, the last one with: .* 400: no such knob\n$/);
+  match(
+    said(ended),
+    /^Cannot go on as openai:parity\S+ refused each of 10 requests, the last one so: .* 400: no such knob\n$/,
+  );
   equal((await here.db.query("select from experiments")).rows.length, 1);
 });
 
