@@ -32,13 +32,13 @@ import { type Proposed, refine } from "./refine.ts";
 import {
   affordable,
   candidate,
+  countGrades,
   entryPrice,
   type Options,
   type Outcome,
   type Search,
   Stop,
   type StopReason,
-  takeBack,
   type Trial,
 } from "./search.ts";
 
@@ -133,7 +133,7 @@ async function inference(
   const open = runners.flatMap((runner) =>
     questions.filter(({ id }) => !runner.results.has(id)).map((example) => ({ runner, example }))
   );
-  search.calls += open.length * search.options.callsEach;
+  search.calls += open.length;
   const settled = await Promise.allSettled(
     open.map(({ runner, example }) => search.options.answer(runner.prompt, example)),
   );
@@ -148,7 +148,7 @@ async function evaluation(search: Search, answers: Answers): Promise<void> {
   const scored = await Promise.allSettled(
     answers.map(({ answer, example }) => answer && search.options.score(answer.text, example)),
   );
-  takeBack(search, answers.map(({ example, answer }) => ({ example, text: answer && answer.text })));
+  countGrades(search, answers.map(({ example, answer }) => ({ example, text: answer && answer.text })));
   answers.forEach(({ runner, example, answer }, i) => {
     const score = paidFor(search, scored[i]!);
     if (answer === null || score === null) return;

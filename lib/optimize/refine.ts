@@ -25,9 +25,9 @@ import {
   breadthOf,
   calibrates,
   candidate,
+  countGrades,
   entryPrice,
   type Search,
-  takeBack,
 } from "./search.ts";
 
 /**
@@ -59,7 +59,7 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
     { length: breadthOf(search) * (surrogate ? FOR_EACH_PLACE : 1) },
     (_, i) => random.fork(i),
   );
-  const { callsEach, askCost } = search.options;
+  const { askCost } = search.options;
   const made = await Promise.all(assigned(search, places).map((place) => propose(search, place)));
 
   const proposed = made.map(({ place, proposal, practised, given, asks }): Proposed => { // in the order of places, not of arrival
@@ -68,8 +68,8 @@ export async function refine(search: Search, random: Random): Promise<Proposed[]
       for (const result of results) practice.set(result.example.id, result);
     }
     const answers = given.length;
-    search.calls += answers * callsEach + asks;
-    takeBack(search, given);
+    search.calls += answers + asks;
+    countGrades(search, given);
     const nothing = { prompt: parent.prompt, parents: [parent.index], note: "made no proposal" };
     const sound = "refused" in proposal
       ? proposal

@@ -6,6 +6,7 @@
 import type { Example } from "../dataset/example.ts";
 import type { Completion, Message } from "../llm/model.ts";
 import type { Random } from "../random.ts";
+import { json } from "../text.ts";
 import type { AnswerSpace } from "./answer_space.ts";
 import type { Arms } from "./bandit.ts";
 import { type Firsts, probesFor } from "./calibration.ts";
@@ -163,12 +164,15 @@ export interface Answered {
   readonly text: string | null;
 }
 
-/** Takes back what was counted for grades that nobody had to give: of no answer, and of one that was graded before. */
-export function takeBack(search: Search, answers: readonly Answered[]): void {
-  for (const { example, text } of answers) {
-    const key = `${example.id}\n${text}`;
-    if (text === null || search.graded.has(key)) search.calls -= search.options.callsEach - 1;
-    else search.graded.add(key);
+/** Counts the grades of answers, where a model gives them: none of an answer that was graded before. */
+export function countGrades(search: Search, answers: readonly Answered[]): void {
+  const { graded, options: { callsEach } } = search;
+  if (callsEach === 1) return;
+  for (const { example: { id }, text } of answers) {
+    const key = json([id, text]);
+    if (text === null || graded.has(key)) continue;
+    graded.add(key);
+    search.calls += callsEach - 1;
   }
 }
 
