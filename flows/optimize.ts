@@ -16,7 +16,7 @@ import {
 } from "../lib/experiment/mod.ts";
 import { DECIDING, type StopReason } from "../lib/optimize/mod.ts";
 import { resultOf } from "../lib/report/result.ts"; // from mod.ts would come the charts, which take their time
-import { commanded, resumable } from "../lib/report/rows.ts";
+import { commanded, resumable, stuck } from "../lib/report/rows.ts";
 import { resultText } from "../lib/report/terminal.ts";
 import { dollars, percent } from "../lib/report/text.ts";
 import { artifactsOf } from "./artifacts.ts";
@@ -166,10 +166,7 @@ async function optimize(options: Options, setting: Setting): Promise<number> {
     const record = await readExperiment(db, id); // what was found and paid for is not lost with the rest
     if (config.json || resultOf(record).best?.validation) {
       await show(record, begun, setting, page).catch(({ message }) => setting.tell(message));
-    } else if (resumable(record.experiment)) {
-      const failed = failures(record, roles.failure());
-      setting.tell(failed?.all && failed.givenUp > 0 ? goOnTrying(id) : goOn(id)); // else it would end so again
-    }
+    } else if (resumable(record.experiment)) setting.tell(goOn(record));
     throw error;
   }
   const record = await readExperiment(db, id);
@@ -450,7 +447,7 @@ async function show(
     unprinted = error as Error;
   }
   point("result: printed");
-  if (config.json && resumable(record.experiment)) setting.tell(goOn(id)); // the text says it by itself
+  if (config.json && resumable(record.experiment)) setting.tell(goOn(record)); // the text says it by itself
   const report = reportOf(config, id, setting);
   try {
     await writeFile(report, (await page).htmlReport(record));
@@ -463,7 +460,10 @@ async function show(
   if (unprinted) throw unprinted;
 }
 
-const goOn = (id: string): string => `Go on with: deno task optimize --resume ${id}`;
+const goOn = (record: ExperimentRecord): string => {
+  const { id } = record.experiment;
+  return stuck(record) ? goOnTrying(id) : `Go on with: deno task optimize --resume ${id}`;
+};
 const goOnTrying = (id: string): string =>
   `Send what was given up again with: deno task optimize --resume ${id} --retry-errors`;
 

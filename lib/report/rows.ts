@@ -20,6 +20,10 @@ export const unanswered = (
 ): boolean =>
   cached === 0 && bill.length > 0 && bill.every(({ calls, failed, lost }) => calls === failed + lost);
 
+/** Whether it would end as it did unless what was given up is sent again, which was all that it asked. */
+export const stuck = (record: Pick<ExperimentRecord, "bill" | "experiment">): boolean =>
+  unanswered(record) && record.bill.some((row) => row.given_up > 0);
+
 /** Whether a command began it, whose options are its configuration; a search of a program's own has what that keeps there. */
 export const commanded = ({ kind, config }: Pick<ExperimentRow, "kind" | "config">): boolean =>
   kind === "evaluate" || "max_iterations" in config;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ExperimentRecord, ExperimentRow } from "../store/overview.ts";
-import { fate, resumable, unanswered } from "./rows.ts";
+import { fate, resumable, stuck } from "./rows.ts";
 import { measurementOf, resultOf, type Scored } from "./result.ts";
 import {
   aligned,
@@ -75,7 +75,7 @@ export function resultText(record: ExperimentRecord): string {
     ending(record) +
     (resumable(record.experiment)
       ? `\nGo on with: deno task optimize --resume ${result.experiment_id.slice(0, 8)}` +
-        (unanswered(record) && record.bill.some((row) => row.given_up > 0) ? " --retry-errors" : "")
+        (stuck(record) ? " --retry-errors" : "")
       : ""),
   ].join("\n");
 }
