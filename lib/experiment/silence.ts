@@ -23,7 +23,7 @@
 import { type Completion, type LanguageModel, ProviderError, type Role } from "../llm/mod.ts";
 import { UnreadableError } from "./roles.ts";
 
-/** How often the models of a run said nothing for want of tokens, read back replies included. */
+/** What the models of a run said nothing to, or refused, how often they were cut off or told no tokens; read back replies included. */
 export interface Silence {
   /** A failure is no reply. */
   heard(role: Role, reply: Completion | ProviderError, maxTokens: number): void;
@@ -59,7 +59,7 @@ export function silenceOf(names: Names): Silence {
       });
     },
     require(least) {
-      for (const role of ["primary", "grader"] as const) {
+      for (const role of NEEDED) {
         const { replies, silent, tokens } = counts.get(role) ?? NONE;
         if (silent < Math.max(1, least) || silent < replies) continue;
         throw new UnreadableError(
@@ -69,7 +69,7 @@ export function silenceOf(names: Names): Silence {
       }
     },
     requireReplies(least) {
-      for (const role of ["primary", "grader"] as const) {
+      for (const role of NEEDED) {
         const { replies, refused, refusal } = counts.get(role) ?? NONE;
         if (replies > 0 || refused < least || !refusal) continue;
         throw new ProviderError(
@@ -98,6 +98,8 @@ export function silenceOf(names: Names): Silence {
 
 /** Share of replies that may be cut off, or not be counted, without a word about it. */
 const OFTEN = 0.1;
+/** Roles without whose replies nothing has a score. */
+const NEEDED = ["primary", "grader"] as const;
 /** Roles of which it is told. What a grader says is a grade or none; the embedded model is cut off where references end. */
 const TELLING: readonly Role[] = ["primary", "optimizer"];
 

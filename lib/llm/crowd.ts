@@ -19,10 +19,13 @@
  */
 import { unlessAborted } from "./exchange.ts";
 
+/** Must be told once that a request is over, and how, where that says something of the provider. */
+export type Leave = (how?: "answered" | "late") => void;
+
 /** Those who ask one provider. */
 export interface Crowd {
-  /** Resolves when the caller may send, in the order of calling, with what must be told once that its request is over. */
-  enter(signal?: AbortSignal): Promise<(how?: "answered" | "late") => void>;
+  /** Resolves when the caller may send, in the order of calling. */
+  enter(signal?: AbortSignal): Promise<Leave>;
   /** Requests at once at most. */
   allowed(): number;
 }
@@ -61,9 +64,11 @@ export function crowd({ now }: { now: () => number }): Crowd {
   }
   const learn = (how: "answered" | "late", beside: number) => {
     last = [...last, how].slice(-OF);
-    if (how === "answered" && answers - grownAt >= allowed && allowed + 1 < tooMany) {
+    if (how === "answered") {
+      if (answers - grownAt < allowed || allowed + 1 >= tooMany) return;
       allowed++;
       grownAt = answers;
+      return;
     }
     if (last.filter((each) => each === "late").length < LATE) return;
     tooMany = most;

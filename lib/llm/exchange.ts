@@ -13,7 +13,7 @@ import { NOTHING } from "./usage.ts";
 export interface ExchangeOptions {
   /** @default {one that never sends a request twice} */
   readonly fetch?: typeof fetch;
-  /** From sending to the first byte of the answer, which most servers send when all is written: see `patience`. @default {300_000} */
+  /** From sending to the first byte of the answer, which most servers send when all is written. @default {patience(0)} */
   readonly answerTimeoutMs?: number;
   /** Between two pieces of the body. @default {30_000} */
   readonly bodyTimeoutMs?: number;
@@ -85,7 +85,7 @@ export async function exchange(
   init: RequestInit,
   {
     fetch,
-    answerTimeoutMs = 300_000,
+    answerTimeoutMs = patience(0),
     bodyTimeoutMs = 30_000,
     maxBodyBytes = 8 << 20,
     secrets = [],

@@ -103,9 +103,11 @@ export async function openModel(
     return await openLocal({ python: await python(), ...notice ? { notice } : {} });
   }
   const { provider } = spec;
-  if (provider === "openai" && spec.baseUrl === OPENAI_URL) requireMeant(spec.model, openaiUrl);
-  if (provider === "openai" && spec.baseUrl === OPENAI_URL && !apiKeyOf(OPENAI_URL)) {
-    throw new ModelNameError(`Cannot open the model ${shown(spec.name)} without a key: set OPENAI_API_KEY`);
+  if (provider === "openai" && spec.baseUrl === OPENAI_URL) {
+    requireMeant(spec.model, openaiUrl);
+    if (!apiKeyOf(OPENAI_URL)) {
+      throw new ModelNameError(`Cannot open the model ${shown(spec.name)} without a key: set OPENAI_API_KEY`);
+    }
   }
   if (provider === "vertex" && !project) {
     throw new ModelNameError(

@@ -19,7 +19,7 @@
  *
  * @module
  */
-import { crowd } from "./crowd.ts";
+import { crowd, type Leave } from "./crowd.ts";
 import { unlessAborted } from "./exchange.ts";
 import { ProviderError } from "./model.ts";
 import { pace } from "./pace.ts";
@@ -189,32 +189,30 @@ export function breaker(
   const { enter: comeIn } = crowd({ now });
   const isOpen = () => inARow >= failures;
   const isGivenUp = () => failedProbes >= probes && (!known || now() - failingSince >= patienceMs);
-  const report =
-    (isProbe: boolean, leave: Awaited<ReturnType<typeof comeIn>> = () => {}, sentAt = now()) =>
-    (outcome: Outcome) => {
-      leave(outcome === "answered" ? outcome : outcome !== "left" && outcome.late ? "late" : undefined);
-      const isLimit = outcome instanceof ProviderError && outcome.status === 429;
-      if (outcome === "answered" || isLimit) {
-        known = true;
-        inARow = failedProbes = 0;
-        if (isLimit) tooMany(outcome, sentAt);
-        else {
-          answers++;
-          answered();
-        }
-      } else if (outcome !== "left") {
-        if (inARow++ === 0) failingSince = now();
-        last = outcome;
-        if (isProbe) failedProbes++;
-        if (isProbe || inARow === failures) {
-          probeAt = now() + Math.min(longestPauseMs, pauseMs * 2 ** failedProbes);
-        }
+  const report = (isProbe: boolean, leave: Leave = () => {}, sentAt = now()) => (outcome: Outcome) => {
+    leave(outcome === "answered" ? outcome : outcome !== "left" && outcome.late ? "late" : undefined);
+    const isLimit = outcome instanceof ProviderError && outcome.status === 429;
+    if (outcome === "answered" || isLimit) {
+      known = true;
+      inARow = failedProbes = 0;
+      if (isLimit) tooMany(outcome, sentAt);
+      else {
+        answers++;
+        answered();
       }
-      if (isProbe) {
-        probe?.resolve();
-        probe = undefined;
+    } else if (outcome !== "left") {
+      if (inARow++ === 0) failingSince = now();
+      last = outcome;
+      if (isProbe) failedProbes++;
+      if (isProbe || inARow === failures) {
+        probeAt = now() + Math.min(longestPauseMs, pauseMs * 2 ** failedProbes);
       }
-    };
+    }
+    if (isProbe) {
+      probe?.resolve();
+      probe = undefined;
+    }
+  };
   return {
     async enter(signal) {
       for (;;) {
