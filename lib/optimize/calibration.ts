@@ -49,7 +49,7 @@ const STEPS = 20;
 
 /** The bias, in nats, none below 0, with which `probes` would begin with each of `labels` as often as that is right. */
 export function calibration(probes: readonly Probe[], labels: readonly string[]): Bias {
-  const likely = probes.map(({ firsts }) => labels.map((label) => likelihood(label, firsts)));
+  const likely = probes.map(({ firsts }) => likelihoods(labels, firsts));
   const right = labels.map((label) =>
     Math.max(0.5, probes.filter((probe) => probe.label === label).length) / probes.length
   );
@@ -66,14 +66,20 @@ export function calibration(probes: readonly Probe[], labels: readonly string[])
   return Object.fromEntries(labels.map((label, i) => [label, Math.round(100 * (bias[i]! - least)) / 100]));
 }
 
-/** The log-probability of the likeliest token that begins `label`. */
-function likelihood(label: string, firsts: Firsts): number {
-  const wanted = label.toLowerCase(), told = Object.entries(firsts);
-  const begun = told.flatMap(([token, logprob]) => {
-    const said = token.trim().toLowerCase();
-    return said !== "" && wanted.startsWith(said) ? [logprob] : [];
+/** The log-probability of the likeliest token that begins each label; labels that begin with the same one share it. */
+function likelihoods(labels: readonly string[], firsts: Firsts): number[] {
+  const told = Object.entries(firsts).sort(([, a], [, b]) => b - a);
+  const untold = told.at(-1)![1] - BELOW;
+  const begun = labels.map((label) => {
+    const wanted = label.toLowerCase();
+    return told.find(([token]) => {
+      const said = token.trim().toLowerCase();
+      return said !== "" && wanted.startsWith(said);
+    });
   });
-  return Math.max(...begun, Math.min(...told.map(([, logprob]) => logprob)) - BELOW);
+  return begun.map((first) =>
+    first ? first[1] - Math.log(begun.filter((other) => other === first).length) : untold
+  );
 }
 
 /** Probabilities from log-probabilities of which some are left out. */

@@ -24,6 +24,12 @@ Deno.test("calibration() makes each label as likely as it is right", () => {
       ...many(9, "a", { a: 0, b: -3 }),
       ...many(9, "c", { a: 0, b: -3 }),
     ], { a: 0, c: 4 }],
+    // the shared token is said half the time and right two times in three: the odds double
+    ["labels that share their token", ["a", "very b", "very c"], [
+      ...many(9, "a", { a: -1, very: -1 }),
+      ...many(9, "very b", { a: -1, very: -1 }),
+      ...many(9, "very c", { a: -1, very: -1 }),
+    ], { a: 0, "very b": 0.69, "very c": 0.69 }],
   ];
   for (const [what, labels, probes, expected] of rows) deepEqual(calibration(probes, labels), expected, what);
 });
