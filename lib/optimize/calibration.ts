@@ -68,17 +68,15 @@ export function calibration(probes: readonly Probe[], labels: readonly string[])
 
 /** The log-probability of the likeliest token that begins each label; labels that begin with the same one share it. */
 function likelihoods(labels: readonly string[], firsts: Firsts): number[] {
-  const told = Object.entries(firsts).sort(([, a], [, b]) => b - a);
-  const untold = told.at(-1)![1] - BELOW;
-  const begun = labels.map((label) => {
-    const wanted = label.toLowerCase();
-    return told.find(([token]) => {
-      const said = token.trim().toLowerCase();
-      return said !== "" && wanted.startsWith(said);
-    });
-  });
+  const told = Object.entries(firsts)
+    .map(([token, logprob]) => ({ said: token.trim().toLowerCase(), logprob }))
+    .sort((one, other) => other.logprob - one.logprob);
+  const untold = told.at(-1)!.logprob - BELOW;
+  const begun = labels.map((label) =>
+    told.find(({ said }) => said !== "" && label.toLowerCase().startsWith(said))
+  );
   return begun.map((first) =>
-    first ? first[1] - Math.log(begun.filter((other) => other === first).length) : untold
+    first ? first.logprob - Math.log(begun.filter((other) => other === first).length) : untold
   );
 }
 
