@@ -305,10 +305,8 @@ async function keep(
   const iterations = new Set<number>();
   let [iteration, incumbent] = [0, 0];
   const flush = async () => {
-    const fresh = Array.from(
-      saved,
-      ([candidate, count]) => ({ candidate, results: resultsOf(candidate, count) }),
-    );
+    const fresh = Array.from(saved).filter(([{ results }, count]) => results.size > count)
+      .map(([candidate, count]) => ({ candidate, results: resultsOf(candidate, count) }));
     await saveScores(
       db,
       { experimentId: id, datasetId, results: fresh.flatMap(({ results }) => results) },
@@ -353,7 +351,7 @@ async function keep(
 
 /** Results of a candidate, but for the first `from`: they grow at the end. */
 const resultsOf = ({ index: version, results }: Candidate, from = 0) =>
-  Array.from(results.values()).slice(from).map((result) => ({ ...result, version }));
+  results.values().drop(from).map((result) => ({ ...result, version })).toArray();
 
 /**
  * Call 5, once, for the claim: seed and best prompt on the test split, asked and compared question by question. Gives what it

@@ -62,17 +62,20 @@ export function unshown(demos: readonly Demo[], examples: readonly Example[]): E
 }
 
 /**
- * Equal for two prompts that send the same messages with the same bias, and for no others. Where the search `calibrates`, it
- * fits biases itself: there it tells that a prompt has one, and not which.
+ * Whether two prompts send the same messages with the same bias. Where the search `calibrates`, it fits biases itself: there both
+ * or none must have one, whichever it is.
  */
-export const fingerprint = (
-  { systemPrompt, outputPrompt, demos, bias }: Prompt,
-  calibrates = false,
-): string =>
-  JSON.stringify([
-    ...[systemPrompt, outputPrompt, demos.map((d) => [d.question, d.answer])],
-    ...bias ? [calibrates ? "fitted" : Object.entries(bias).toSorted()] : [],
-  ]);
+export const isSame = (a: Prompt, b: Prompt, calibrates = false): boolean =>
+  a.systemPrompt === b.systemPrompt && a.outputPrompt === b.outputPrompt &&
+  a.demos.length === b.demos.length &&
+  a.demos.every(({ question, answer }, i) =>
+    question === b.demos[i]!.question && answer === b.demos[i]!.answer
+  ) &&
+  (a.bias && b.bias ? calibrates || isSameBias(a.bias, b.bias) : a.bias === b.bias);
+
+const isSameBias = (a: Bias, b: Bias): boolean =>
+  Object.keys(a).length === Object.keys(b).length &&
+  Object.entries(a).every(([answer, nats]) => Object.hasOwn(b, answer) && nats === b[answer]);
 
 /** What the primary model said to one question under one prompt, and what it was worth. */
 export interface Result {

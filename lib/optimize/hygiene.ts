@@ -10,7 +10,7 @@
 import type { Example } from "../dataset/example.ts";
 import { normalize } from "../dataset/split.ts";
 import { isStorable, json } from "../text.ts";
-import { type Candidate, fingerprint, type Prompt } from "./candidate.ts";
+import { type Candidate, isSame, type Prompt } from "./candidate.ts";
 
 /** How long a prompt may become. */
 export interface Limits {
@@ -42,8 +42,7 @@ export function refusal(
   prompt: Prompt,
   { limits, known, seedPrompt, validation, calibrates = false }: Surroundings,
 ): string | null {
-  const print = fingerprint(prompt, calibrates);
-  const twin = known.find((candidate) => fingerprint(candidate.prompt, calibrates) === print);
+  const twin = known.find((candidate) => isSame(candidate.prompt, prompt, calibrates));
   if (twin) return `duplicate of trial ${twin.index}`;
 
   const instructions = `${prompt.systemPrompt}\n${prompt.outputPrompt}`;

@@ -158,10 +158,15 @@ function assigned(search: Search, places: readonly Random[]): Place[] {
   let purse = affordable(search);
   const opening = (place: number) =>
     pool.length > 1 ? [] : calibrates(search) ? ["calibrate"] : OPENING.slice(0, place % PLACES);
+  let front: readonly Candidate[] | undefined; // looked for when it is wanted, and once: the pool may be large
+  const winner = (random: Random): Candidate => {
+    front ??= frontOf(pool);
+    return front.length > 0 ? pick(front, random) : pool[0]!;
+  };
   return places.flatMap((random, i): Place[] => {
     const spare = purse - entryPrice(search) * (surrogate ? reserved : Math.max(reserved, i + 1));
     if (spare < 0) return [];
-    const parent = random() < FROM_INCUMBENT ? search.incumbent : winner(pool, random);
+    const parent = random() < FROM_INCUMBENT ? search.incumbent : winner(random);
     const situation = {
       ...{ parent, pool, train, space, limits: limitsFor(search, parent), rejected, advice, random },
       calibrates: calibrates(search),
@@ -261,10 +266,10 @@ async function propose(search: Search, place: Place) {
 }
 
 /**
- * A candidate drawn by the number of validation questions on which nobody did better: one that solves what no other
- * does stays a parent although its mean is low (the instance front of GEPA, Agrawal et al., 2025).
+ * Each candidate as often as there are validation questions that it solves and on which nobody did better: one that solves what
+ * no other does stays a parent although its mean is low (the instance front of GEPA, Agrawal et al., 2025).
  */
-function winner(pool: readonly Candidate[], random: Random): Candidate {
+function frontOf(pool: readonly Candidate[]): Candidate[] {
   const best = new Map<string, { score: number; holders: Candidate[] }>();
   for (const holder of pool) {
     for (const [id, { score }] of holder.results) {
@@ -273,6 +278,5 @@ function winner(pool: readonly Candidate[], random: Random): Candidate {
       else if (score === front.score) front.holders.push(holder);
     }
   }
-  const tickets = [...best.values()].flatMap(({ score, holders }) => score > 0 ? holders : []);
-  return tickets.length > 0 ? pick(tickets, random) : pool[0]!;
+  return [...best.values()].flatMap(({ score, holders }) => score > 0 ? holders : []);
 }

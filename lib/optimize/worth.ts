@@ -9,6 +9,7 @@
  */
 import { normal, type Random } from "../random.ts";
 import { type Candidate, mean } from "./candidate.ts";
+import { overlaps } from "./overlap.ts";
 
 /** Standard deviations of what a demo adds to the score, and of what a set is worth beside that (its order, its company). */
 const DEMO = 0.025, SET = 0.07;
@@ -36,13 +37,48 @@ export function drawWorth(
   const gaps = leads(sets).map((lead, i) =>
     lead - expected[i]! - STRAY * Math.sqrt(variance[i]!) * normal(random)
   );
-  const covariance = members.map((a, i) =>
-    members.map((b, j) => DEMO ** 2 * a.intersection(b).size + (i === j ? variance[i]! : 0))
+  const mended = sets.length <= demos.length ? bySets : byDemos;
+  const mends = mended({ demos: demos.length, members, variance, gaps });
+  return new Map(demos.map((question, i) => [question, worth[i]! + mends[i]!]));
+}
+
+/** What was seen of sets. */
+interface Seen {
+  readonly demos: number;
+  /** Of each set, its demos by number. */
+  readonly members: readonly ReadonlySet<number>[];
+  /** Of each set's lead, and by how much that differs from what its demos were drawn to be worth. */
+  readonly variance: readonly number[];
+  readonly gaps: readonly number[];
+}
+
+/** By how much each demo's worth is mended: of as many equations as there are sets. */
+function bySets({ demos, members, variance, gaps }: Seen): Float64Array {
+  const covariance = overlaps(members).map((shared, i) =>
+    new Float64Array(shared).map((both, j) => DEMO ** 2 * both + (i === j ? variance[i]! : 0))
   );
+  const mends = new Float64Array(demos);
   solve(covariance, gaps).forEach((weight, i) => {
-    for (const demo of members[i]!) worth[demo]! += DEMO ** 2 * weight;
+    for (const demo of members[i]!) mends[demo]! += DEMO ** 2 * weight;
   });
-  return new Map(demos.map((question, i) => [question, worth[i]!]));
+  return mends;
+}
+
+/** The same of as many equations as there are demos: in a long search there are fewer. */
+function byDemos({ demos, members, variance, gaps }: Seen): Float64Array {
+  const precision = Array.from({ length: demos }, (_, demo) => {
+    const row = new Float64Array(demos);
+    row[demo] = 1 / DEMO ** 2;
+    return row;
+  });
+  const pull = new Float64Array(demos);
+  members.forEach((set, i) => {
+    for (const a of set) {
+      pull[a]! += gaps[i]! / variance[i]!;
+      for (const b of set) precision[a]![b]! += 1 / variance[i]!;
+    }
+  });
+  return solve(precision, pull);
 }
 
 /** By how much each set is ahead of the mean of all, on the questions it answered. */
@@ -60,16 +96,17 @@ function leads(sets: readonly Candidate[]): number[] {
 }
 
 /** x of A x = b, for a symmetric and positive definite A (Cholesky). */
-function solve(a: readonly (readonly number[])[], b: readonly number[]): number[] {
-  const lower = a.map((row) => [...row]);
-  for (let i = 0; i < b.length; i++) {
+function solve(a: readonly Float64Array[], b: ArrayLike<number>): Float64Array {
+  const lower = a.map((row) => row.slice());
+  lower.forEach((row, i) => {
     for (let j = 0; j <= i; j++) {
-      let rest = lower[i]![j]!;
-      for (let k = 0; k < j; k++) rest -= lower[i]![k]! * lower[j]![k]!;
-      lower[i]![j] = i === j ? Math.sqrt(rest) : rest / lower[j]![j]!;
+      const other = lower[j]!;
+      let rest = row[j]!;
+      for (let k = 0; k < j; k++) rest -= row[k]! * other[k]!;
+      row[j] = i === j ? Math.sqrt(rest) : rest / other[j]!;
     }
-  }
-  const x = [...b];
+  });
+  const x = Float64Array.from(b);
   for (let i = 0; i < x.length; i++) {
     for (let k = 0; k < i; k++) x[i]! -= lower[i]![k]! * x[k]!;
     x[i]! /= lower[i]![i]!;

@@ -1,5 +1,5 @@
 import { ok } from "node:assert/strict";
-import { normal, random, sample } from "../random.ts";
+import { normal, type Random, random, sample } from "../random.ts";
 import { correlation } from "../statistics/mod.ts";
 import { type Candidate, mean } from "./candidate.ts";
 import { candidate } from "./search.ts";
@@ -51,4 +51,11 @@ Deno.test("drawWorth() strays, and less the more is known", () => {
   };
   const [nothing, much] = [deviation([]), deviation(raced(100))];
   ok(Math.abs(nothing - 0.3 * 0.025) < 0.001 && much < 0.9 * nothing && much > 0, `${nothing} ${much}`);
+});
+
+Deno.test("drawWorth() tells the same by equations of the sets as by equations of the demos", () => {
+  const even: Random = Object.assign(() => 0.5, { fork: () => even });
+  const sets = raced(100), unseen = Array.from({ length: 100 }, (_, i) => `unseen ${i}`);
+  const byDemos = drawWorth(demos, sets, even), bySets = drawWorth([...demos, ...unseen], sets, even);
+  for (const question of demos) ok(Math.abs(byDemos.get(question)! - bySets.get(question)!) < 1e-12);
 });

@@ -11,6 +11,7 @@
 import type { Example } from "../../dataset/example.ts";
 import { integer, pick, type Random, sample, shuffle } from "../../random.ts";
 import { type Demo, toDemo, unshown } from "../candidate.ts";
+import { overlaps } from "../overlap.ts";
 import { drawWorth } from "../worth.ts";
 import { counts } from "./label_bias.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
@@ -274,21 +275,8 @@ function jaccard(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
   return common / (a.size + b.size - common);
 }
 
-/** Of each with each. By the sets that each gram is in: most pairs of long texts have most of their grams not in common. */
-function jaccards(sets: readonly ReadonlySet<string>[]): number[][] {
-  const holders = new Map<string, number[]>();
-  sets.forEach((set, i) => {
-    for (const gram of set) {
-      const all = holders.get(gram);
-      if (all) all.push(i);
-      else holders.set(gram, [i]);
-    }
-  });
-  const common = sets.map(() => new Uint32Array(sets.length));
-  for (const all of holders.values()) {
-    for (const a of all) {
-      for (const b of all) common[a]![b]!++;
-    }
-  }
-  return sets.map((a, i) => sets.map((b, j) => common[i]![j]! / (a.size + b.size - common[i]![j]!)));
-}
+/** Of each with each. */
+const jaccards = (sets: readonly ReadonlySet<string>[]): number[][] =>
+  overlaps(sets).map((common, i) =>
+    sets.map(({ size }, j) => common[j]! / (sets[i]!.size + size - common[j]!))
+  );

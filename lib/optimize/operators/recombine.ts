@@ -5,7 +5,7 @@
  * @module
  */
 import { integer, pick, shuffle } from "../../random.ts";
-import { type Candidate, type Demo, fingerprint, meanScore, type Prompt } from "../candidate.ts";
+import { type Candidate, type Demo, isSame, meanScore, type Prompt } from "../candidate.ts";
 import type { Context, Operator, Proposal } from "./operator.ts";
 
 /** How many of the best others are considered as second parent. */
@@ -16,7 +16,7 @@ export const recombine: Operator = {
   name: "recombine",
   practises: 0,
   asks: 0,
-  applies: ({ parent, pool }) => mates(parent, pool).length > 0,
+  applies: ({ parent, pool }) => pool.some(isMate(parent)),
   propose({ parent, pool, limits, calibrates, random }: Context): Promise<Proposal> {
     const mate = pick(mates(parent, pool), random);
     const [a, b] = [parent.prompt, mate.prompt];
@@ -33,8 +33,9 @@ export const recombine: Operator = {
         note: `demos mixed with those of trial ${mate.index}`,
       });
     }
-    const known = new Set(pool.map(({ prompt }) => fingerprint(prompt, calibrates)));
-    const fresh = children.filter(({ prompt }) => !known.has(fingerprint(prompt, calibrates)));
+    const fresh = children.filter(({ prompt }) =>
+      !pool.some((known) => isSame(known.prompt, prompt, calibrates))
+    );
     if (fresh.length === 0) {
       return Promise.resolve({ refused: `nothing new to make with trial ${mate.index}` });
     }
@@ -42,10 +43,15 @@ export const recombine: Operator = {
   },
 };
 
+const isMate = (parent: Candidate) => ({ index, results }: Candidate): boolean =>
+  index !== parent.index && results.size > 0;
+
 const mates = (parent: Candidate, pool: readonly Candidate[]): Candidate[] =>
-  pool.filter((other) => other.index !== parent.index && other.results.size > 0)
-    .sort((a, b) => meanScore(b) - meanScore(a) || a.index - b.index)
-    .slice(0, MATES);
+  pool.filter(isMate(parent))
+    .map((mate) => ({ mate, score: meanScore(mate) }))
+    .sort((a, b) => b.score - a.score || a.mate.index - b.mate.index)
+    .slice(0, MATES)
+    .map(({ mate }) => mate);
 
 /** The demos of both, each question once. */
 function union(a: readonly Demo[], b: readonly Demo[]): Demo[] {
