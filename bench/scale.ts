@@ -1,9 +1,9 @@
 /**
- * How time and memory grow with the validation split and with what is asked at once: whole searches with ledger and database
- * in front of a model that answers at once, each in a process of its own, this file: `deno run -A bench/scale.ts HOME
- * QUESTIONS AT_ONCE`.
+ * How time and memory grow with the validation split, with what is asked at once and with how long a search goes on: whole
+ * searches with ledger and database in front of a model that answers at once, each in a process of its own, this file:
+ * `deno run -A bench/scale.ts HOME QUESTIONS AT_ONCE RACES`.
  *
- * Every search has the same number of races on a split of another size, so twice as many questions are twice as many calls.
+ * On splits of different sizes the number of races is the same, so twice as many questions are twice as many calls.
  *
  * @module
  */
@@ -20,12 +20,19 @@ import type { Bench, Row } from "./row.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const QUESTIONS = [100, 1_000, 10_000];
 const AT_ONCE = [1, 8, 64];
-/** How much more a call may take on a split of the largest size than on one a tenth of it: the machine has its moods. */
+const RACES = 4;
+/** Races of searches that go on ten times as long, each as the one before. */
+const LONG = [5, 50, 500];
+/** How much more a call may take where there is ten times as much: the machine has its moods. */
 const MOODS = 1.25;
 
-interface Measured {
+interface Search {
   readonly questions: number;
   readonly atOnce: number;
+  readonly races: number;
+}
+
+interface Measured extends Search {
   readonly calls: number;
   readonly seconds: number;
   /** Resident at most. */
@@ -36,73 +43,99 @@ export const bench: Bench = async ({ folder, quick, log }) => {
   const home = `${folder}/home`;
   await using db = await openDatabase({ home });
   await migrate(db, `${ROOT}/sql`);
+  const measure = async (search: Search): Promise<Measured> => {
+    const one = await measured(home, search);
+    log(
+      `${one.questions} questions, ${one.atOnce} at once, ${one.races} races: ${one.calls} calls in ` +
+        `${one.seconds.toFixed(1)} s, ${one.mib.toFixed(0)} MiB`,
+    );
+    return one;
+  };
   const sizes = quick ? QUESTIONS.slice(0, 2) : QUESTIONS;
-  const all: Measured[] = [];
+  const rows: Row[] = [];
   for (const atOnce of AT_ONCE) {
-    for (const questions of sizes) {
-      const one = await measured(home, questions, atOnce);
-      all.push(one);
-      log(
-        `${questions} questions, ${atOnce} at once: ${one.calls} calls in ${one.seconds.toFixed(1)} s, ` +
-          `${one.mib.toFixed(0)} MiB`,
-      );
-    }
+    const runs: Measured[] = [];
+    for (const questions of sizes) runs.push(await measure({ questions, atOnce, races: RACES }));
+    rows.push(...bySize(runs));
   }
-  return AT_ONCE.flatMap((atOnce) => {
-    const runs = all.filter((one) => one.atOnce === atOnce);
-    const [before, last] = runs.slice(-2) as [Measured, Measured];
-    const each = ({ seconds, calls }: Measured) => 1000 * seconds / calls;
-    const growth = (last.mib - before.mib) / (last.questions - before.questions);
-    const first = (before.mib - runs[0]!.mib) / Math.max(1, before.questions - runs[0]!.questions);
-    return [
-      ...runs.map((one): Row => ({
-        name: `scale, ${one.questions} questions, ${atOnce} at once`,
-        ...{
-          value: one.calls / one.seconds,
-          unit: `calls/s, ${one.calls} calls, ${Math.round(one.mib)} MiB at most`,
-        },
-        ...{ peer: null, peer_value: null, ratio: null, bar: "none of its own", holds: true },
-      })),
-      {
-        name: `scale, time of a call, ${atOnce} at once`,
-        ...{
-          value: each(last),
-          unit: `ms with ${last.questions} questions`,
-          peer: `${before.questions} questions`,
-        },
-        ...{ peer_value: each(before), ratio: each(last) / each(before), bar: `ratio <= ${MOODS}` },
-        holds: each(last) <= MOODS * each(before),
-      },
-      {
-        name: `scale, memory, ${atOnce} at once`,
-        ...{
-          value: 1024 * growth,
-          unit: "KiB a question more",
-          peer: "from the sizes before",
-          peer_value: 1024 * first,
-        },
-        ...{
-          ratio: runs.length > 2 && first > 0 ? growth / first : null,
-          bar: "< 64, grows linearly or less",
-        },
-        holds: 1024 * growth < 64,
-      },
-    ];
-  });
+  const [short, long] = quick ? LONG.slice(0, 2) : LONG.slice(-2);
+  const search = { questions: QUESTIONS[0]!, atOnce: 8 };
+  const [before, last] = [
+    await measure({ ...search, races: short! }),
+    await measure({ ...search, races: long! }),
+  ];
+  return [...rows, timeRow("a long search", before, last, ({ calls }) => `${calls} calls`)];
 };
 
-async function measured(home: string, questions: number, atOnce: number): Promise<Measured> {
+/** How searches that differ in their split grow. */
+function bySize(runs: readonly Measured[]): Row[] {
+  const [before, last] = runs.slice(-2) as [Measured, Measured];
+  const growth = (last.mib - before.mib) / (last.questions - before.questions);
+  const first = (before.mib - runs[0]!.mib) / Math.max(1, before.questions - runs[0]!.questions);
+  return [
+    ...runs.map((one): Row => ({
+      name: `scale, ${one.questions} questions, ${one.atOnce} at once`,
+      ...{
+        value: one.calls / one.seconds,
+        unit: `calls/s, ${one.calls} calls, ${Math.round(one.mib)} MiB at most`,
+      },
+      ...{ peer: null, peer_value: null, ratio: null, bar: "none of its own", holds: true },
+    })),
+    timeRow(`${last.atOnce} at once`, before, last, ({ questions }) => `${questions} questions`),
+    {
+      name: `scale, memory, ${last.atOnce} at once`,
+      ...{
+        value: 1024 * growth,
+        unit: "KiB a question more",
+        peer: "from the sizes before",
+        peer_value: 1024 * first,
+      },
+      ...{
+        ratio: runs.length > 2 && first > 0 ? growth / first : null,
+        bar: "< 64, grows linearly or less",
+      },
+      holds: 1024 * growth < 64,
+    },
+  ];
+}
+
+/** What a call takes where there is ten times as much. */
+function timeRow(name: string, before: Measured, last: Measured, of: (one: Measured) => string): Row {
+  const [value, peer_value] = [last, before].map(({ seconds, calls }) => 1000 * seconds / calls) as [
+    number,
+    number,
+  ];
+  return {
+    ...{ name: `scale, time of a call, ${name}`, value, unit: `ms with ${of(last)}`, peer: of(before) },
+    ...{
+      peer_value,
+      ratio: value / peer_value,
+      bar: `ratio <= ${MOODS}`,
+      holds: value <= MOODS * peer_value,
+    },
+  };
+}
+
+async function measured(home: string, search: Search): Promise<Measured> {
+  const { questions, atOnce, races } = search;
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "-A", fileURLToPath(import.meta.url), home, String(questions), String(atOnce)],
+    args: [
+      "run",
+      "--quiet",
+      "-A",
+      fileURLToPath(import.meta.url),
+      home,
+      ...[questions, atOnce, races].map(String),
+    ],
     cwd: ROOT,
     stderr: "inherit",
   }).output();
   if (!success) throw new Error(`Cannot measure ${questions} questions as the process failed: see above`);
-  return { questions, atOnce, ...JSON.parse(new TextDecoder().decode(stdout)) };
+  return { ...search, ...JSON.parse(new TextDecoder().decode(stdout)) };
 }
 
 if (import.meta.main) {
-  const [home = "", questions, atOnce] = Deno.args;
+  const [home = "", questions, atOnce, races] = Deno.args;
   await using db = await openDatabase({ home });
   const rows = parityQuestions({ train: 100, validation: Number(questions), test: 1 }).split("\n")
     .map((line): { split: SplitName; id: string; question: string; answer: string } => JSON.parse(line));
@@ -127,7 +160,7 @@ if (import.meta.main) {
   };
   const [setup, around] = await begun(db, {
     ...{ dataset, primary: model, optimizer: model, caps: {} },
-    search: { target: 1, maxIterations: 4, patience: 4 },
+    search: { target: Infinity, maxIterations: Number(races), patience: Infinity },
     around: { concurrency: Number(atOnce) },
   });
   const began = performance.now();
