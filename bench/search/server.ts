@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { LanguageModel, Message } from "../../lib/llm/mod.ts";
+import type { FirstToken, LanguageModel, Message } from "../../lib/llm/mod.ts";
 
 /** What a server counted since it was opened. */
 export interface Count {
@@ -24,12 +24,14 @@ export interface CountingServer extends AsyncDisposable {
 }
 
 /** As OpenAI's API lists them. */
-const listed = (firsts: Readonly<Record<string, number>>) =>
-  Object.entries(firsts).map(([token, logprob]) => ({ token, logprob }));
+const listed = ({ said: token, likely }: FirstToken) => ({
+  token,
+  top_logprobs: Object.entries(likely).map(([token, logprob]) => ({ token, logprob })),
+});
 
 /**
- * Serves `model` at `URL/v1/chat/completions`, and its first tokens at `URL/tokenize`, where llama.cpp has all; it is told of
- * choices as vLLM is. What is asked beyond `most` calls is refused.
+ * Serves `model` at `URL/v1/chat/completions`, and its tokens at `URL/tokenize` as llama.cpp does; it is told of choices as
+ * vLLM is. What is asked beyond `most` calls is refused.
  */
 export function countingServer(
   model: LanguageModel,
@@ -44,9 +46,9 @@ export function countingServer(
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const { pathname } = new URL(request.url);
     if (pathname === "/count") return Response.json(count());
-    if (pathname === "/tokenize" && model.firstToken) {
-      const token = await model.firstToken((await request.json()).content);
-      return Response.json({ tokens: token === null ? [] : [Number(token)] });
+    if (pathname === "/tokenize" && model.tokensOf) {
+      const tokens = await model.tokensOf((await request.json()).content) ?? [];
+      return Response.json({ tokens: tokens.map(Number) });
     }
     if (pathname !== "/v1/chat/completions") return error(404, `Nothing is at ${pathname}`);
     const {
@@ -75,7 +77,7 @@ export function countingServer(
         ...{ id: "chatcmpl", object: "chat.completion", created: 0, model: "local" },
         choices: [{
           ...{ index: 0, message: { role: "assistant", content: text.trim() }, finish_reason: finish },
-          ...firsts ? { logprobs: { content: [{ top_logprobs: listed(firsts) }] } } : {},
+          ...firsts ? { logprobs: { content: firsts.map(listed) } } : {},
         }],
         usage: {
           prompt_tokens: usage?.promptTokens ?? 0,

@@ -38,7 +38,7 @@ export interface Told {
   readonly system: string;
   readonly output?: string;
   readonly demos: readonly (readonly [question: string, answer: string])[];
-  /** By answer, nats added to the log-probability of its first token. */
+  /** By answer, nats added to its log-probability. */
   readonly bias?: Bias;
 }
 

@@ -201,7 +201,7 @@ Deno.test("runMeasurement() asks with the prompt's bias, or asks nothing", async
     bias: { abbreviation: 1, entity: -2 },
   };
   const able = simulated(apprentice), unable = simulated(apprentice);
-  const primary = { ...able, firstToken: (text: string) => Promise.resolve(`${text.length}`) };
+  const primary = { ...able, tokensOf: (text: string) => Promise.resolve([`${text.length}`]) };
   await run(db, { prompt, primary });
   equal(able.asked.length, 40);
   for (const { bias, firsts, choices } of able.asked) {

@@ -84,7 +84,7 @@ export function closable(ask: Ask): { readonly ask: Ask; close(): Promise<void> 
 /** Who answers, and how it is asked. */
 export interface Answering extends Sampling {
   readonly seed: number;
-  readonly primary: Pick<LanguageModel, "name" | "firstToken">;
+  readonly primary: Pick<LanguageModel, "name" | "tokensOf">;
 }
 
 /**
@@ -115,32 +115,60 @@ export const answering = (
 
 type Telling = NonNullable<Options["tell"]>;
 
-/** The same in the search, with the log-probabilities of the tokens that an answer might have begun with. */
+/** The same in the search, with the first tokens of an answer and which else there might have been. */
 export const telling = (ask: Ask, options: Answering): Telling =>
   answering(ask, options, "search", { firsts: true });
 
 /** Whether a model can be told a bias for a text. */
-export const takesBias = async ({ firstToken }: Pick<LanguageModel, "firstToken">, text: string) =>
-  (await firstToken?.(text) ?? null) !== null;
+export const takesBias = async ({ tokensOf }: Pick<LanguageModel, "tokensOf">, text: string) =>
+  (await tokensOf?.(text) ?? null) !== null;
 
-/** A prompt's bias by token: of answers that begin with the same one, the mean. */
-async function biasOf(bias: Bias, { name, firstToken }: Answering["primary"]): Promise<ModelRequest["bias"]> {
-  const nats = new Map<string, number[]>();
-  for (const [answer, added] of Object.entries(bias)) {
-    const token = await firstToken?.(answer) ?? null;
-    if (token === null) {
+/** A prompt's bias by token. */
+async function biasOf(bias: Bias, { name, tokensOf }: Answering["primary"]): Promise<ModelRequest["bias"]> {
+  const answers: Tokenized[] = [];
+  for (const [answer, nats] of Object.entries(bias)) {
+    const tokens = await tokensOf?.(answer) ?? null;
+    if (tokens === null) {
       throw new ProviderError(
-        `Cannot ask ${name} with this prompt's bias as it must tell the first token of ${
+        `Cannot ask ${name} with this prompt's bias as it must tell the tokens of ${
           JSON.stringify(answer)
         }: ` +
           "use the embedded model, or a server that answers /tokenize as llama.cpp and vLLM do",
         { retryable: false, fatal: true },
       );
     }
-    nats.set(token, [...nats.get(token) ?? [], added]);
+    answers.push({ tokens, nats });
   }
-  if (nats.size === 0) return undefined;
-  return Object.fromEntries(Array.from(nats, ([id, all]) => [id, mean(all)]));
+  if (answers.length === 0) return undefined;
+  const added = Map.groupBy(tokenBias(answers), ({ token }) => token);
+  return Object.fromEntries(Array.from(added, ([token, all]) => [token, mean(all.map(({ nats }) => nats))]));
+}
+
+/** An answer as a model says it, and its bias. */
+interface Tokenized {
+  readonly tokens: readonly string[];
+  readonly nats: number;
+}
+
+/**
+ * What is added for each token: at the first one the mean of the answers that begin with it, and where these part what each has
+ * beyond the least of them. For the end of an answer nothing can be added, so those that go on with it get the difference to
+ * what it has.
+ */
+function tokenBias(answers: readonly Tokenized[], depth = 0): { token: string; nats: number }[] {
+  const going = answers.filter(({ tokens }) => tokens.length > depth), ended = answers.length > going.length;
+  const next = [...Map.groupBy(going, ({ tokens }) => tokens[depth]!)]
+    .map(([token, alike]) => ({ token, alike, nats: mean(alike.map(({ nats }) => nats)) }));
+  const least = depth === 0
+    ? 0
+    : ended
+    ? answers.find(({ tokens }) => tokens.length === depth)!.nats
+    : Math.min(...next.map(({ nats }) => nats));
+  const parts = depth === 0 || ended || next.length > 1;
+  return next.flatMap(({ token, alike, nats }) => [
+    ...parts ? [{ token, nats: nats - least }] : [],
+    ...alike.length > 1 ? tokenBias(alike, depth + 1) : [],
+  ]);
 }
 
 /**

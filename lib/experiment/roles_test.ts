@@ -7,7 +7,7 @@ import {
   strictEqual as equal,
 } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { type LanguageModel, openLedger, openLocal } from "../llm/mod.ts";
+import { type FirstToken, type LanguageModel, openLedger, openLocal } from "../llm/mod.ts";
 import { memory } from "../llm/testing.ts";
 import type { Prompt } from "../optimize/mod.ts";
 import { ensurePython } from "../python/mod.ts";
@@ -36,7 +36,7 @@ const PROMPT: Prompt = {
   demos: [demo("red", "colour"), demo("seven", "number"), demo("dog", "animal")],
 };
 
-Deno.test("answering() gives a prompt's bias to the model, and telling() the first tokens of the same answer", async () => {
+Deno.test("answering() gives a prompt's bias to the model, and telling() what else the same answer might have been", async () => {
   await using model = await openLocal({ python: await ensurePython({ root, group: "local" }), context: 512 });
   equal(await takesBias(model, "number"), true);
   const { answer, tell, journal } = await roles(model);
@@ -54,21 +54,40 @@ Deno.test("answering() gives a prompt's bias to the model, and telling() the fir
     match(given!.text, expected);
     equal(told!.text, given!.text);
     notEqual(told!.completion, given!.completion); // another request, kept by itself
-    deepEqual([given!.firsts, Object.keys(told!.firsts!).length], [undefined, 20]);
-    ok(told!.firsts!["number"]! > (told!.firsts!["colour"] ?? -Infinity), JSON.stringify(told)); // as the model sees it without a bias
+    const [{ likely }] = told!.firsts! as [FirstToken];
+    deepEqual([given!.firsts, Object.keys(likely).length], [undefined, 20]);
+    ok(likely["number"]! > (likely["colour"] ?? -Infinity), JSON.stringify(told)); // as the model sees it without a bias
     deepEqual(await tell(prompt, NINE), told);
   }
   equal(journal.intents.length, 2 * (rows.length - 1)); // nothing added is no bias, so the second row was asked before
 });
 
-Deno.test("answering() asks nothing where a model cannot be given a prompt's bias", async () => {
-  const rows: [firstToken: LanguageModel["firstToken"], what: RegExp][] = [
-    [undefined, /Cannot ask local with this prompt's bias as it must tell the first token of "colour": use /],
-    [() => Promise.resolve(null), /the first token of "colour"/],
-    [(text) => Promise.resolve(text === "colour" ? "7" : null), /the first token of "number"/],
+Deno.test("answering() adds to answers that begin alike where they part", async () => {
+  const rows: [bias: Prompt["bias"], tokens: Record<string, number>][] = [
+    [{ a: 1, b: -2 }, { a: 1, b: -2 }],
+    [{ x_a: 3, x_b: 1, c: 0 }, { x: 2, _a: 2, _b: 0, c: 0 }],
+    [{ x_y_a: 3, x_y_b: 1 }, { x: 2, _a: 2, _b: 0 }], // nothing is added to "_y", which parts nothing
+    [{ x_a: 1, x_b: 1, y_a: 4, y_b: 0 }, { x: 1, y: 2, _a: 2, _b: 0 }], // a token at two places: the mean
+    [{ x: 1, x_a: 0, x_a_b: 8, c: 1 }, { x: 3, _a: 3, _b: 8, c: 1 }], // an answer that others go on with
+    [{ x_a: 2 }, { x: 2 }],
   ];
-  for (const [firstToken, what] of rows) {
-    const model = { ...simulated(apprentice), ...firstToken ? { firstToken } : {} };
+  for (const [bias, tokens] of rows) {
+    const model = simulated(apprentice);
+    const tokensOf = (text: string) => Promise.resolve(text.split(/(?=_)/));
+    const { answer } = await roles({ ...model, tokensOf });
+    await answer({ ...PROMPT, bias: bias! }, NINE);
+    deepEqual(model.asked.at(-1)!.bias, tokens);
+  }
+});
+
+Deno.test("answering() asks nothing where a model cannot be given a prompt's bias", async () => {
+  const rows: [tokensOf: LanguageModel["tokensOf"], what: RegExp][] = [
+    [undefined, /Cannot ask local with this prompt's bias as it must tell the tokens of "colour": use /],
+    [() => Promise.resolve(null), /the tokens of "colour"/],
+    [(text) => Promise.resolve(text === "colour" ? ["7"] : null), /the tokens of "number"/],
+  ];
+  for (const [tokensOf, what] of rows) {
+    const model = { ...simulated(apprentice), ...tokensOf ? { tokensOf } : {} };
     const { answer, tell } = await roles(model);
     const biased = { ...PROMPT, bias: { colour: 1, number: -1 } };
     for (const role of [answer, tell]) {

@@ -272,7 +272,7 @@ async function calibrates(
   });
   if (before && !biased) {
     throw new ProviderError(
-      `Cannot go on as ${primary.name} must tell first tokens, as it did when this experiment began: see that its server ` +
+      `Cannot go on as ${primary.name} must tell tokens, as it did when this experiment began: see that its server ` +
         "answers /tokenize, and resume",
       { retryable: false, fatal: true },
     );

@@ -183,7 +183,7 @@ Deno.test("runExperiment() asks with a prompt's bias, in the search and for the 
   await using db = await testDatabase({ folder: MIGRATIONS });
   const primary = simulated(apprentice), seedPrompt = { systemPrompt: "Sort.", outputPrompt: "", demos: [] };
   const { setup: { dataset } } = await run(db, {
-    primary: { ...primary, firstToken: (text) => Promise.resolve(`${text.length}`) },
+    primary: { ...primary, tokensOf: (text) => Promise.resolve([`${text.length}`]) },
     seedPrompt: { ...seedPrompt, bias: { entity: 2 } },
     search: { target: 1, maxIterations: 1 },
   });
@@ -222,7 +222,7 @@ Deno.test("runExperiment() calibrates with a model that leans, and goes on with 
   equal(await runExperiment(...begin), "interrupted");
   await rejects(
     resume(db, begin),
-    /^ProviderError: Cannot go on as local must tell first tokens.*, and resume$/,
+    /^ProviderError: Cannot go on as local must tell tokens.*, and resume$/,
   );
   const { record } = await resume(db, begin, { primary: lean("cut lean") });
   deepEqual(essence(record), essence(whole.record));
@@ -236,10 +236,10 @@ Deno.test("runExperiment() says once whether it calibrates, whatever the model's
     const model = leaning(simulated(apprentice, { version }), labels);
     return {
       ...model,
-      async firstToken(text: string) {
+      async tokensOf(text: string) {
         const told = tells();
         if (told === "down") throw new ProviderError("Cannot ask", { status: 503 });
-        return told ? await model.firstToken!(text) : null;
+        return told ? await model.tokensOf!(text) : null;
       },
     };
   };

@@ -113,7 +113,7 @@ export function thoughtful(
 export function leaning(model: Simulated, labels: readonly string[]): Simulated {
   return {
     ...model,
-    firstToken: (text) => Promise.resolve(`${labels.indexOf(text)}`),
+    tokensOf: (text) => Promise.resolve([`${labels.indexOf(text)}`]),
     async complete(request, options) {
       const completion = await model.complete(request, options), own = completion.text.trim();
       if (!labels.includes(own)) return completion;
@@ -123,7 +123,12 @@ export function leaning(model: Simulated, labels: readonly string[]): Simulated 
         ...completion,
         text: `${labels[biased.indexOf(Math.max(...biased))]}\n`,
         ...request.firsts
-          ? { firsts: Object.fromEntries(labels.map((label, i) => [label, likely[i]!])) }
+          ? {
+            firsts: [{
+              said: labels[likely.indexOf(Math.max(...likely))]!,
+              likely: Object.fromEntries(labels.map((label, i) => [label, likely[i]!])),
+            }],
+          }
           : {},
       };
     },

@@ -14,8 +14,8 @@ import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import {
   type Completion,
-  FIRSTS,
   type LanguageModel,
+  LIKELIEST,
   type Message,
   type ModelRequest,
   ProviderError,
@@ -107,13 +107,13 @@ export async function openLocal(
     },
   });
 
-  const tokens = new Map<string, Promise<string | null>>();
-  async function tokenOf(text: string): Promise<string | null> {
+  const known = new Map<string, Promise<string[] | null>>();
+  async function tokenized(text: string): Promise<string[] | null> {
     // Marks stay text, as in a prompt; the template ends in a line of its own, so nothing is joined to the first token.
-    const { tokens: [id] } = await send(await alive(), "tokenize", {
+    const { tokens } = await send(await alive(), "tokenize", {
       ...{ content: text, add_special: false, parse_special: false },
     });
-    return id === undefined ? null : String(id);
+    return tokens.length === 0 ? null : tokens.map(String);
   }
 
   return {
@@ -132,11 +132,11 @@ export async function openLocal(
     },
     promptTokensAtMost: ({ messages }) => utf8Length(chatml(messages)),
     complete: (request, { signal } = {}) => ask({ request, prompt: chatml(request.messages) }, signal),
-    firstToken(text, { signal } = {}) {
-      const token = tokens.get(text) ?? tokenOf(text);
-      tokens.set(text, token);
-      token.catch(() => tokens.delete(text));
-      return unlessAborted(token, signal);
+    tokensOf(text, { signal } = {}) {
+      const tokens = known.get(text) ?? tokenized(text);
+      known.set(text, tokens);
+      tokens.catch(() => known.delete(text));
+      return unlessAborted(tokens, signal);
     },
     async [Symbol.asyncDispose]() {
       closed = true;
@@ -180,7 +180,7 @@ function bodyOf(
       ...["content", "stop_type", "tokens_evaluated", "tokens_predicted"],
       ...firsts ? ["completion_probabilities"] : [],
     ],
-    ...firsts ? { n_probs: FIRSTS } : {},
+    ...firsts ? { n_probs: LIKELIEST } : {},
     ...bias ? { logit_bias: Object.entries(bias).map(([id, nats]) => [Number(id), nats]) } : {},
     ...choices ? { grammar: grammarOf(choices) } : {},
     temperature,
@@ -200,7 +200,7 @@ async function post(child: Child, body: Record<string, unknown>, signal?: AbortS
     text: toStorable(answer.content),
     finish: answer.stop_type === "limit" ? "length" : answer.stop_type === "none" ? "other" : "stop",
     usage: { promptTokens: answer.tokens_evaluated, completionTokens: answer.tokens_predicted },
-    ...firstsOf(answer.completion_probabilities?.[0]?.top_logprobs),
+    ...firstsOf(answer.completion_probabilities),
   };
 }
 

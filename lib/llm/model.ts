@@ -46,14 +46,24 @@ export interface Completion {
   /** Null when the provider did not say. */
   readonly usage: Usage | null;
   /**
-   * Log-probabilities of the likeliest tokens that the answer might have begun with, by their text, where they were wanted and
-   * the provider told them. llama.cpp tells them as they are before `bias` is added.
+   * The first tokens of the answer, and which else there might have been, where that was wanted and the provider told it.
+   * llama.cpp tells how likely they are before `bias` is added.
    */
-  readonly firsts?: Readonly<Record<string, number>>;
+  readonly firsts?: readonly FirstToken[];
 }
 
-/** First tokens that are asked for, as many as OpenAI tells: a right answer that is none of them is far away. */
-export const FIRSTS = 20;
+/** One of the first tokens of an answer. */
+export interface FirstToken {
+  /** Its text. */
+  readonly said: string;
+  /** Log-probabilities of the likeliest tokens at its place, by their text. */
+  readonly likely: Readonly<Record<string, number>>;
+}
+
+/** Tokens that are told for each place, as many as OpenAI tells: a right answer that is none of them is far away. */
+export const LIKELIEST = 20;
+/** Tokens of an answer that are kept as its first ones. */
+export const FIRSTS = 8;
 
 /** A model behind a provider. Retries are not its business: one `complete` is at most one request on the wire. */
 export interface LanguageModel {
@@ -66,10 +76,10 @@ export interface LanguageModel {
   /** Sends one request. Throws ProviderError, or the signal's reason. */
   complete(request: ModelRequest, options?: { signal?: AbortSignal }): Promise<Completion>;
   /**
-   * The id of the token that a reply beginning with `text` begins with, for `bias`; null where it cannot be told. It asks for
-   * no completion, so nothing is paid. A model that lacks it takes no bias. Throws ProviderError where nobody answers.
+   * The ids of the tokens of a reply that is `text`, for `bias`; null where they cannot be told. It asks for no completion, so
+   * nothing is paid. A model that lacks it takes no bias. Throws ProviderError where nobody answers.
    */
-  firstToken?(text: string, options?: { signal?: AbortSignal }): Promise<string | null>;
+  tokensOf?(text: string, options?: { signal?: AbortSignal }): Promise<readonly string[] | null>;
 }
 
 /** Who asks: the budget is shared, the bill is kept apart. */

@@ -34,8 +34,8 @@ import { keyVariable } from "./keys.ts";
 import {
   type Completion,
   type Finish,
-  FIRSTS,
   type LanguageModel,
+  LIKELIEST,
   type ModelRequest,
   ProviderError,
 } from "./model.ts";
@@ -78,8 +78,8 @@ export function openai(name: string, options: OpenAIOptions = {}): LanguageModel
       body: JSON.stringify(body),
       ...signal ? { signal } : {},
     }, { ...times, ...options, secrets: [apiKey] });
-  const firstToken = endpoint === OPENAI_URL ? {} : {
-    firstToken: tokenizer(
+  const tokensOf = endpoint === OPENAI_URL ? {} : {
+    tokensOf: tokenizer(
       name,
       (body) =>
         post(`${endpoint.replace(/\/v1$/, "")}/tokenize`, body, undefined, { answerTimeoutMs: 10_000 }),
@@ -89,7 +89,7 @@ export function openai(name: string, options: OpenAIOptions = {}): LanguageModel
     name: endpoint === OPENAI_URL ? `openai:${name}` : `openai:${name}@${endpoint}`,
     identity: { provider: "openai", model: name, endpoint },
     promptTokensAtMost,
-    ...firstToken,
+    ...tokensOf,
     async complete(request, { signal } = {}) {
       const { messages, temperature, maxTokens, firsts, bias, choices } = request;
       const sent = { ...dialect };
@@ -97,7 +97,7 @@ export function openai(name: string, options: OpenAIOptions = {}): LanguageModel
         model: name,
         messages: messages.map(({ role, content }) => ({ role, content })),
         ...sent.temperature ? { temperature } : {},
-        ...firsts && sent.firsts ? { logprobs: true, top_logprobs: FIRSTS } : {},
+        ...firsts && sent.firsts ? { logprobs: true, top_logprobs: LIKELIEST } : {},
         ...bias ? { logit_bias: bias } : {},
         ...choices && sent.choices ? heldTo(choices) : {},
         [sent.maxTokens]: maxTokens,
@@ -180,19 +180,19 @@ const TOKENIZE = [
 function tokenizer(
   model: string,
   post: (body: unknown) => Promise<Exchanged>,
-): NonNullable<LanguageModel["firstToken"]> {
+): NonNullable<LanguageModel["tokensOf"]> {
   let forms = TOKENIZE;
-  const known = new Map<string, Promise<string | null>>();
-  async function ask(text: string): Promise<string | null> {
+  const known = new Map<string, Promise<string[] | null>>();
+  async function ask(text: string): Promise<string[] | null> {
     for (const form of forms) {
       const { status, text: body } = await post(form(model, text));
       if (status === 429 || status >= 500) {
         throw new ProviderError(`Cannot ask the server for tokens as it answered ${status}`, { status });
       }
-      const id = status === 200 ? parsed(body)?.tokens?.[0] : undefined;
-      if (!Number.isSafeInteger(id) || id < 0) continue;
+      const ids: unknown = status === 200 ? parsed(body)?.tokens : undefined;
+      if (!Array.isArray(ids) || ids.length === 0 || !ids.every(isTokenId)) continue;
       forms = [form];
-      return String(id);
+      return ids.map(String);
     }
     forms = [];
     return null;
@@ -201,12 +201,14 @@ function tokenizer(
     retry(() => ask(text), { maxRetries: 2, baseDelayMs: 250, random: () => 1 });
   return (text, { signal } = {}) => {
     if (text === "") return Promise.resolve(null);
-    const token = known.get(text) ?? patiently(text);
-    known.set(text, token);
-    token.catch(() => known.delete(text));
-    return unlessAborted(token, signal);
+    const tokens = known.get(text) ?? patiently(text);
+    known.set(text, tokens);
+    tokens.catch(() => known.delete(text));
+    return unlessAborted(tokens, signal);
   };
 }
+
+const isTokenId = (id: unknown): boolean => Number.isSafeInteger(id) && (id as number) >= 0;
 
 function endpointOf(baseUrl: string): string {
   const url = serverUrl(baseUrl);
@@ -293,7 +295,7 @@ function completionOf(answer: Exchanged, request: ModelRequest, apiKey: string):
   const secrets = apiKey.length < 16 ? [] : [apiKey];
   return {
     ...{ text: spoken(without(said, secrets)), finish, usage },
-    ...request.firsts ? firstsOf(choice.logprobs?.content?.[0]?.top_logprobs, ...secrets) : {},
+    ...request.firsts ? firstsOf(choice.logprobs?.content, ...secrets) : {},
   };
 }
 

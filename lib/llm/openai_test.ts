@@ -279,14 +279,20 @@ Deno.test("openai() asks what an answer might have begun with, and reads it", as
     ...[{ token: 7, logprob: -3 }, { token: "He", logprob: null }],
   ];
   const told = (content: unknown) => answered({ choices: [{ ...ANSWER.choices[0], logprobs: { content } }] });
-  await using server = serve(() => told([{ token: "Hi", logprob: -0.1, top_logprobs: top }]));
+  const ended = { token: "", logprob: 0, top_logprobs: [{ token: "", logprob: 0 }] };
+  await using server = serve(() =>
+    told([{ token: "Hi", logprob: -0.1, top_logprobs: top }, ended, {}, ended])
+  );
   const model = openai("m", { baseUrl: server.url });
-  deepEqual((await model.complete(SURE)).firsts, { Hi: -0.1, "Ho\ufffd": -2.5 });
+  deepEqual((await model.complete(SURE)).firsts, [
+    { said: "Hi", likely: { Hi: -0.1, "Ho\ufffd": -2.5 } },
+    { said: "", likely: { "": 0 } }, // what comes after one that cannot be read is left out
+  ]);
   equal((await model.complete(REQUEST)).firsts, undefined); // who does not ask is not told
   deepEqual(server.requests.map(({ body }) => [body.logprobs, body.top_logprobs]), [[true, 20], [
     ...[undefined, undefined],
   ]]);
-  for (const content of [null, [], [{}], "x", [{ top_logprobs: "x" }]]) {
+  for (const content of [null, [], [{}], [null], "x", [{ token: "x", top_logprobs: "x" }, ended]]) {
     equal((await ask(() => told(content), {}, SURE)).firsts, undefined);
   }
 });
@@ -362,7 +368,7 @@ Deno.test("openai() tells what a reply may be, and does without where a server r
   await doesWithout("grammar", { request: held, refusals });
 });
 
-Deno.test("firstToken() of openai() asks the server's tokenizer in either form, once for each text", async () => {
+Deno.test("tokensOf() of openai() asks the server's tokenizer in either form, once for each text", async () => {
   const llama: Answer = ({ body }) => json({ tokens: "content" in body ? [body.content.length, 9] : [] });
   const vllm: Answer = ({ body }) =>
     "prompt" in body
@@ -371,10 +377,11 @@ Deno.test("firstToken() of openai() asks the server's tokenizer in either form, 
   for (const [answer, each] of [[llama, [1, 1]], [vllm, [2, 1]]] as const) {
     await using server = serve(answer);
     const model = openai("m", { baseUrl: `${server.url}/v1`, apiKey: CANARY });
-    const token = (text: string) => model.firstToken!(text);
-    equal(await token("four"), "4");
+    const tokens = (text: string) => model.tokensOf!(text);
+    deepEqual(await tokens("four"), ["4", "9"]);
     equal(server.requests.length, each[0]);
-    deepEqual(await Promise.all(["seven", "four", "seven", ""].map(token)), ["5", "4", "5", null]);
+    const asked = await Promise.all(["seven", "four", "seven", ""].map(tokens));
+    deepEqual(asked, [["5", "9"], ["4", "9"], ["5", "9"], null]);
     equal(server.requests.length, each[0] + each[1]);
     const { path, headers, body } = server.requests.at(-1)!;
     deepEqual([path, headers.get("authorization")], ["/tokenize", `Bearer ${CANARY}`]);
@@ -387,33 +394,35 @@ Deno.test("firstToken() of openai() asks the server's tokenizer in either form, 
   }
 });
 
-Deno.test("firstToken() of openai() is null where a server tells no tokens, and asks it no more", async () => {
+Deno.test("tokensOf() of openai() is null where a server tells no tokens, and asks it no more", async () => {
   const rows: Answer[] = [
     () => json({ error: "Not Found" }, { status: 404 }),
     () => json({ error: "Unexpected endpoint or method. (POST /tokenize). Returning 200 anyway" }),
     () => new Response("<html>"),
     () => json({ tokens: ["a"] }),
     () => json({ tokens: [-1] }),
+    () => json({ tokens: [7, "b"] }),
+    () => json({ tokens: [] }),
   ];
   for (const answer of rows) {
     await using server = serve(answer);
     const model = openai("m", { baseUrl: server.url });
-    deepEqual([await model.firstToken!("a"), await model.firstToken!("b")], [null, null]);
+    deepEqual([await model.tokensOf!("a"), await model.tokensOf!("b")], [null, null]);
     equal(server.requests.length, 2);
   }
-  equal(openai("gpt-4o-mini", { apiKey: CANARY }).firstToken, undefined); // OpenAI has no such thing
+  equal(openai("gpt-4o-mini", { apiKey: CANARY }).tokensOf, undefined); // OpenAI has no such thing
 });
 
-Deno.test("firstToken() of openai() asks a server that was busy again, and ends with the caller's signal", async () => {
+Deno.test("tokensOf() of openai() asks a server that was busy again, and ends with the caller's signal", async () => {
   let [busy, asked] = [2, 0];
   await using server = serve(() => asked++ < busy ? json({}, { status: 503 }) : json({ tokens: [7] }));
   const model = openai("m", { baseUrl: server.url });
-  equal(await model.firstToken!("a"), "7");
+  deepEqual(await model.tokensOf!("a"), ["7"]);
   [busy, asked] = [3, 0];
-  await rejects(model.firstToken!("b"), { name: "ProviderError", status: 503, retryable: true });
-  equal(await model.firstToken!("b"), "7");
+  await rejects(model.tokensOf!("b"), { name: "ProviderError", status: 503, retryable: true });
+  deepEqual(await model.tokensOf!("b"), ["7"]);
   const ended = AbortSignal.abort(new Error("ended"));
-  await rejects(model.firstToken!("c", { signal: ended }), { message: "ended" });
+  await rejects(model.tokensOf!("c", { signal: ended }), { message: "ended" });
 });
 
 Deno.test("openai() waits longer where more may be said, as a model may think for long", async () => {
@@ -629,10 +638,10 @@ Deno.test("openai() speaks llama.cpp's dialect: its own server, with the embedde
     const { usage } = await model.complete(request);
     equal(usage!.promptTokens > 0 && usage!.promptTokens <= model.promptTokensAtMost(request), true, content);
   }
-  const colour = await model.firstToken!("colour");
-  equal(colour, await embedded.firstToken!("colour"));
-  const moved = await model.complete({ ...SURE, maxTokens: 1, bias: { [colour!]: 50 } });
-  deepEqual([moved.text, Object.keys(moved.firsts!).length], ["colour", 20]);
+  const colour = await model.tokensOf!("colour");
+  deepEqual(colour, await embedded.tokensOf!("colour"));
+  const moved = await model.complete({ ...SURE, maxTokens: 1, bias: { [colour![0]!]: 50 } });
+  deepEqual([moved.text, Object.keys(moved.firsts![0]!.likely).length], ["colour", 20]);
   for (const choices of [["red", "blue"], ["four"], ['"\\\n']]) {
     const { text, finish } = await model.complete({ ...REQUEST, maxTokens: 16, choices });
     deepEqual([choices.includes(text), finish], [true, "stop"], text);

@@ -4,7 +4,7 @@
  * @module
  */
 import { toStorable, visible as seen } from "../text.ts";
-import type { Completion } from "./model.ts";
+import { type Completion, FIRSTS, type FirstToken } from "./model.ts";
 
 const LONGEST = 300;
 
@@ -32,17 +32,23 @@ export const utf8Length = (text: string): number => encoder.encode(text).length;
 const encoder = new TextEncoder();
 
 /**
- * What a server told of first tokens, as `firsts` of a completion; nothing where it told none that can be read. `secrets` are
- * not kept.
+ * What a server told of an answer's tokens, as `firsts` of a completion, up to the first that cannot be read. `secrets` are not
+ * kept.
  */
 export function firstsOf(told: unknown, ...secrets: readonly string[]): Pick<Completion, "firsts"> {
-  if (!Array.isArray(told)) return {};
-  const read = told.flatMap((each) =>
-    typeof each?.token === "string" && Number.isFinite(each.logprob)
-      ? [[without(toStorable(each.token), secrets), each.logprob] as const]
-      : []
-  );
-  return read.length === 0 ? {} : { firsts: Object.fromEntries(read.reverse()) }; // of two that read the same, the likelier
+  const clean = (text: string) => without(toStorable(text), secrets);
+  const firsts: FirstToken[] = [];
+  for (const place of Array.isArray(told) ? told.slice(0, FIRSTS) : []) {
+    const { token: said, top_logprobs: top } = place ?? {};
+    const likely = (Array.isArray(top) ? top : []).flatMap((each) =>
+      typeof each?.token === "string" && Number.isFinite(each.logprob)
+        ? [[clean(each.token), each.logprob] as const]
+        : []
+    );
+    if (typeof said !== "string" || likely.length === 0) break;
+    firsts.push({ said: clean(said), likely: Object.fromEntries(likely.reverse()) }); // of two that read the same, the likelier
+  }
+  return firsts.length === 0 ? {} : { firsts };
 }
 
 /** A grammar of `choices` and nothing else, in llama.cpp's notation (GBNF). */

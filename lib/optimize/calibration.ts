@@ -10,26 +10,25 @@
  * import { deepStrictEqual as deepEqual } from "node:assert/strict";
  *
  * // It says "yes" to all four, but less surely where "no" is right.
+ * const [sure, unsure] = [{ yes: -0.1, no: -2.4 }, { yes: -0.4, no: -1.1 }];
  * const probes = [
- *   { firsts: { yes: -0.1, no: -2.4 }, label: "yes" },
- *   { firsts: { yes: -0.1, no: -2.4 }, label: "yes" },
- *   { firsts: { yes: -0.4, no: -1.1 }, label: "no" },
- *   { firsts: { yes: -0.4, no: -1.1 }, label: "no" },
+ *   { firsts: [{ said: "yes", likely: sure }], label: "yes" },
+ *   { firsts: [{ said: "yes", likely: sure }], label: "yes" },
+ *   { firsts: [{ said: "yes", likely: unsure }], label: "no" },
+ *   { firsts: [{ said: "yes", likely: unsure }], label: "no" },
  * ];
  * deepEqual(calibration(probes, ["no", "yes"]), { no: 1.5, yes: 0 });
  * ```
  *
  * @module
  */
+import type { FirstToken } from "../llm/model.ts";
 import type { AnswerSpace } from "./answer_space.ts";
-import type { Bias } from "./candidate.ts";
+import { type Bias, mean } from "./candidate.ts";
 
-/** Log-probabilities of the likeliest tokens that a reply might have begun with. */
-export type Firsts = Readonly<Record<string, number>>;
-
-/** What a reply might have begun with, and the label that was right. */
+/** How a reply began and might have begun, and the label that was right. */
 export interface Probe {
-  readonly firsts: Firsts;
+  readonly firsts: readonly FirstToken[];
   readonly label: string;
 }
 
@@ -42,43 +41,82 @@ export const probesFor = (space: AnswerSpace): number =>
 
 /** How much less likely a label is taken to be, in nats, than the least likely token that was told. */
 const BELOW = 1;
+/** The probability that a reply ends at least, where what was told adds up to 1. */
+const LEAST = 1e-6;
 /** Imagined probes that are as they should be: of few, the shares are not known well. */
 const IMAGINED = 1;
 /** Steps to the bias; each takes most of what is left. */
 const STEPS = 20;
 
-/** The bias, in nats, none below 0, with which `probes` would begin with each of `labels` as often as that is right. */
+/** The bias, in nats, none below 0, with which `probes` would say each of `labels` as often as that is right. */
 export function calibration(probes: readonly Probe[], labels: readonly string[]): Bias {
-  const likely = probes.map(({ firsts }) => likelihoods(labels, firsts));
-  const right = labels.map((label) =>
-    Math.max(0.5, probes.filter((probe) => probe.label === label).length) / probes.length
-  );
-  const all = sum(right), share = right.map((value) => value / all);
-  let bias = labels.map(() => 0);
-  for (let step = 0; step < STEPS; step++) {
-    const said = likely.map((row) => shares(row.map((value, i) => value + bias[i]!)));
-    bias = bias.map((value, i) => {
-      const mean = (sum(said.map((row) => row[i]!)) + IMAGINED * share[i]!) / (probes.length + IMAGINED);
-      return value + Math.log(share[i]! / mean);
-    });
-  }
+  const bias = apart(probes.map((probe) => ({ said: "", ...probe })), labels);
   const least = Math.min(...bias);
   return Object.fromEntries(labels.map((label, i) => [label, Math.round(100 * (bias[i]! - least)) / 100]));
 }
 
-/** The log-probability of the likeliest token that begins each label; labels that begin with the same one share it. */
-function likelihoods(labels: readonly string[], firsts: Firsts): number[] {
-  const told = Object.entries(firsts)
-    .map(([token, logprob]) => ({ said: token.trim().toLowerCase(), logprob }))
+/** A reply that began with `said`: its next token, and those after. */
+interface Reply extends Probe {
+  readonly said: string;
+}
+
+/**
+ * What parts `labels` at the next token of `replies`, and later where some go on alike: that is told by the replies that went
+ * there, and rightly. It is around zero there, so that labels of one beginning are said together as often as they are right.
+ */
+function apart(replies: readonly Reply[], labels: readonly string[]): number[] {
+  const right = labels.map((label) => Math.max(0.5, replies.filter((reply) => reply.label === label).length));
+  const all = sum(right);
+  const bias = fitted(replies.map((reply) => likelihoods(labels, reply)), right.map((count) => count / all));
+  const further = replies.filter(({ firsts }) => firsts.length > 1)
+    .map(({ said, firsts: [first, ...firsts], label }) => ({ said: said + first!.said, firsts, label }));
+  for (const [begun, going] of Map.groupBy(further, ({ said }) => folded(said))) {
+    const alike = labels.filter((label) => begun !== "" && begins(label, begun));
+    const rightly = going.filter(({ label }) => alike.includes(label));
+    if (alike.length < 2 || rightly.length === 0) continue;
+    const places = alike.map((label) => labels.indexOf(label)), inner = apart(rightly, alike);
+    const center = mean(places.map((place) => bias[place]!)) - mean(inner);
+    places.forEach((place, i) => bias[place] = center + inner[i]!);
+  }
+  return bias;
+}
+
+/** The bias under which replies that are so `likely`, a row for each with a log-probability for each label, have these shares. */
+function fitted(likely: readonly (readonly number[])[], wanted: readonly number[]): number[] {
+  let bias = wanted.map(() => 0);
+  for (let step = 0; step < STEPS; step++) {
+    const said = likely.map((row) => shares(row.map((value, i) => value + bias[i]!)));
+    bias = bias.map((value, i) => {
+      const mean = (sum(said.map((row) => row[i]!)) + IMAGINED * wanted[i]!) / (likely.length + IMAGINED);
+      return value + Math.log(wanted[i]! / mean);
+    });
+  }
+  return bias;
+}
+
+/**
+ * The log-probability of the likeliest next token with which each label goes on; labels that go on with the same one share it.
+ * That of a label which is said already is what all others leave, as marks that end a reply have many names.
+ */
+function likelihoods(labels: readonly string[], { said, firsts: [first] }: Reply): number[] {
+  const before = folded(said);
+  const told = Object.entries(first!.likely)
+    .map(([token, logprob]) => ({ said: folded(said + token), logprob }))
     .sort((one, other) => other.logprob - one.logprob);
   const untold = told.at(-1)!.logprob - BELOW;
-  const begun = labels.map((label) =>
-    told.find(({ said }) => said !== "" && label.toLowerCase().startsWith(said))
+  const next = labels.map((label) =>
+    told.find((token) => token.said.length > before.length && begins(label, token.said))
   );
-  return begun.map((first) =>
-    first ? first.logprob - Math.log(begun.filter((other) => other === first).length) : untold
-  );
+  const goingOn = sum([...new Set(next)].map((token) => token ? Math.exp(token.logprob) : 0));
+  const ended = Math.log(Math.max(1 - goingOn, LEAST));
+  return next.map((token, i) => {
+    if (token) return token.logprob - Math.log(next.filter((other) => other === token).length);
+    return before !== "" && folded(labels[i]!) === before ? ended : untold;
+  });
 }
+
+const folded = (text: string): string => text.trim().toLowerCase();
+const begins = (label: string, beginning: string): boolean => label.toLowerCase().startsWith(beginning);
 
 /** Probabilities from log-probabilities of which some are left out. */
 function shares(logprobs: readonly number[]): number[] {

@@ -1,7 +1,15 @@
 import { deepStrictEqual as deepEqual, ok } from "node:assert/strict";
-import { calibration, type Firsts, type Probe, probesFor } from "./calibration.ts";
+import type { FirstToken } from "../llm/model.ts";
+import { calibration, type Probe, probesFor } from "./calibration.ts";
 
-const many = (n: number, label: string, firsts: Firsts): Probe[] => Array(n).fill({ firsts, label });
+/** `n` probes that began with the likeliest of tokens, and went on with the likeliest of others. */
+const many = (n: number, label: string, ...tokens: FirstToken["likely"][]): Probe[] => {
+  const firsts = tokens.map((likely) => ({
+    said: Object.keys(likely).reduce((a, b) => likely[b]! > likely[a]! ? b : a),
+    likely,
+  }));
+  return Array(n).fill({ firsts, label });
+};
 
 Deno.test("calibration() makes each label as likely as it is right", () => {
   const rows: [what: string, labels: string[], probes: Probe[], expected: Record<string, number>][] = [
@@ -30,8 +38,28 @@ Deno.test("calibration() makes each label as likely as it is right", () => {
       ...many(9, "very b", { a: -1, very: -1 }),
       ...many(9, "very c", { a: -1, very: -1 }),
     ], { a: 0, "very b": 0.69, "very c": 0.69 }],
+    // all begin with "x", which is said, and go on as in "a lean of one"
+    ["labels that part later", ["x_a", "x_b"], [
+      ...many(9, "x_a", { x: -0.1 }, { _: -0.2, "-": -1 }, { a: -0.5, b: -2.5 }),
+      ...many(9, "x_b", { x: -0.1 }, { _: -0.2, "-": -1 }, { a: -1.5, b: -1.5 }),
+    ], { x_a: 0, x_b: 1 }],
+    // a reply ends with "a" where nothing else is told that a label goes on with
+    ["a label with which another goes on", ["a", "a b"], [
+      ...many(9, "a", { a: 0 }, { "<end>": Math.log(0.8), " b": Math.log(0.2) }),
+      ...many(9, "a b", { a: 0 }, { "<end>": Math.log(0.8), " b": Math.log(0.2) }),
+    ], { a: 0, "a b": 1.39 }],
   ];
   for (const [what, labels, probes, expected] of rows) deepEqual(calibration(probes, labels), expected, what);
+});
+
+Deno.test("calibration() parts labels by the replies that went so far, whatever others said", () => {
+  const [sure, other] = [{ " a": -0.5, " b": -2.5 }, { y: 0, x: -20 }];
+  const bias = calibration([
+    ...many(9, "x a", { x: 0, y: -20 }, sure),
+    ...many(9, "x b", { x: 0, y: -20 }, sure),
+    ...many(9, "y", other, { "": 0 }), // where what would have followed "x" is not told
+  ], ["x a", "x b", "y"]);
+  ok(Math.abs(bias["x b"]! - bias["x a"]! - 2) < 0.01, JSON.stringify(bias));
 });
 
 Deno.test("calibration() keeps the shares that labels have", () => {

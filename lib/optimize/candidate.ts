@@ -27,14 +27,14 @@ export interface Prompt {
   readonly outputPrompt: string;
   readonly demos: readonly Demo[];
   /**
-   * By answer, what is added to the log-probability of its first token, in nats: what a model says too often under these demos
-   * is made less likely (`logit_bias` of OpenAI's API). Of two answers or more it says that there are no others: a server that
+   * By answer, what is added to its log-probability, in nats: what a model says too often under these demos is made less likely
+   * (`logit_bias` of OpenAI's API, for the tokens that part it from others). Of two answers or more it says that there are no others: a server that
    * can is told to hold a reply to them. Left out where nothing is added.
    */
   readonly bias?: Bias;
 }
 
-/** By answer, what is added to the log-probability of its first token, in nats. */
+/** By answer, what is added to its log-probability, in nats. */
 export type Bias = Readonly<Record<string, number>>;
 
 /** The chat that asks `question` under `prompt`. Demos take the question's own form, so that they show what is asked. */

@@ -329,9 +329,12 @@ function leaning(known: boolean): Partial<Options> {
       ? {
         tell: async (prompt, example) => ({
           ...(await answer(prompt, example))!,
-          firsts: Object.fromEntries(
-            likely(example.references[0]!).map((weight, i) => [COLOURS[i]!, weight - 6]),
-          ),
+          firsts: [{
+            said: "red",
+            likely: Object.fromEntries(
+              likely(example.references[0]!).map((weight, i) => [COLOURS[i]!, weight - 6]),
+            ),
+          }],
         }),
       }
       : {},

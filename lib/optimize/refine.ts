@@ -126,8 +126,8 @@ async function calibrated(search: Search, proposal: Proposed, random: Random): P
   search.calls += asked.length;
   const replies = await Promise.all(asked.map((example) => tell(prompt, example)));
   const probes = asked.flatMap(({ references: [label] }, i) => {
-    const firsts = replies[i]?.firsts;
-    return firsts && Object.keys(firsts).length > 0 ? [{ firsts, label: label! }] : [];
+    const firsts = replies[i]?.firsts ?? [];
+    return firsts.length > 0 ? [{ firsts, label: label! }] : [];
   });
   const fitted = probes.length === 0 ? prompt : { ...prompt, bias: calibration(probes, space.labels) };
   const candidate = { ...proposal.candidate, prompt: fitted };

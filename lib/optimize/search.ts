@@ -4,12 +4,12 @@
  * @module
  */
 import type { Example } from "../dataset/example.ts";
-import type { Completion, Message } from "../llm/model.ts";
+import type { Completion, FirstToken, Message } from "../llm/model.ts";
 import type { Random } from "../random.ts";
 import { json } from "../text.ts";
 import type { AnswerSpace } from "./answer_space.ts";
 import type { Arms } from "./bandit.ts";
-import { type Firsts, probesFor } from "./calibration.ts";
+import { probesFor } from "./calibration.ts";
 import type { Candidate, Prompt } from "./candidate.ts";
 import type { Limits } from "./hygiene.ts";
 import type { Policy } from "./operators/edit.ts";
@@ -60,13 +60,13 @@ export interface Options {
   /** The primary model's answer, or null when there is none (the question then counts for nobody). */
   readonly answer: (prompt: Prompt, example: Example) => Promise<Answer | null>;
   /**
-   * The primary model's answer with the log-probabilities of the tokens it might have begun with; left out where the model does
-   * not tell them or takes no bias.
+   * The primary model's answer with its first tokens, and which else there might have been; left out where the model does not
+   * tell them or takes no bias.
    */
   readonly tell?: (
     prompt: Prompt,
     example: Example,
-  ) => Promise<(Answer & { readonly firsts?: Firsts }) | null>;
+  ) => Promise<(Answer & { readonly firsts?: readonly FirstToken[] }) | null>;
   /** What an answer is worth, in [0, 1], or null when nobody can tell (the question then counts for nobody). */
   readonly score: (answer: string, example: Example) => number | null | Promise<number | null>;
   /** Asks the optimizer model. */

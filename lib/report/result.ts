@@ -29,7 +29,7 @@ export interface ExperimentResult {
       readonly system_prompt: string;
       readonly output_prompt: string;
       readonly demos: TrialRow["demos"];
-      /** By answer, nats added to the log-probability of its first token; absent where nothing is added. */
+      /** By answer, nats added to its log-probability; absent where nothing is added. */
       readonly bias?: NonNullable<TrialRow["bias"]>;
     };
     readonly operator: string;

@@ -54,7 +54,7 @@ const answered = ({ id, key }: Intent, text = "yes"): Settlement => ({
 Deno.test("journal() keeps what an answer might have begun with", async () => {
   await using db = await testDatabase({ folder: FOLDER });
   const id = await experiment(db);
-  const firsts = { yes: -0.25, " no": -1.5, "\u2028": -7, "7": -8 };
+  const firsts = [{ said: "yes", likely: { yes: -0.25, " no": -1.5, "\u2028": -7, "7": -8 } }];
   {
     using calls = journal(db, id);
     const rows = [intent(1), intent(2)];
@@ -244,11 +244,7 @@ Deno.test("forgive() has what was given up tried as if for the first time, and n
 
 Deno.test("what failed before there was a word for it is sent again, as it was then", async () => {
   await using db = await testDatabase();
-  const older = await Deno.makeTempDir();
-  for await (const { name } of Deno.readDir(FOLDER)) {
-    if (name < "0007") await Deno.copyFile(`${FOLDER}/${name}`, `${older}/${name}`);
-  }
-  await migrate(db, older);
+  await migrateBefore("0007", db);
   const id = await experiment(db);
   await db.query(
     `insert into calls (id, experiment_id, role, model, key, attempt, reserved_tokens, reserved_usd)
@@ -259,8 +255,34 @@ Deno.test("what failed before there was a word for it is sent again, as it was t
   equal((await migrate(db, FOLDER))[0], "0007_given_up.sql");
   equal((await journal(db, id).history()).tried.size, 0);
   deepEqual((await readExperiment(db, id)).bill.map(({ failed, given_up }) => [failed, given_up]), [[1, 0]]);
-  await Deno.remove(older, { recursive: true });
 });
+
+Deno.test("what an answer might have begun with is the first of its tokens, where that alone was kept", async () => {
+  await using db = await testDatabase();
+  await migrateBefore("0022", db);
+  const likely = { no: -1.5, " yes": -0.25, "": -7 };
+  for (const [n, firsts] of [likely, null, {}].entries()) {
+    await db.query(
+      `insert into completions (key, model, identity, request, text, finish, firsts)
+       values ($1, 'test', '{}', '{}', 'yes', 'stop', $2)`,
+      [hex(n), firsts && JSON.stringify(firsts)],
+    );
+  }
+  equal((await migrate(db, FOLDER))[0], "0022_first_tokens.sql");
+  using calls = journal(db, await experiment(db));
+  const firsts = await Promise.all([0, 1, 2].map(async (n) => (await calls.find(hex(n)))!.firsts));
+  deepEqual(firsts, [[{ said: " yes", likely }], undefined, undefined]);
+});
+
+/** Applies the migrations before `next`, a number. */
+async function migrateBefore(next: string, db: Database): Promise<void> {
+  const older = await Deno.makeTempDir();
+  for await (const { name } of Deno.readDir(FOLDER)) {
+    if (name < next) await Deno.copyFile(`${FOLDER}/${name}`, `${older}/${name}`);
+  }
+  await migrate(db, older);
+  await Deno.remove(older, { recursive: true });
+}
 
 Deno.test("journal() keeps text of any kind", async () => {
   await using db = await testDatabase({ folder: FOLDER });
