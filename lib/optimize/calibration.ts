@@ -87,8 +87,8 @@ function fitted(likely: readonly (readonly number[])[], wanted: readonly number[
   for (let step = 0; step < STEPS; step++) {
     const said = likely.map((row) => shares(row.map((value, i) => value + bias[i]!)));
     bias = bias.map((value, i) => {
-      const mean = (sum(said.map((row) => row[i]!)) + IMAGINED * wanted[i]!) / (likely.length + IMAGINED);
-      return value + Math.log(wanted[i]! / mean);
+      const share = (sum(said.map((row) => row[i]!)) + IMAGINED * wanted[i]!) / (likely.length + IMAGINED);
+      return value + Math.log(wanted[i]! / share);
     });
   }
   return bias;

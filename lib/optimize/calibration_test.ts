@@ -43,7 +43,7 @@ Deno.test("calibration() makes each label as likely as it is right", () => {
       ...many(9, "x_a", { x: -0.1 }, { _: -0.2, "-": -1 }, { a: -0.5, b: -2.5 }),
       ...many(9, "x_b", { x: -0.1 }, { _: -0.2, "-": -1 }, { a: -1.5, b: -1.5 }),
     ], { x_a: 0, x_b: 1 }],
-    // a reply ends with "a" where nothing else is told that a label goes on with
+    // "a" is what was said where no other label goes on
     ["a label with which another goes on", ["a", "a b"], [
       ...many(9, "a", { a: 0 }, { "<end>": Math.log(0.8), " b": Math.log(0.2) }),
       ...many(9, "a b", { a: 0 }, { "<end>": Math.log(0.8), " b": Math.log(0.2) }),

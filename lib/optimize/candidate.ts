@@ -28,8 +28,8 @@ export interface Prompt {
   readonly demos: readonly Demo[];
   /**
    * By answer, what is added to its log-probability, in nats: what a model says too often under these demos is made less likely
-   * (`logit_bias` of OpenAI's API, for the tokens that part it from others). Of two answers or more it says that there are no others: a server that
-   * can is told to hold a reply to them. Left out where nothing is added.
+   * (`logit_bias` of OpenAI's API, for the tokens that part it from others). Of two answers or more it says that there are no
+   * others: a server that can is told to hold a reply to them. Left out where nothing is added.
    */
   readonly bias?: Bias;
 }
