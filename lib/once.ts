@@ -25,3 +25,13 @@ export function once<T>(open: () => Promise<T>): () => Promise<T> {
     return opened;
   };
 }
+
+/** The same for each key. */
+export function onceEach<Key, T>(open: (key: Key) => Promise<T>): (key: Key) => Promise<T> {
+  const opened = new Map<Key, () => Promise<T>>();
+  return (key) => {
+    const one = opened.get(key) ?? once(() => open(key));
+    opened.set(key, one);
+    return one();
+  };
+}

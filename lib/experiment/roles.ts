@@ -156,15 +156,12 @@ interface Tokenized {
  * what it has.
  */
 function tokenBias(answers: readonly Tokenized[], depth = 0): { token: string; nats: number }[] {
-  const going = answers.filter(({ tokens }) => tokens.length > depth), ended = answers.length > going.length;
+  const ended = answers.find(({ tokens }) => tokens.length === depth);
+  const going = answers.filter(({ tokens }) => tokens.length > depth);
   const next = [...Map.groupBy(going, ({ tokens }) => tokens[depth]!)]
     .map(([token, alike]) => ({ token, alike, nats: mean(alike.map(({ nats }) => nats)) }));
-  const least = depth === 0
-    ? 0
-    : ended
-    ? answers.find(({ tokens }) => tokens.length === depth)!.nats
-    : Math.min(...next.map(({ nats }) => nats));
-  const parts = depth === 0 || ended || next.length > 1;
+  const parts = depth === 0 || ended !== undefined || next.length > 1;
+  const least = depth === 0 ? 0 : ended?.nats ?? Math.min(...next.map(({ nats }) => nats));
   return next.flatMap(({ token, alike, nats }) => [
     ...parts ? [{ token, nats: nats - least }] : [],
     ...alike.length > 1 ? tokenBias(alike, depth + 1) : [],

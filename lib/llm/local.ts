@@ -21,6 +21,7 @@ import {
   ProviderError,
 } from "./model.ts";
 import { loopback } from "../loopback.ts";
+import { onceEach } from "../once.ts";
 import { SetupError } from "../python/mod.ts";
 import { unlessAborted } from "./exchange.ts";
 import { prefixScheduler } from "./prefix_scheduler.ts";
@@ -107,14 +108,13 @@ export async function openLocal(
     },
   });
 
-  const known = new Map<string, Promise<string[] | null>>();
-  async function tokenized(text: string): Promise<string[] | null> {
+  const tokenized = onceEach(async (text: string): Promise<string[] | null> => {
     // Marks stay text, as in a prompt; the template ends in a line of its own, so nothing is joined to the first token.
     const { tokens } = await send(await alive(), "tokenize", {
       ...{ content: text, add_special: false, parse_special: false },
     });
     return tokens.length === 0 ? null : tokens.map(String);
-  }
+  });
 
   return {
     name: "local",
@@ -132,12 +132,7 @@ export async function openLocal(
     },
     promptTokensAtMost: ({ messages }) => utf8Length(chatml(messages)),
     complete: (request, { signal } = {}) => ask({ request, prompt: chatml(request.messages) }, signal),
-    tokensOf(text, { signal } = {}) {
-      const tokens = known.get(text) ?? tokenized(text);
-      known.set(text, tokens);
-      tokens.catch(() => known.delete(text));
-      return unlessAborted(tokens, signal);
-    },
+    tokensOf: (text, { signal } = {}) => unlessAborted(tokenized(text), signal),
     async [Symbol.asyncDispose]() {
       closed = true;
       await child.close();

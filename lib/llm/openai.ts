@@ -30,6 +30,7 @@ import {
   serverUrl,
   unlessAborted,
 } from "./exchange.ts";
+import { onceEach } from "../once.ts";
 import { keyVariable } from "./keys.ts";
 import {
   type Completion,
@@ -182,7 +183,6 @@ function tokenizer(
   post: (body: unknown) => Promise<Exchanged>,
 ): NonNullable<LanguageModel["tokensOf"]> {
   let forms = TOKENIZE;
-  const known = new Map<string, Promise<string[] | null>>();
   async function ask(text: string): Promise<string[] | null> {
     for (const form of forms) {
       const { status, text: body } = await post(form(model, text));
@@ -197,15 +197,11 @@ function tokenizer(
     forms = [];
     return null;
   }
-  const patiently = (text: string) =>
-    retry(() => ask(text), { maxRetries: 2, baseDelayMs: 250, random: () => 1 });
-  return (text, { signal } = {}) => {
-    if (text === "") return Promise.resolve(null);
-    const tokens = known.get(text) ?? patiently(text);
-    known.set(text, tokens);
-    tokens.catch(() => known.delete(text));
-    return unlessAborted(tokens, signal);
-  };
+  const patiently = onceEach((text: string) =>
+    retry(() => ask(text), { maxRetries: 2, baseDelayMs: 250, random: () => 1 })
+  );
+  return (text, { signal } = {}) =>
+    text === "" ? Promise.resolve(null) : unlessAborted(patiently(text), signal);
 }
 
 const isTokenId = (id: unknown): boolean => Number.isSafeInteger(id) && (id as number) >= 0;
