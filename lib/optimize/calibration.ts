@@ -17,7 +17,7 @@
  *   { firsts: [{ said: "yes", likely: unsure }], label: "no" },
  *   { firsts: [{ said: "yes", likely: unsure }], label: "no" },
  * ];
- * deepEqual(calibration(probes, ["no", "yes"]), { no: 1.5, yes: 0 });
+ * deepEqual(calibration(probes, ["no", "yes"]), { no: 1.45, yes: 0 });
  * ```
  *
  * @module
@@ -43,10 +43,10 @@ export const probesFor = (space: AnswerSpace): number =>
 const BELOW = 1;
 /** The probability that a reply ends at least, where what was told adds up to 1. */
 const LEAST = 1e-6;
-/** Imagined probes that are as they should be: of few, the shares are not known well. */
-const IMAGINED = 1;
-/** Steps to the bias; each takes most of what is left. */
-const STEPS = 20;
+/** Variance, in nats, of what a bias is believed to be before anything is seen: one reply alone says little of its label. */
+const PRIOR = 16;
+/** Steps to the bias, and how far each goes at most, in nats. */
+const STEPS = 60, STRIDE = 1;
 
 /** The bias, in nats, none below 0, with which `probes` would say each of `labels` as often as that is right. */
 export function calibration(probes: readonly Probe[], labels: readonly string[]): Bias {
@@ -65,9 +65,8 @@ interface Reply extends Probe {
  * there, and rightly. It is around zero there, so that labels of one beginning are said together as often as they are right.
  */
 function apart(replies: readonly Reply[], labels: readonly string[]): number[] {
-  const right = labels.map((label) => Math.max(0.5, replies.filter((reply) => reply.label === label).length));
-  const all = sum(right);
-  const bias = fitted(replies.map((reply) => likelihoods(labels, reply)), right.map((count) => count / all));
+  const right = labels.map((label) => replies.filter((reply) => reply.label === label).length);
+  const bias = fitted(replies.map((reply) => likelihoods(labels, reply)), right);
   const further = replies.filter(({ firsts }) => firsts.length > 1)
     .map(({ said, firsts: [first, ...firsts], label }) => ({ said: said + first!.said, firsts, label }));
   for (const [begun, going] of Map.groupBy(further, ({ said }) => folded(said))) {
@@ -81,14 +80,18 @@ function apart(replies: readonly Reply[], labels: readonly string[]): number[] {
   return bias;
 }
 
-/** The bias under which replies that are so `likely`, a row for each with a log-probability for each label, have these shares. */
-function fitted(likely: readonly (readonly number[])[], wanted: readonly number[]): number[] {
-  let bias = wanted.map(() => 0);
+/**
+ * The bias that makes `right` likeliest, how often each label was right, given replies that are so `likely`, a row for each with a
+ * log-probability for each label: each label is then said as often as it is right, less what the prior holds back.
+ */
+function fitted(likely: readonly (readonly number[])[], right: readonly number[]): number[] {
+  let bias = right.map(() => 0);
   for (let step = 0; step < STEPS; step++) {
     const said = likely.map((row) => shares(row.map((value, i) => value + bias[i]!)));
     bias = bias.map((value, i) => {
-      const share = (sum(said.map((row) => row[i]!)) + IMAGINED * wanted[i]!) / (likely.length + IMAGINED);
-      return value + Math.log(wanted[i]! / share);
+      const times = sum(said.map((row) => row[i]!));
+      const stride = (right[i]! - times - value / PRIOR) / (times + 1 / PRIOR);
+      return value + Math.max(-STRIDE, Math.min(STRIDE, stride));
     });
   }
   return bias;
