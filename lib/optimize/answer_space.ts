@@ -21,7 +21,7 @@ import type { Example } from "../dataset/example.ts";
 export type AnswerSpace =
   /** A closed set: few distinct answers, each met again and again. */
   | { readonly kind: "labels"; readonly labels: readonly string[] }
-  /** Words copied from the question. */
+  /** Words copied from the question, also where they are few: which of them is right stands there. */
   | { readonly kind: "extract" }
   /** A number alone. */
   | { readonly kind: "number" }
@@ -37,14 +37,23 @@ const NEARLY_ALL = 0.9;
 export function answerSpace(examples: readonly Example[]): AnswerSpace {
   const answers = examples.map((example) => example.references[0]!);
   const labels = [...new Set(answers)].sort();
-  if (labels.length <= MOST_LABELS && answers.length >= 2 * labels.length) return { kind: "labels", labels };
   const share = (fits: (example: Example) => boolean) => examples.filter(fits).length / examples.length;
-  if (share((example) => example.references.some((text) => example.question.includes(text))) >= NEARLY_ALL) {
-    return { kind: "extract" };
-  }
+  const copied =
+    share(({ question, references }) => references.some((text) => question.includes(text))) >= NEARLY_ALL;
+  const closed = labels.length <= MOST_LABELS && answers.length >= 2 * labels.length;
+  if (closed && !(copied && tellApart(examples, labels))) return { kind: "labels", labels };
+  if (copied) return { kind: "extract" };
   if (share((example) => /^[-+]?[\d.,\s]+%?$/.test(example.references[0]!)) >= NEARLY_ALL) {
     return { kind: "number" };
   }
   const words = answers.map((answer) => answer.trim().split(/\s+/).length).sort((a, b) => a - b);
   return { kind: "text", words: { median: words[words.length >> 1] ?? 0, most: words.at(-1) ?? 0 } };
 }
+
+/** Whether questions name half of `labels` at most. Where they name more, as "A) … B) …" does, all is still to be chosen. */
+const tellApart = (examples: readonly Example[], labels: readonly string[]): boolean =>
+  examples.reduce(
+    (sum, { question }) => sum + labels.filter((label) => question.includes(label)).length,
+    0,
+  ) <=
+    examples.length * labels.length / 2;

@@ -19,7 +19,7 @@ import { readReply } from "./reply.ts";
 const train: Example[] = ["red", "red", "red", "green", "green", "blue"].flatMap((colour, i) =>
   [1, 2, 3].map((n) => ({
     id: `${i}.${n}`,
-    question: `What colour has ${colour} thing ${i}.${n}?`,
+    question: `What colour has thing ${i}.${n}?`,
     references: [colour],
   }))
 );
