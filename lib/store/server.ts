@@ -110,6 +110,7 @@ export async function openServer(options: ServerOptions): Promise<Server> {
     await bringing?.catch(() => {});
     try {
       await underGate(async () => {
+        await users.unlock(); // to close it is not enough: a child that is being spawned has it open, too, until it runs
         users.close();
         using all = await openLock(`${directory}/users.lock`);
         if (await all.tryLock(true)) await stop(place);
@@ -120,6 +121,7 @@ export async function openServer(options: ServerOptions): Promise<Server> {
   }
   function farewell(): void { // the event loop is over here
     alias?.remove();
+    users.unlockSync();
     users.close();
     for (let tries = 0; tries < 200 && !entered; tries++) {
       using gate = Deno.openSync(`${directory}/gate.lock`, LOCK);

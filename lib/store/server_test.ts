@@ -109,6 +109,28 @@ Deno.test("openServer() starts a server for the first, lets others join, and sto
     deepEqual(await one(third, "select 1 as one"), { one: 1 });
   }));
 
+/** Starts children without a pause, in a thread of its own: between fork and exec each has open what this process has. */
+const FORKING = `for (;;) await new Deno.Command("true", ${
+  ROOT ? "{ uid: 65534, gid: 65534 }" : "{}"
+}).output();`;
+
+Deno.test("openServer() stops the server after the last, whatever children are being started meanwhile", () =>
+  withHome(async (home) => {
+    const url = URL.createObjectURL(new Blob([FORKING], { type: "application/typescript" }));
+    const threads = [1, 2].map(() => new Worker(url, { type: "module" }));
+    try {
+      for (let round = 0; round < 6; round++) {
+        const [first, second] = [await openServer({ home }), await openServer({ home })];
+        await first.close();
+        await second.close();
+        deepEqual(await serverProcesses(home), []);
+      }
+    } finally {
+      for (const thread of threads) thread.terminate();
+      URL.revokeObjectURL(url);
+    }
+  }));
+
 Deno.test("openServer() runs a durable server that only its owner can reach", () =>
   withHome(async (home) => {
     await using server = await openServer({ home });
