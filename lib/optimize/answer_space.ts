@@ -16,6 +16,7 @@
  * @module
  */
 import type { Example } from "../dataset/example.ts";
+import { mean } from "./candidate.ts";
 
 /** The form that answers take. */
 export type AnswerSpace =
@@ -52,8 +53,5 @@ export function answerSpace(examples: readonly Example[]): AnswerSpace {
 
 /** Whether questions name half of `labels` at most. Where they name more, as "A) … B) …" does, all is still to be chosen. */
 const tellApart = (examples: readonly Example[], labels: readonly string[]): boolean =>
-  examples.reduce(
-    (sum, { question }) => sum + labels.filter((label) => question.includes(label)).length,
-    0,
-  ) <=
-    examples.length * labels.length / 2;
+  mean(examples.map(({ question }) => labels.filter((label) => question.includes(label)).length)) <=
+    labels.length / 2;

@@ -43,7 +43,7 @@ export const probesFor = (space: AnswerSpace): number =>
 const BELOW = 1;
 /** The probability that a reply ends at least, where what was told adds up to 1. */
 const LEAST = 1e-6;
-/** Variance, in nats, of what a bias is believed to be before anything is seen: one reply alone says little of its label. */
+/** Variance, in squared nats, of what a bias is believed to be before anything is seen: one reply alone says little of its label. */
 const PRIOR = 16;
 /** Steps to the bias, and how far each goes at most, in nats. */
 const STEPS = 60, STRIDE = 1;
